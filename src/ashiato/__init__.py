@@ -1,0 +1,1 @@
+"""Ashiato (足跡, "footprints"): the open battery data space."""

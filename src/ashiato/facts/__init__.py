@@ -1,0 +1,1 @@
+"""Frozen values and the checks that make them: no behaviour but arithmetic and validation."""
