@@ -1,0 +1,274 @@
+"""The ports of a connector: what the use cases need from stores, identity and clock.
+
+A `UnitOfWork` is opened for one participant and sees no other: no method takes a participant id, so none can be forgotten.
+Its methods are synchronous and run inside one transaction; nothing awaits in there.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from ashiato.connector.records import (
+    AccessRecord,
+    AgreementRecord,
+    Approvable,
+    Asset,
+    CatalogEntry,
+    Event,
+    Fetch,
+    FrameworkContract,
+    HistoryEntry,
+    OfferDefinition,
+    PaperContract,
+    PolicyDefinition,
+    ReceivedData,
+    Webhook,
+)
+from ashiato.dsp.negotiation import ContractNegotiation, Role
+from ashiato.dsp.transfer import TransferProcess
+from ashiato.outbox.deliveries import Delivery
+
+T = TypeVar("T")
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """The clock and the dice of one event: they enter once, at the face."""
+
+    now_ms: int
+    fresh_id: Callable[[], str]
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a listing; `cursor` continues after it, None at the end."""
+
+    items: tuple[object, ...]
+    cursor: str | None
+
+
+class Assets(Protocol):
+    """Assets, policies and offers of the participant, and the index that the catalog reads."""
+
+    def put_asset(self, asset: Asset) -> None:
+        """Insert or replace."""
+
+    def asset(self, asset_id: str) -> Asset | None: ...
+    def assets_by_id(self, asset_ids: Sequence[str]) -> dict[str, Asset]: ...
+    def list_assets(self, after_id: str, limit_count: int) -> list[Asset]:
+        """In the order of asset_id, starting after `after_id` ("" = from the start)."""
+
+    def assets_in_class(self, data_item: str | None, part_group: str | None) -> list[str]:
+        """Ids of the assets of that data item and part group (None = any)."""
+
+    def delete_asset(self, asset_id: str) -> bool: ...
+    def put_record(self, asset_id: str, body: bytes) -> None:
+        """The JSON record of an asset whose source is the connector's own store."""
+
+    def record(self, asset_id: str) -> bytes | None: ...
+    def put_policy(self, policy: PolicyDefinition) -> None: ...
+    def policy(self, policy_id: str) -> PolicyDefinition | None: ...
+    def list_policies(self, after_id: str, limit_count: int) -> list[PolicyDefinition]: ...
+    def delete_policy(self, policy_id: str) -> bool: ...
+    def put_offer(self, offer: OfferDefinition) -> None: ...
+    def offer(self, offer_id: str) -> OfferDefinition | None: ...
+    def list_offers(self, after_id: str, limit_count: int) -> list[OfferDefinition]: ...
+    def delete_offer(self, offer_id: str) -> bool:
+        """Also removes its catalog entries."""
+
+    def offers_for_class(self, data_item: str, part_group: str) -> list[OfferDefinition]:
+        """Offers that select by class and match this data item and part group."""
+
+    def put_entries(self, entries: Sequence[CatalogEntry]) -> None:
+        """Insert or replace by (asset_id, offer_id)."""
+
+    def delete_entries(self, *, asset_id: str | None = None, offer_id: str | None = None) -> None: ...
+    def visible_entries(
+        self, audiences: Sequence[str], now_ms: int, after_asset_id: str, limit_count: int, asset_class: tuple[str, str]
+    ) -> list[CatalogEntry]:
+        """Entries with any of `audiences` and an open window, ordered by (asset_id, offer_id), after `after_asset_id`.
+
+        At most `limit_count` assets; all matching entries of the last asset are included. `asset_class` is
+        (data_item, part_group), "" = any. Must read an index, never the whole catalog.
+        """
+
+    def entries_of(self, asset_id: str) -> list[CatalogEntry]: ...
+    def entry(self, offering_id: str) -> CatalogEntry | None: ...
+
+
+class Negotiations(Protocol):
+    """Contract negotiations, by our own pid."""
+
+    def get(self, own_pid: str) -> ContractNegotiation | None:
+        """Locked for update where the store has concurrent writers."""
+
+    def find_by_peer(self, role: Role, peer_id: str, peer_pid: str) -> ContractNegotiation | None: ...
+    def insert(self, negotiation: ContractNegotiation) -> None:
+        """Raises `Conflict` when (role, peer_id, peer_pid) or the own pid is taken."""
+
+    def update(self, negotiation: ContractNegotiation) -> None: ...
+    def list(self, after_id: str, limit_count: int, *, state: str | None = None, peer_id: str | None = None) -> list[
+        ContractNegotiation
+    ]: ...
+    def count_open(self, peer_id: str) -> int:
+        """Negotiations with that peer that are not in a terminal state: the quota of one peer."""
+
+    def put_context(self, own_pid: str, context: dict[str, object]) -> None:
+        """What our side remembers beside the protocol (offer id, offered alternatives, framework, strategy)."""
+
+    def context(self, own_pid: str) -> dict[str, object]: ...
+    def put_approvable(self, approvable: Approvable) -> None: ...
+    def approvable(self, own_pid: str) -> Approvable | None: ...
+    def list_approvables(self) -> list[Approvable]: ...
+    def delete_approvable(self, own_pid: str) -> None: ...
+
+
+class Contracts(Protocol):
+    """The contract master: agreements, framework contracts, paper contracts with their scans."""
+
+    def put_agreement(self, agreement: AgreementRecord) -> None: ...
+    def agreement(self, agreement_id: str) -> AgreementRecord | None:
+        """Locked for update where the store has concurrent writers."""
+
+    def list_agreements(
+        self, after_id: str, limit_count: int, *, peer_id: str | None = None, framework_id: str | None = None
+    ) -> list[AgreementRecord]: ...
+    def find_usable(self, role: Role, peer_id: str, asset_id: str) -> list[AgreementRecord]:
+        """Finalized active agreements over that asset with that peer, newest first."""
+
+    def put_framework(self, framework: FrameworkContract) -> None: ...
+    def framework(self, framework_id: str) -> FrameworkContract | None: ...
+    def list_frameworks(self, peer_id: str | None) -> list[FrameworkContract]: ...
+    def put_paper(self, paper: PaperContract, scan: bytes) -> None: ...
+    def paper(self, paper_id: str) -> PaperContract | None: ...
+    def paper_scan(self, paper_id: str) -> bytes | None: ...
+    def list_papers(self, peer_id: str | None) -> list[PaperContract]: ...
+
+
+class Transfers(Protocol):
+    """Transfer processes by our own pid, the accesses made under them and the data received."""
+
+    def get(self, own_pid: str) -> TransferProcess | None:
+        """Locked for update where the store has concurrent writers."""
+
+    def find_by_peer(self, role: Role, peer_id: str, peer_pid: str) -> TransferProcess | None: ...
+    def insert(self, transfer: TransferProcess) -> None:
+        """Raises `Conflict` when (role, peer_id, peer_pid) or the own pid is taken."""
+
+    def update(self, transfer: TransferProcess) -> None: ...
+    def list(
+        self, after_id: str, limit_count: int, *, state: str | None = None, agreement_id: str | None = None
+    ) -> list[TransferProcess]: ...
+    def put_context(self, own_pid: str, context: dict[str, object]) -> None: ...
+    def context(self, own_pid: str) -> dict[str, object]: ...
+    def put_access(self, access: AccessRecord) -> None: ...
+    def list_accesses(self, after_id: str, limit_count: int, *, agreement_id: str | None = None) -> list[AccessRecord]:
+        """In the order of their start."""
+
+    def put_received(self, received: ReceivedData) -> None: ...
+    def received(self, received_id: str) -> ReceivedData | None: ...
+    def list_received(self, after_id: str, limit_count: int) -> list[ReceivedData]: ...
+    def put_fetch(self, fetch: Fetch) -> None: ...
+    def fetch(self, fetch_id: str) -> Fetch | None: ...
+    def fetch_of_process(self, own_pid: str) -> Fetch | None:
+        """The fetch whose negotiation or transfer is `own_pid`."""
+
+    def list_fetches(self, after_id: str, limit_count: int) -> list[Fetch]: ...
+
+
+class Outbox(Protocol):
+    """Deliveries of this participant, written with the state that causes them."""
+
+    def add(self, delivery: Delivery) -> None:
+        """The sequence within the process is assigned by the store; the row is leased to this node until due + lease."""
+
+    def get(self, delivery_id: str) -> Delivery | None: ...
+    def remove(self, delivery_id: str) -> None: ...
+    def reschedule(self, delivery_id: str, attempts_count: int, due_ms: int) -> None: ...
+    def of_process(self, process_id: str) -> list[Delivery]: ...
+    def remove_of_process(self, process_id: str) -> None: ...
+
+
+class Records(Protocol):
+    """History, replay memory and webhooks."""
+
+    def add_history(self, at_ms: int, event: str, process_id: str, peer_id: str, details: dict[str, object]) -> None: ...
+    def list_history(self, after_sequence: int, limit_count: int, *, process_id: str | None = None) -> list[HistoryEntry]: ...
+    def remember_token(self, issuer: str, token_id: str, expires_ms: int) -> bool:
+        """False when that issuer's token id was seen before (and has not expired)."""
+
+    def put_webhook(self, webhook: Webhook) -> None: ...
+    def list_webhooks(self) -> list[Webhook]: ...
+    def delete_webhook(self, webhook_id: str) -> bool: ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction of one participant over all rooms."""
+
+    @property
+    def participant_id(self) -> str: ...
+    @property
+    def assets(self) -> Assets: ...
+    @property
+    def negotiations(self) -> Negotiations: ...
+    @property
+    def contracts(self) -> Contracts: ...
+    @property
+    def transfers(self) -> Transfers: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def records(self) -> Records: ...
+    def tell(self, event: Event) -> None:
+        """Publish after the commit; lost with a rollback."""
+
+
+class Store(Protocol):
+    """Runs units of work. `run` commits what `work` did, or nothing when it raises; `work` may be run again on a conflict."""
+
+    async def run(self, participant_id: str, work: Callable[[UnitOfWork], T]) -> T: ...
+    async def read(self, participant_id: str, work: Callable[[UnitOfWork], T]) -> T:
+        """`work` only reads; it runs beside the writer."""
+
+    def subscribe(self, listener: Callable[[Event], None]) -> None:
+        """`listener` is called on the event loop after each commit, also of other processes on the same database."""
+
+    async def claim_due(self, now_ms: int, lease_until_ms: int, limit_count: int) -> list[Delivery]:
+        """Due deliveries of any participant that are the first of their process and not leased to another node."""
+
+    async def next_due_ms(self) -> int | None:
+        """The earliest instant at which `claim_due` may have something."""
+
+    async def close(self) -> None: ...
+
+
+class Conflict(Exception):
+    """Somebody wrote the same key first; the unit of work is run again and then sees it."""
+
+
+class Caller(Protocol):
+    """A counterparty whose identity was verified."""
+
+    @property
+    def participant_id(self) -> str: ...
+    @property
+    def token_id(self) -> str: ...
+    @property
+    def expires_ms(self) -> int: ...
+
+
+class Identity(Protocol):
+    """Who is calling, and who we are: the next step of trust replaces this behind the same port."""
+
+    def authenticate(self, participant_id: str, authorization: str | None, now_ms: int) -> Awaitable[Caller]:
+        """The verified caller of a request to `participant_id`; raises `NotAuthenticated`."""
+
+    def token_for(self, participant_id: str, audience: str, moment: Moment) -> Awaitable[str]:
+        """The value of the Authorization header that proves `participant_id` to `audience`."""
+
+
+class NotAuthenticated(Exception):
+    """The counterparty did not prove who it is; `why` is for our log, never for the answer."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why

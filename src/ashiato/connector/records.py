@@ -1,0 +1,251 @@
+"""What a connector remembers. Every record belongs to one participant: the store that holds it is opened for that one."""
+
+from enum import StrEnum
+
+import msgspec
+
+from ashiato.dsp.negotiation import Role
+
+
+class Approval(StrEnum):
+    """Who answers a request for an offer."""
+
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
+
+
+class Asset(msgspec.Struct, frozen=True, kw_only=True):
+    """A dataset that this company can hand over. `source` says where the bytes are; its secrets are named, never held.
+
+    `data_item` and `part_group` are the classes by which a framework contract covers assets. `methods` lists the HTTP
+    methods that the data plane forwards; everything but GET and HEAD must be allowed by the owner.
+    """
+
+    asset_id: str
+    title: str
+    source: dict[str, object]
+    media_type: str = "application/json"
+    data_item: str = ""
+    part_group: str = ""
+    properties: dict[str, object] = {}
+    methods: tuple[str, ...] = ("GET",)
+    finite: bool = True
+    created_ms: int = 0
+    updated_ms: int = 0
+
+
+class PolicyDefinition(msgspec.Struct, frozen=True, kw_only=True):
+    """A named ODRL policy of this company."""
+
+    policy_id: str
+    document: dict[str, object]
+    created_ms: int = 0
+
+
+class OfferDefinition(msgspec.Struct, frozen=True, kw_only=True):
+    """Terms under which a set of assets is offered (asset ids, or every asset of a data item and part group).
+
+    `access_policy_id` decides who sees the offer, `contract_policy_id` what is agreed; `alternative_policy_ids` are further
+    terms that the owner would also sign, in the order in which the automatic strategy proposes them.
+    """
+
+    offer_id: str
+    contract_policy_id: str
+    access_policy_id: str | None = None
+    asset_ids: tuple[str, ...] = ()
+    data_item: str | None = None
+    part_group: str | None = None
+    approval: Approval = Approval.AUTOMATIC
+    alternative_policy_ids: tuple[str, ...] = ()
+    created_ms: int = 0
+
+
+class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One asset under one offer; `audiences` and the window over-approximate who may see it, for the index.
+
+    `offering_id` is the `@id` of the Offer on the wire.
+    """
+
+    asset_id: str
+    offer_id: str
+    offering_id: str
+    audiences: tuple[str, ...]
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+
+class AgreementState(StrEnum):
+    """Whether an agreement still gives a right."""
+
+    ACTIVE = "active"
+    TERMINATED = "terminated"
+
+
+class AgreementRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """An agreement as it went over the wire. `document` is the ODRL Agreement, kept unchanged."""
+
+    agreement_id: str
+    role: Role
+    peer_id: str
+    asset_id: str
+    negotiation_pid: str
+    document: dict[str, object]
+    policy_hash: str
+    agreed_ms: int
+    finalized: bool = False
+    state: AgreementState = AgreementState.ACTIVE
+    framework_id: str | None = None
+    uses_count: int = 0
+    ended_ms: int | None = None
+    end_reason: str | None = None
+
+
+class FrameworkState(StrEnum):
+    """Where a framework contract stands."""
+
+    PROPOSED = "proposed"
+    ACTIVE = "active"
+    ENDED = "ended"
+
+
+class FrameworkContract(msgspec.Struct, frozen=True, kw_only=True):
+    """A standing contract with one partner over a class of assets; matching requests are agreed under it at once.
+
+    Empty `data_item` or `part_group` means every one; `policy` are the rules that each agreement under it carries.
+    """
+
+    framework_id: str
+    role: Role
+    peer_id: str
+    title: str
+    policy: dict[str, object]
+    from_ms: int
+    until_ms: int
+    data_item: str = ""
+    part_group: str = ""
+    purpose: str = ""
+    state: FrameworkState = FrameworkState.PROPOSED
+    paper_sha256: str | None = None
+    created_ms: int = 0
+    ended_ms: int | None = None
+    end_reason: str | None = None
+
+
+class PaperContract(msgspec.Struct, frozen=True, kw_only=True):
+    """A contract on paper, kept in the contract master with its scan (by hash) so that one list shows all of them."""
+
+    paper_id: str
+    peer_id: str
+    title: str
+    signed_on: str
+    media_type: str
+    scan_sha256: str
+    size_bytes: int
+    note: str = ""
+    created_ms: int = 0
+
+
+class Approvable(msgspec.Struct, frozen=True, kw_only=True):
+    """A negotiation that waits for a person: what is asked, by whom, since when, and which acts are open."""
+
+    negotiation_pid: str
+    role: Role
+    peer_id: str
+    asset_id: str
+    question: str
+    choices: tuple[str, ...]
+    offer: dict[str, object]
+    since_ms: int
+
+
+class AccessRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One access to data, as each side saw it: who, what, under which agreement, how much, and the hash of the bytes."""
+
+    access_id: str
+    role: Role
+    peer_id: str
+    asset_id: str
+    agreement_id: str
+    transfer_pid: str
+    method: str
+    range_start_bytes: int
+    sent_bytes: int
+    sha256: str
+    outcome: str
+    started_ms: int
+    ended_ms: int
+
+
+class ReceivedData(msgspec.Struct, frozen=True, kw_only=True):
+    """Data that came in under an agreement: where it lies (a name inside the received store) and what it is."""
+
+    received_id: str
+    peer_id: str
+    asset_id: str
+    agreement_id: str
+    transfer_pid: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    file_name: str
+    received_ms: int
+
+
+class FetchState(StrEnum):
+    """Steps of "get this dataset from that company"."""
+
+    NEGOTIATING = "negotiating"
+    TRANSFERRING = "transferring"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Fetch(msgspec.Struct, frozen=True, kw_only=True):
+    """One order "get this dataset from that company", carried to its end through restarts."""
+
+    fetch_id: str
+    peer_id: str
+    peer_address: str
+    asset_id: str
+    format: str
+    state: FetchState
+    negotiation_pid: str | None = None
+    transfer_pid: str | None = None
+    agreement_id: str | None = None
+    received_id: str | None = None
+    received_bytes: int = 0
+    problem: str | None = None
+    created_ms: int = 0
+    updated_ms: int = 0
+
+
+class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happened, in order. `details` never holds a payload or a secret."""
+
+    sequence: int
+    at_ms: int
+    event: str
+    process_id: str
+    peer_id: str
+    details: dict[str, object]
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """An address of this company's own that is told of events (names, or a prefix ending in `.`)."""
+
+    webhook_id: str
+    url: str
+    events: tuple[str, ...]
+    created_ms: int = 0
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told upward after the commit: to waiting calls, couriers, running streams and webhooks."""
+
+    name: str
+    participant_id: str
+    process_id: str
+    peer_id: str = ""
+    at_ms: int = 0
+    details: dict[str, object] = {}

@@ -1,0 +1,48 @@
+"""A delivery and the schedule of its tries."""
+
+from enum import StrEnum
+
+import msgspec
+
+FIRST_RETRY_DELAY_MS = 100
+LONGEST_RETRY_DELAY_MS = 60_000
+GIVE_UP_AFTER_MS = 72 * 3_600_000
+LEASE_MS = 30_000
+
+
+class DeliveryKind(StrEnum):
+    """What the courier has to do with a delivery."""
+
+    MESSAGE = "message"
+    """POST the body, a protocol message, to the counterparty."""
+    PULL = "pull"
+    """Fetch the data of a started pull transfer into the store of received data."""
+    PUSH = "push"
+    """Send the data of a started push transfer to the consumer's data address."""
+    WEBHOOK = "webhook"
+    """POST the body, an event, signed, to an address of this company's own choice."""
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that must reach somebody; deliveries of one process are made in the order of their sequence."""
+
+    delivery_id: str
+    participant_id: str
+    kind: DeliveryKind
+    process_id: str
+    sequence: int
+    message_name: str
+    address: str
+    audience: str
+    body: bytes
+    created_ms: int
+    due_ms: int
+    attempts_count: int = 0
+
+
+def next_try_ms(delivery: Delivery, now_ms: int) -> int | None:
+    """The instant of the next try after a failed one (0.1 s, doubled up to a minute), or None after 72 hours."""
+    if now_ms - delivery.created_ms >= GIVE_UP_AFTER_MS:
+        return None
+    doublings_count = min(delivery.attempts_count, 20)
+    return now_ms + min(FIRST_RETRY_DELAY_MS << doublings_count, LONGEST_RETRY_DELAY_MS)
