@@ -39,13 +39,6 @@ class Moment(msgspec.Struct, frozen=True):
     fresh_id: Callable[[], str]
 
 
-class Page(msgspec.Struct, frozen=True):
-    """One page of a listing; `cursor` continues after it, None at the end."""
-
-    items: tuple[object, ...]
-    cursor: str | None
-
-
 class Assets(Protocol):
     """Assets, policies and offers of the participant, and the index that the catalog reads."""
 
@@ -106,7 +99,7 @@ class Negotiations(Protocol):
         """Raises `Conflict` when (role, peer_id, peer_pid) or the own pid is taken."""
 
     def update(self, negotiation: ContractNegotiation) -> None: ...
-    def list(self, after_id: str, limit_count: int, *, state: str | None = None, peer_id: str | None = None) -> list[
+    def page(self, after_id: str, limit_count: int, *, state: str | None = None, peer_id: str | None = None) -> list[
         ContractNegotiation
     ]: ...
     def count_open(self, peer_id: str) -> int:
@@ -155,7 +148,7 @@ class Transfers(Protocol):
         """Raises `Conflict` when (role, peer_id, peer_pid) or the own pid is taken."""
 
     def update(self, transfer: TransferProcess) -> None: ...
-    def list(
+    def page(
         self, after_id: str, limit_count: int, *, state: str | None = None, agreement_id: str | None = None
     ) -> list[TransferProcess]: ...
     def put_context(self, own_pid: str, context: dict[str, object]) -> None: ...
