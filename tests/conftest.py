@@ -1,7 +1,7 @@
 """What tests of every room share: the official artefacts and both kinds of store."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,16 +11,21 @@ from tests.postgresql_server import fresh_database, running_postgresql
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture(scope="session")
-def conformance() -> Path:
+def find_conformance(environment: Mapping[str, str]) -> Path:
     """The folder of official schemas, examples and vectors; without it a test is skipped, in CI it fails."""
-    folder = Path(os.environ.get("ASHIATO_CONFORMANCE") or REPOSITORY.parent / "shared" / "conformance")
+    folder = Path(environment.get("ASHIATO_CONFORMANCE") or REPOSITORY.parent / "shared" / "conformance")
     if not folder.is_dir():
         reason = f"NOT PROVED: no conformance artefacts at {folder}; set ASHIATO_CONFORMANCE to their folder"
-        if os.environ.get("CI"):
+        if environment.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
     return folder
+
+
+@pytest.fixture(scope="session")
+def conformance() -> Path:
+    """The folder of official schemas, examples and vectors."""
+    return find_conformance(os.environ)
 
 
 @pytest.fixture(scope="session")

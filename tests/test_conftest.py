@@ -1,6 +1,3 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import psycopg
@@ -8,6 +5,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from tests.conftest import find_conformance
 from tests.postgresql_server import fresh_database, running_postgresql
 
 
@@ -46,30 +44,15 @@ def test_a_server_named_in_the_environment_is_used(monkeypatch: pytest.MonkeyPat
         assert url == "postgresql://somebody@192.0.2.1/theirs"
 
 
-@pytest.mark.parametrize(("ci", "outcome"), [("", "1 skipped"), ("true", "1 error")])
-def test_missing_conformance_artefacts_are_skipped_aloud_and_fail_in_ci(
-    tmp_path: Path, ci: str, outcome: str
-) -> None:
-    probe = tmp_path / "test_probe.py"
-    probe.write_text("def test_probe(conformance): assert conformance\n")
-    run = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "tests.conftest",
-            "-p",
-            "no:cacheprovider",
-            "-rsE",
-            "-q",
-            str(probe),
-        ],
-        env={**os.environ, "CI": ci, "ASHIATO_CONFORMANCE": str(tmp_path / "absent"), "PYTEST_ADDOPTS": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert outcome in run.stdout
-    assert "NOT PROVED" in run.stdout
+def test_missing_conformance_artefacts_are_skipped_aloud(tmp_path: Path) -> None:
+    with pytest.raises(pytest.skip.Exception, match="NOT PROVED"):
+        find_conformance({"ASHIATO_CONFORMANCE": str(tmp_path / "absent")})
+
+
+def test_missing_conformance_artefacts_fail_in_ci(tmp_path: Path) -> None:
+    with pytest.raises(pytest.fail.Exception, match="NOT PROVED"):
+        find_conformance({"ASHIATO_CONFORMANCE": str(tmp_path / "absent"), "CI": "true"})
+
+
+def test_conformance_artefacts_are_found_where_the_environment_says(tmp_path: Path) -> None:
+    assert find_conformance({"ASHIATO_CONFORMANCE": str(tmp_path), "CI": "true"}) == tmp_path
