@@ -1,0 +1,87 @@
+"""When two policies are the same: the hash that an agreement is bound to, and the comparison that forgives
+spelling.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import rfc8785
+
+from ashiato.policy.odrl import MalformedPolicy, short_keys
+from ashiato.policy.vocabulary import term
+
+_RULES = ("permission", "prohibition", "obligation", "profile", "conflict")
+_NAMES = frozenset(("action", "leftOperand", "operator", "conflict"))
+_LISTS = frozenset(
+    "permission prohibition obligation duty constraint refinement profile and or xone andSequence".split()
+)
+_RULE_TYPES = {"permission": "Permission", "prohibition": "Prohibition", "obligation": "Duty", "duty": "Duty"}
+
+
+def policy_hash(document: Mapping[str, object]) -> str:
+    """Lower-case hex SHA-256 over RFC 8785 of the rules alone.
+
+    Hashed are `permission`, `prohibition`, `obligation`, `profile` and `conflict` as they were written; a
+    member that is absent, null or an empty list is left out. Identifier, type, context, target, parties and
+    timestamp of the policy are not hashed, so an offer and the agreement made from it have one hash. Nothing
+    inside a rule is normalised: an integer right operand is hashed as an integer and differs from the same
+    digits as text (`same_rules` forgives that). Raises `MalformedPolicy` when the rules have no canonical
+    form (integers beyond 2^53, lone surrogates).
+    """
+    rules = {name: document[name] for name in _RULES if document.get(name) not in (None, [], ())}
+    return hashlib.sha256(_canonical(rules)).hexdigest()
+
+
+def same_rules(left: Mapping[str, object], right: Mapping[str, object]) -> bool:
+    """Whether two policies hold the same rules in another spelling.
+
+    Forgiven are: `odrl:` and full names, `{"@id": x}` for x, one object for a list of one, empty lists, the
+    `@type` of a rule, and an integer right operand written as text (Catena-X writes integers, the Dataspace
+    Protocol sends strings). Order counts, and so does every member that this node does not know. Raises
+    `MalformedPolicy` like `policy_hash`.
+    """
+    return _canonical(_rules(left)) == _canonical(_rules(right))
+
+
+def _canonical(value: object) -> bytes:
+    try:
+        return rfc8785.dumps(value)  # type: ignore[arg-type]  # typed for literal JSON only; it checks at run time
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
+        raise MalformedPolicy("", f"the rules have no canonical form: {error}") from None
+
+
+def _rules(document: Mapping[str, object]) -> dict[str, object]:
+    members = _members(document, "")
+    return {name: members[name] for name in _RULES if name in members}
+
+
+def _members(document: Mapping[str, object], within: str) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in short_keys(document, within).items():
+        if name == "@type" and isinstance(value, str) and term(value) == _RULE_TYPES.get(within):
+            continue
+        settled = _settled(name, value)
+        if settled is not None and settled != []:
+            found[name] = settled
+    return found
+
+
+def _settled(name: str, value: object) -> object:
+    if name in _LISTS:
+        if isinstance(value, Mapping) and set(value) == {"@list"}:
+            value = value["@list"]
+        items = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        return [_settled_item(name, item) for item in items if item is not None]
+    return _settled_item(name, value)
+
+
+def _settled_item(name: str, value: object) -> object:
+    if isinstance(value, Mapping):
+        if set(value) == {"@id"}:
+            return _settled_item(name, value["@id"])
+        return _members(value, name)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_settled_item(name, item) for item in value]
+    if name == "rightOperand" and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return term(value) if name in _NAMES and isinstance(value, str) else value
