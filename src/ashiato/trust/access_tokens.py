@@ -78,7 +78,7 @@ def verify_access_token(
     now_ms: int,
     leeway_s: int = 0,
 ) -> AccessGrant:
-    """The grant in a token that `provider` itself signed; leeway is only for machines with clocks of their own.
+    """The grant in a token that `provider` itself signed; leeway only for machines with several clocks.
 
     With a DID document the key must stand in `assertionMethod`; a single key must be the one named by `kid`.
     Raises `TokenRefused`; the consumer then asks for a fresh token.
