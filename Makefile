@@ -51,7 +51,7 @@ types: $(STAMP)
 
 imports: $(STAMP)
 	@echo "imports  the staircase"
-	@$(BIN)/lint-imports --no-logo --config .importlinter
+	@report=$$($(BIN)/lint-imports --no-logo --config .importlinter) || { echo "$$report"; exit 1; }
 
 test: $(STAMP)
 	@echo "test     pytest on $(WORKERS) workers"

@@ -1,3 +1,5 @@
+import re
+import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -89,6 +91,12 @@ def test_every_room_has_a_storey() -> None:
     rooms = {path.relative_to(SOURCE).parts[0] for path in PRODUCT if path.parent != SOURCE}
     contract = (REPOSITORY / ".importlinter").read_text("utf-8")
     assert tidy.rooms_without_storey(contract, rooms) == []
+
+
+def test_every_imported_package_is_declared() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {re.split(r"[\[><=~! ;]", entry)[0].lower() for entry in project["dependencies"]}
+    assert faults(lambda source: tidy.undeclared_imports(source, declared), PRODUCT) == []
 
 
 def test_every_locked_package_has_a_hash() -> None:
@@ -253,6 +261,12 @@ def test_a_bare_ignore_is_noticed(ending: str, count: int) -> None:
 @pytest.mark.parametrize("path", ["src/ashiato/utils/x.py", "src/ashiato/dsp/common.py", "tests/helpers.py"])
 def test_a_swamp_is_noticed(path: str) -> None:
     assert tidy.swamp_names(Path(path).parts)
+
+
+def test_an_undeclared_import_is_noticed() -> None:
+    source = "import os\nfrom pytest import raises\nfrom ashiato.facts import strict_json\n"
+    assert tidy.undeclared_imports(source, {"msgspec"}) == ["2: pytest is no dependency in pyproject.toml"]
+    assert tidy.undeclared_imports(source, {"msgspec", "pytest"}) == []
 
 
 def test_a_room_without_storey_is_noticed() -> None:

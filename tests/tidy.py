@@ -2,8 +2,11 @@
 
 import ast
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from configparser import ConfigParser
+from functools import cache
+from importlib.metadata import packages_distributions
 
 FUNCTION_LINES = 70
 MODULE_LINES = 600
@@ -12,7 +15,7 @@ MODULE_LINES = 600
 INNER_ROOMS = frozenset(
     "apps supply connector hub identity outbox statements dsp law policy log trust facts".split()
 )
-DOCUMENTED_ROOMS = frozenset("connector outbox dsp policy trust facts".split())
+DOCUMENTED_ROOMS = frozenset("connector identity outbox dsp policy trust facts".split())
 
 _OUTSIDE_CALLS = frozenset(
     "open input print uuid1 uuid4 uuid7 urandom token_bytes token_hex token_urlsafe randbelow".split()
@@ -243,6 +246,30 @@ def bare_ignores(source: str) -> list[str]:
     return [
         f"{line}: name the error and the reason: [code]  # why" for line, _ in _matches(_BARE_IGNORE, source)
     ]
+
+
+def undeclared_imports(source: str, declared: set[str]) -> list[str]:
+    """Imports of packages that nobody promised to install; `declared` are their names in `pyproject.toml`."""
+    return [
+        f"{line}: {module} is no dependency in pyproject.toml"
+        for line, module in _imported_modules(ast.parse(source))
+        if module not in sys.stdlib_module_names | {"ashiato"}
+        and declared.isdisjoint(name.lower() for name in _distributions().get(module, ()))
+    ]
+
+
+def _imported_modules(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name.partition(".")[0]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.lineno, node.module.partition(".")[0]
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
 
 
 def _matches(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, str]]:
