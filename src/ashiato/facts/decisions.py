@@ -6,6 +6,9 @@ import msgspec
 
 from ashiato.facts.instants import format_datetime
 
+_MAX_SHOWN_CHARS = 200
+_MAX_SHOWN_ITEMS = 10
+
 # One clause per code; another language is another table with the same keys.
 ENGLISH: Mapping[str, str] = {
     "policy_empty": "the policy grants nothing, and what is not granted is refused",
@@ -106,8 +109,16 @@ def _decisive(reason: Reason) -> Reason | None:
 
 
 def _spoken(name: str, value: str | int | tuple[str, ...]) -> str:
+    """Fields come from strangers' policies: long ones are cut, and what does not print is replaced."""
     if isinstance(value, tuple):
-        return "[" + ", ".join(value) + "]"
+        shown = ", ".join(_printable(item) for item in value[:_MAX_SHOWN_ITEMS])
+        more = len(value) - _MAX_SHOWN_ITEMS
+        return f"[{shown}, and {more} more]" if more > 0 else f"[{shown}]"
     if isinstance(value, int):
         return format_datetime(value) if name.endswith("_ms") else str(value)
-    return value
+    return _printable(value)
+
+
+def _printable(text: str) -> str:
+    cut = text if len(text) <= _MAX_SHOWN_CHARS else text[:_MAX_SHOWN_CHARS] + "…"
+    return cut if cut.isprintable() else "".join(sign if sign.isprintable() else "\ufffd" for sign in cut)

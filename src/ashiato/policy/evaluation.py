@@ -1,4 +1,4 @@
-"""Whether a policy permits a request, with every reason.
+"""Whether a policy permits a request, with every reason; and what of it this node would not hold.
 
 Three values: a condition holds, does not hold, or cannot be known here (Kleene's logic). Only what holds
 grants, only what certainly does not hold spares from a prohibition, and a policy that grants nothing permits
@@ -10,12 +10,15 @@ Where ODRL 2.2 leaves room or is left on purpose:
 - A silent `conflict` means `prohibit` (ODRL: `invalid`). With `perm` a permission that applies wins over any
   prohibition. With `invalid` the policy is void for a request when a permission holds and a prohibition about
   an overlapping action is not certainly spared.
-- A prohibition of an action that is not in the vocabulary may cover what is asked, and so cannot be judged.
+- A prohibition of an action that is not in the vocabulary may cover what is asked, and so cannot be judged. A
+  prohibition to read stands against a request to use, because use begins with reading here.
 - `andSequence` is judged like `and`: one instant has no order.
 - `count` is the number of uses. At READ the use that is asked for is counted with, so `lteq 3` permits three;
   elsewhere the number is taken as given.
-- `elapsedTime` counts from the agreement. Before one exists (CATALOG, NEGOTIATION) it restricts nothing: the
-  condition of a permission holds and that of a prohibition does not. Later a missing date cannot be known.
+- `elapsedTime` counts from the agreement, which both parties know (ODRL: from the first use); `eq` means
+  within the time, as in ODRL's example. Before an agreement exists (CATALOG, NEGOTIATION) it restricts
+  nothing: the condition of a permission holds and that of a prohibition does not. Later a missing date cannot
+  be known.
 - A permission's duty does not have to be done first; it must still be possible. Obligations never stand in
   the way while they are understood. Duties of a permit are returned as pending.
 """
@@ -29,7 +32,17 @@ import msgspec
 from ashiato.facts.decisions import Decision, Reason
 from ashiato.facts.instants import Duration, add
 from ashiato.policy.odrl import Constraint, Logical, Node, Policy, Rule
-from ashiato.policy.vocabulary import DUTY_ACTIONS, LEFT_OPERANDS, Kind, covers, is_known_action
+from ashiato.policy.vocabulary import (
+    DUTY_ACTIONS,
+    LEFT_OPERANDS,
+    Enforcement,
+    Kind,
+    bars,
+    covers,
+    is_known_action,
+    overlap,
+    prohibition_enforcement,
+)
 
 Truth = bool | None
 
@@ -72,10 +85,13 @@ _ORDER: Mapping[str, Callable[[int, int], bool]] = {
     "eq": operator.eq,
     "neq": operator.ne,
 }
+_ELAPSED_ORDER: Mapping[str, Callable[[int, int], bool]] = {**_ORDER, "eq": operator.le}
 
 
 def decide(policy: Policy, request: Request) -> Decision:
-    """The decision for `request`; deterministic, and linear in the size of the policy."""
+    """The decision for `request`; deterministic, and linear in the size of the policy unless it says
+    `invalid`.
+    """
     if not policy.permissions:
         code = "no_permission" if policy.prohibitions or policy.obligations else "policy_empty"
         return Decision(False, (Reason(code, "permission", False),))
@@ -103,57 +119,57 @@ def decide(policy: Policy, request: Request) -> Decision:
 
 
 def _forbidden(policy: Policy, request: Request) -> list[Reason]:
-    judged = (_prohibition(rule, policy, request) for rule in policy.prohibitions)
-    return [reason for reason in judged if reason is not None and reason.satisfied is not False]
+    """The prohibitions that apply to the request or could."""
+    found: list[Reason] = []
+    for rule in policy.prohibitions:
+        barred = bars(rule.action, request.action)
+        reason = None if barred is False else _prohibition(rule, policy, request, barred)
+        if reason is not None and reason.satisfied is not False:
+            found.append(reason)
+    return found
 
 
 def _permission(rule: Rule, policy: Policy, request: Request) -> Reason:
-    if not covers(rule.action, request.action):
-        return Reason(
-            "permission_action",
-            rule.path,
-            False,
-            (),
-            (("action", rule.action), ("requested", request.action)),
-        )
+    if covers(rule.action, request.action):
+        return _grant(rule, policy, request)
+    fields = (("action", rule.action), ("requested", request.action))
+    return Reason("permission_action", rule.path, False, (), fields)
+
+
+def _grant(rule: Rule, policy: Policy, request: Request) -> Reason:
+    """Whether the permission applies, its action aside."""
     stranger = _stranger(rule, policy, request)
     if stranger is not None:
-        return Reason(
-            "permission_assignee",
-            rule.path,
-            False,
-            (),
-            (("assignee", stranger), ("participant", request.participant_id)),
-        )
+        addressed = (("assignee", stranger), ("participant", request.participant_id))
+        return Reason("permission_assignee", rule.path, False, (), addressed)
     fields = (("action", rule.action),)
-    condition = None
+    children: tuple[Reason, ...] = ()
     if rule.constraint is not None:
         condition = _weigh(rule.constraint, request, True)
+        children = (condition,)
         if not condition.satisfied:
-            return Reason("permission_constraint", rule.path, condition.satisfied, (condition,), fields)
+            return Reason("permission_constraint", rule.path, condition.satisfied, children, fields)
     if rule.duties:
-        hindered = tuple(
-            reason for duty in rule.duties if (reason := _duty(duty, request)).code != "duty_pending"
-        )
+        owed = [_duty(duty, request) for duty in rule.duties]
+        hindered = tuple(reason for reason in owed if reason.code != "duty_pending")
         if hindered:
             return Reason("permission_duty", rule.path, False, hindered, fields)
-    return Reason("permission_applies", rule.path, True, () if condition is None else (condition,), fields)
+    return Reason("permission_applies", rule.path, True, children, fields)
 
 
-def _prohibition(rule: Rule, policy: Policy, request: Request) -> Reason | None:
-    """Whether the prohibition applies; None when it speaks about something or somebody else."""
-    if is_known_action(rule.action) and not covers(rule.action, request.action):
-        return None
+def _prohibition(rule: Rule, policy: Policy, request: Request, barred: Truth) -> Reason | None:
+    """Whether the prohibition applies when its action does so as `barred` says; None when it addresses
+    somebody else.
+    """
     if _stranger(rule, policy, request) is not None:
         return None
-    applies: Truth = True if covers(rule.action, request.action) else None
+    applies = barred
     children: tuple[Reason, ...] = ()
     if rule.constraint is not None:
         condition = _weigh(rule.constraint, request, False)
         children = (condition,)
-        applies = _and(applies, condition.satisfied)
-    code = _PROHIBITION_CODES[applies]
-    return Reason(code, rule.path, applies, children, (("action", rule.action),))
+        applies = _combine("and", [barred, condition.satisfied])
+    return Reason(_PROHIBITION_CODES[applies], rule.path, applies, children, (("action", rule.action),))
 
 
 _PROHIBITION_CODES: Mapping[Truth, str] = {
@@ -165,17 +181,13 @@ _PROHIBITION_CODES: Mapping[Truth, str] = {
 
 def _void(policy: Policy, request: Request) -> Reason | None:
     """Why the policy contradicts itself now for this participant, whatever action is asked for."""
-    for permission in policy.permissions:
-        held = _permission(permission, policy, msgspec.structs.replace(request, action=permission.action))
-        if not held.satisfied:
+    granted = {rule.action for rule in policy.permissions if _grant(rule, policy, request).satisfied}
+    for rule in policy.prohibitions:
+        if not any(overlap(action, rule.action) for action in granted):
             continue
-        for prohibition in policy.prohibitions:
-            narrower = (
-                prohibition.action if covers(permission.action, prohibition.action) else permission.action
-            )
-            barred = _prohibition(prohibition, policy, msgspec.structs.replace(request, action=narrower))
-            if barred is not None and barred.satisfied is not False:
-                return Reason("policy_void", prohibition.path, True, (barred,))
+        barred = _prohibition(rule, policy, request, True)
+        if barred is not None and barred.satisfied is not False:
+            return Reason("policy_void", rule.path, True, (barred,))
     return None
 
 
@@ -212,18 +224,17 @@ def _reachable(node: Node, request: Request) -> Truth:
     """
     if isinstance(node, Logical):
         return _combine(node.connective, [_reachable(operand, request) for operand in node.operands])
-    now = _weigh(node, request, True).satisfied
+    measured = node.measured
     settled = True
-    if node.kind is Kind.COUNT and isinstance(node.measured, int):
-        settled = _settled(node.operator, request.uses_count, node.measured)
-    elif node.kind is Kind.INSTANT and isinstance(node.measured, int):
-        settled = _settled(node.operator, request.now_ms, node.measured)
-    elif node.kind is Kind.ELAPSED and isinstance(node.measured, Duration):
+    if isinstance(measured, Duration):
         agreed_at_ms = request.agreed_at_ms
         settled = agreed_at_ms is not None and _settled(
-            node.operator, request.now_ms, add(agreed_at_ms, node.measured)
+            node.operator, request.now_ms, add(agreed_at_ms, measured)
         )
-    return now if settled else None
+    elif isinstance(measured, int):
+        actual = request.now_ms if node.kind is Kind.INSTANT else _uses_count(request)
+        settled = _settled(node.operator, actual, measured)
+    return _weigh(node, request, True).satisfied if settled else None
 
 
 def _settled(comparison: str, actual: int, bound: int) -> bool:
@@ -249,10 +260,6 @@ def _combine(connective: str, truths: list[Truth]) -> Truth:
     return False if False in truths else None if None in truths else True
 
 
-def _and(left: Truth, right: Truth) -> Truth:
-    return _combine("and", [left, right])
-
-
 def _compare(node: Constraint, request: Request, permits: bool) -> Reason:
     kind = node.kind
     measured = node.measured
@@ -275,13 +282,17 @@ def _compare(node: Constraint, request: Request, permits: bool) -> Reason:
             early = request.checkpoint in _BEFORE_AGREEMENT
             code = "before_agreement" if early else "agreement_missing"
             return Reason(code, node.path, permits if early else None, (), node.fields)
-        held = _ORDER[node.operator](request.now_ms, add(agreed_at_ms, measured))
+        held = _ELAPSED_ORDER[node.operator](request.now_ms, add(agreed_at_ms, measured))
         return _told("instant", node, held, ("actual_ms", request.now_ms))
     if kind is Kind.INSTANT:
         held = _ORDER[node.operator](request.now_ms, measured)
         return _told("instant", node, held, ("actual_ms", request.now_ms))
-    uses_count = request.uses_count + 1 if request.checkpoint is Checkpoint.READ else request.uses_count
+    uses_count = _uses_count(request)
     return _told("constraint", node, _ORDER[node.operator](uses_count, measured), ("actual", uses_count))
+
+
+def _uses_count(request: Request) -> int:
+    return request.uses_count + 1 if request.checkpoint is Checkpoint.READ else request.uses_count
 
 
 def _told(code: str, node: Constraint, held: bool, actual: tuple[str, str | int | tuple[str, ...]]) -> Reason:
@@ -332,3 +343,58 @@ def _claim_holds(comparison: str, claim: frozenset[str], right: frozenset[str]) 
 def _number(values: frozenset[str]) -> int | None:
     text = next(iter(values)) if len(values) == 1 else ""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
+
+
+def unenforceable(policy: Policy) -> tuple[Reason, ...]:
+    """Each constraint, duty and prohibition that this process does not enforce itself, in the order of the
+    policy.
+
+    Empty means that everything the owner wrote is held. Listed are unknown left operands, operators and right
+    operands that cannot be judged, every duty whose action is not enforced, prohibitions of what happens at
+    the partner's, unknown actions, and `remedy` or `consequence`.
+    """
+    found: list[Reason] = []
+    for rule in policy.permissions:
+        if not is_known_action(rule.action):
+            found.append(_gap("not_enforced_action", rule.path, action=rule.action))
+        found.extend(_rule_gaps(rule))
+    for rule in policy.prohibitions:
+        if not is_known_action(rule.action):
+            found.append(_gap("not_enforced_action", rule.path, action=rule.action))
+        elif prohibition_enforcement(rule.action) is not Enforcement.ENFORCED:
+            found.append(_gap("not_enforced_prohibition", rule.path, action=rule.action))
+        found.extend(_rule_gaps(rule))
+    for rule in policy.obligations:
+        found.extend(_duty_gaps(rule))
+    return tuple(found)
+
+
+def _duty_gaps(rule: Rule) -> list[Reason]:
+    if DUTY_ACTIONS.get(rule.action) is Enforcement.ENFORCED:
+        return _rule_gaps(rule)
+    return [_gap("not_enforced_duty", rule.path, action=rule.action), *_rule_gaps(rule)]
+
+
+def _rule_gaps(rule: Rule) -> list[Reason]:
+    found = [] if rule.constraint is None else _constraint_gaps(rule.constraint)
+    for duty in rule.duties:
+        found.extend(_duty_gaps(duty))
+    found.extend(_gap("not_enforced_term", rule.path, term=name) for name in rule.unread)
+    return found
+
+
+def _constraint_gaps(node: Node) -> list[Reason]:
+    if not isinstance(node, Constraint):
+        return [reason for operand in node.operands for reason in _constraint_gaps(operand)]
+    known = LEFT_OPERANDS.get(node.left_operand)
+    if known is None or known.enforcement is not Enforcement.ENFORCED:
+        return [_gap("not_enforced_left_operand", node.path, left=node.left_operand)]
+    if node.operator not in known.operators:
+        return [_gap("operator_unsupported", node.path, left=node.left_operand, operator=node.operator)]
+    if node.measured is None:
+        return [_gap("right_operand_unreadable", node.path, left=node.left_operand, operator=node.operator)]
+    return []
+
+
+def _gap(code: str, path: str, **fields: str) -> Reason:
+    return Reason(code, path, False, (), tuple(fields.items()))

@@ -28,8 +28,12 @@ def policy_hash(document: Mapping[str, object]) -> str:
     digits as text (`same_rules` forgives that). Raises `MalformedPolicy` when the rules have no canonical
     form (integers beyond 2^53, lone surrogates).
     """
-    rules = {name: document[name] for name in _RULES if document.get(name) not in (None, [], ())}
-    return hashlib.sha256(_canonical(rules)).hexdigest()
+    members = short_keys(document, "")
+    rules = {name: members[name] for name in _RULES if members.get(name) not in (None, [])}
+    try:
+        return hashlib.sha256(_canonical(rules)).hexdigest()
+    except RecursionError:
+        raise MalformedPolicy("", "the rules are nested too deep") from None
 
 
 def same_rules(left: Mapping[str, object], right: Mapping[str, object]) -> bool:
@@ -40,13 +44,20 @@ def same_rules(left: Mapping[str, object], right: Mapping[str, object]) -> bool:
     Protocol sends strings). Order counts, and so does every member that this node does not know. Raises
     `MalformedPolicy` like `policy_hash`.
     """
-    return _canonical(_rules(left)) == _canonical(_rules(right))
+    return _normal_form(left) == _normal_form(right)
+
+
+def _normal_form(document: Mapping[str, object]) -> bytes:
+    try:
+        return _canonical(_rules(document))
+    except RecursionError:
+        raise MalformedPolicy("", "the rules are nested too deep") from None
 
 
 def _canonical(value: object) -> bytes:
     try:
         return rfc8785.dumps(value)  # type: ignore[arg-type]  # typed for literal JSON only; it checks at run time
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise MalformedPolicy("", f"the rules have no canonical form: {error}") from None
 
 

@@ -67,42 +67,24 @@ LEFT_OPERANDS: Mapping[str, LeftOperand] = {
     "recipient": _PARTY,
     "assignee": _PARTY,
     "dateTime": LeftOperand(Kind.INSTANT, Enforcement.ENFORCED, _ORDER),
-    "elapsedTime": LeftOperand(Kind.ELAPSED, Enforcement.ENFORCED, _ORDER),
+    "elapsedTime": LeftOperand(Kind.ELAPSED, Enforcement.ENFORCED, _ORDER - {"neq"}),
     "count": LeftOperand(Kind.COUNT, Enforcement.ENFORCED, _ORDER),
 }
 
-# ODRL Vocabulary 2.2, section 4: the action and the wider one that includes it. `access` is Catena-X's word
-# for seeing an offer; it is neither part of `use` nor the other way round.
-_INCLUDED_IN: Mapping[str, str | None] = {
-    "use": None,
-    "transfer": None,
-    "access": None,
-    "aggregate": "use",
-    "annotate": "use",
-    "anonymize": "use",
-    "archive": "use",
-    "concurrentUse": "use",
-    "derive": "use",
-    "digitize": "use",
-    "display": "play",
-    "distribute": "use",
-    "execute": "use",
-    "extract": "reproduce",
-    "give": "transfer",
-    "index": "use",
-    "modify": "use",
-    "move": "use",
-    "play": "use",
-    "present": "use",
-    "print": "use",
-    "read": "use",
-    "reproduce": "use",
-    "sell": "transfer",
-    "stream": "use",
-    "synchronize": "use",
-    "textToSpeech": "use",
-    "transform": "use",
-    "translate": "use",
+# ODRL Vocabulary 2.2, sections 3.7 and 4.4: the wider action and those that it includes. `write` is its
+# deprecated word for `modify`. `access` is Catena-X's word for seeing an offer; it is no part of `use`, nor
+# the other way round.
+_INCLUDES: Mapping[str, frozenset[str]] = {
+    "use": frozenset(
+        "acceptTracking aggregate annotate anonymize archive attribute compensate concurrentUse delete derive "
+        "digitize distribute ensureExclusivity execute grantUse include index inform install modify move "
+        "nextPolicy obtainConsent present read reproduce reviewPolicy stream synchronize textToSpeech "
+        "transform translate uninstall watermark write".split()
+    ),
+    "present": frozenset(("display", "play", "print")),
+    "reproduce": frozenset(("extract",)),
+    "transfer": frozenset(("give", "sell")),
+    "access": frozenset(),
 }
 
 # What a data plane does itself when it hands data over. It refuses these; whatever else a prohibition names
@@ -127,14 +109,18 @@ DUTY_ACTIONS: Mapping[str, Enforcement] = {
 }
 
 
-def _line(action: str) -> frozenset[str]:
-    line = [action]
-    while (wider := _INCLUDED_IN[line[-1]]) is not None:
-        line.append(wider)
-    return frozenset(line)
+def _covered_by() -> dict[str, frozenset[str]]:
+    """For each action itself and all that include it."""
+    covered: dict[str, frozenset[str]] = {}
+    pending = [(action, frozenset((action,))) for action in ("use", "transfer", "access")]
+    while pending:
+        action, line = pending.pop()
+        covered[action] = line
+        pending.extend((narrower, line | {narrower}) for narrower in _INCLUDES.get(action, ()))
+    return covered
 
 
-_COVERED_BY: Mapping[str, frozenset[str]] = {action: _line(action) for action in _INCLUDED_IN}
+_COVERED_BY: Mapping[str, frozenset[str]] = _covered_by()
 
 
 def term(name: str) -> str:
@@ -157,7 +143,24 @@ def covers(action: str, requested: str) -> bool:
 
 def is_known_action(action: str) -> bool:
     """Whether the vocabulary says what includes `action`; nothing can be concluded about other names."""
-    return action in _INCLUDED_IN
+    return action in _COVERED_BY
+
+
+def bars(action: str, requested: str) -> bool | None:
+    """Whether a prohibition of `action` stands against `requested`; None when the action is unknown and could
+    be meant.
+
+    It does when it covers the request, and when it names what this node does to fulfil a wider request:
+    handing out for use is reading.
+    """
+    if covers(action, requested) or (action in _AT_THE_DOOR and covers(requested, action)):
+        return True
+    return False if is_known_action(action) else None
+
+
+def overlap(granted: str, prohibited: str) -> bool:
+    """Whether a permission and a prohibition of these actions could speak about the same deed."""
+    return covers(granted, prohibited) or covers(prohibited, granted) or not is_known_action(prohibited)
 
 
 def prohibition_enforcement(action: str) -> Enforcement:
