@@ -1,7 +1,4 @@
-"""Which IP addresses may be spoken to:
-
-an own list, for `ipaddress.is_global` admits wrapped loopback addresses.
-"""
+"""Which IP addresses may be spoken to; an own list, as `ipaddress.is_global` admits wrapped loopback."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address

@@ -54,9 +54,9 @@ _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 class EgressRules:
     """Where requests may go and how long they may take; the defaults are for a node on the public network.
 
-    `unsafe_allow_loopback` admits plain http and loopback addresses. `own_ports` are this node's management
-    ports, which no request may reach on loopback. `allowed_ports` of `None` means every port. A stream must
-    bring `min_bytes_per_s` on average after `grace_s`, and some byte each `idle_timeout_s`.
+    `unsafe_allow_loopback` admits plain http and loopback addresses; `own_ports`, this node's management
+    ports, stay refused even then. `allowed_ports` of `None` means every port. A stream must bring
+    `min_bytes_per_s` on average after `grace_s`, and some byte each `idle_timeout_s`.
     """
 
     unsafe_allow_loopback: bool = False
@@ -182,9 +182,12 @@ class Egress:
 
     async def close(self) -> None:
         """Closes all connections; a later request opens them anew."""
-        session, self._session, self._resolver = self._session, None, None
+        session, resolver = self._session, self._resolver
+        self._session = self._resolver = None
         if session is not None:
             await session.close()
+        if resolver is not None:
+            await resolver.close()
 
     def check_url(self, url: str) -> None:
         """Raises `EgressRefused` when the text of `url` alone forbids a request; see `check_url`."""

@@ -11,16 +11,11 @@ class EgressError(Exception):
 
 
 class EgressRefused(EgressError):
-    """The request must not be made, or not be made again:
-
-    the operator or the counterparty must mend the address.
-    """
+    """The request must not be made (again): the operator or the counterparty must mend the address."""
 
 
 class RedirectRefused(EgressRefused):
-    """The server answered with a redirect; its owner must give the final address. `location` is its own
-    claim.
-    """
+    """The server redirects to `location`, by its own claim; its owner must give the final address."""
 
     def __init__(self, url: str, status: int, location: str) -> None:
         super().__init__(url, f"the server redirects (status {status}); give its final address instead")

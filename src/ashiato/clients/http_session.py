@@ -25,7 +25,7 @@ _MUST_BE_MENDED: tuple[type[Exception], ...] = (
     aiohttp.RedirectClientError,
     aiohttp.TooManyRedirects,
 )
-_DNS_THREADS = 4
+_DNS_THREADS = 32
 
 
 class AddressRefused(Exception):
@@ -64,7 +64,7 @@ class CheckedResolver(AbstractResolver):
     async def _resolve_by_system(self, host: str) -> Sequence[str]:
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(
-            self._threads, lambda: socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            self._threads, lambda: socket.getaddrinfo(host.encode("ascii"), None, type=socket.SOCK_STREAM)
         )
         return [str(address[4][0]) for address in found]
 

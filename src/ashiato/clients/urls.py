@@ -21,10 +21,7 @@ _NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 @dataclass(frozen=True, slots=True)
 class ParsedUrl:
-    """An absolute http(s) URL:
-
-    `host` in lower-case ASCII without trailing dot; `target` is path and query as given.
-    """
+    """An absolute http(s) URL: `host` lower-case ASCII, no trailing dot; `target` path and query as given."""
 
     scheme: str
     host: str
@@ -39,8 +36,7 @@ class ParsedUrl:
 
 
 def parse_url(url: str) -> ParsedUrl:
-    """The parts of `url`; raises `EgressRefused` for user info, fragments, and anything that parsers disagree
-    on.
+    """The parts of `url`; raises `EgressRefused` for user info, fragments, and what parsers disagree on.
 
     A host that ends in a number must be a dotted quad: 2130706433, 0x7f.1, 127.1 and 0177.0.0.1 are refused.
     """

@@ -1,4 +1,1 @@
-"""Keys, signatures, DIDs and tokens:
-
-bytes, instants and ids in; checked values and `Verified` types out. No I/O.
-"""
+"""Keys, signatures, DIDs and tokens: bytes, instants and ids in; checked values out, verified by type."""

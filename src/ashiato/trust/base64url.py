@@ -14,9 +14,7 @@ def encode(data: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """The bytes of `text`. Raises `ValueError` for padding, foreign characters, a lone character or spare
-    bits.
-    """
+    """The bytes of `text`; raises `ValueError` for padding, other characters, or spare bits that are set."""
     if not _ALPHABET.issuperset(text):
         raise ValueError("it holds a character outside the base64url alphabet")
     rest = len(text) % 4

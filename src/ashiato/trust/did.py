@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from types import MappingProxyType
@@ -60,8 +61,7 @@ class Service(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class DidDocument:
-    """What a DID document says that we understand: usable keys by full DID URL, their uses, service
-    endpoints.
+    """What a DID document says that we understand: usable keys by full DID URL, their uses, the services.
 
     `method_count` counts all verification methods, also those of unknown kinds.
     """
@@ -154,7 +154,7 @@ def parse_did_document(data: bytes, expected_did: str) -> DidDocument:
         for service in _services(expected_did, entry)
     )
     methods = MappingProxyType(reader.methods)
-    return DidDocument(expected_did, methods, MappingProxyType(relations), services, len(reader.seen))
+    return DidDocument(expected_did, methods, MappingProxyType(relations), services, reader.method_count)
 
 
 class _Reader:
@@ -164,9 +164,11 @@ class _Reader:
         self.did = did
         self.methods: dict[str, VerificationKey] = {}
         self.seen: set[str] = set()
+        self.method_count = 0
 
     def method(self, entry: object) -> str | None:
         """Reads one method and returns its absolute id, or nothing when it has none."""
+        self.method_count += 1
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
             return None
         kid = _absolute(self.did, entry["id"])
@@ -176,10 +178,8 @@ class _Reader:
         jwk = entry.get("publicKeyJwk")
         is_own = kid.startswith(self.did + "#") and entry.get("controller") == self.did
         if is_own and entry.get("type") in _JWK_METHODS and isinstance(jwk, dict):
-            try:
+            with suppress(UnusableKey):
                 self.methods[kid] = verification_key_from_jwk(jwk, kid)
-            except UnusableKey:
-                return kid
         return kid
 
     def relation(self, entries: list[object]) -> Iterable[str]:
@@ -213,9 +213,9 @@ def _services(did: str, entry: object) -> Iterable[Service]:
 
 
 def did_document(did: str, keys: Iterable[VerificationKey], services: Iterable[Service]) -> bytes:
-    """The DID document to publish under `did`:
+    """The document to publish under `did`, every key in all three relations.
 
-    every key in all three relations; raises `InvalidDid` or `UnusableKey`.
+    Raises `InvalidDid`, or `UnusableKey` for a key of another DID.
     """
     did_web_url(did, allow_loopback=True)
     methods = []

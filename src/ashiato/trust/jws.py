@@ -17,6 +17,7 @@ MAX_TOKEN_CHARS = 16_384
 MAX_ID_CHARS = 256
 MAX_DID_CHARS = 512
 _MAX_DEPTH = 16
+_MAX_PROBLEM_CHARS = 200
 # The last second of the year 9999: a later date is a forgery or milliseconds taken for seconds.
 _LAST_SECOND = 253_402_300_799
 
@@ -94,9 +95,7 @@ class CompactJws(msgspec.Struct, frozen=True):
 
 
 def sign_compact(key: SigningKey, typ: str, payload: bytes) -> str:
-    """The compact JWS of `payload` under `key`, ES256, with `typ` and the key's `kid` in the protected
-    header.
-    """
+    """The compact JWS of `payload` under `key`: ES256, `typ` and `kid` in the protected header."""
     signing_input = f"{_header_text(key.kid, typ)}.{base64url.encode(payload)}"
     return f"{signing_input}.{base64url.encode(key.sign(signing_input.encode('ascii')))}"
 
@@ -138,7 +137,8 @@ def parse_members(data: bytes, what: str) -> Mapping[str, object]:
     try:
         members = parse_strict(data, max_bytes=MAX_TOKEN_CHARS, max_depth=_MAX_DEPTH)
     except MalformedJson as error:
-        raise MalformedToken("not_json", f"the token's {what} is not strict JSON: {error.problem}") from None
+        problem = error.problem[:_MAX_PROBLEM_CHARS]
+        raise MalformedToken("not_json", f"the token's {what} is not strict JSON: {problem}") from None
     if not isinstance(members, dict):
         raise MalformedToken("not_json", f"the token's {what} is not a JSON object")
     return MappingProxyType(members)

@@ -40,9 +40,7 @@ class VerifiedProof:
 def mint_proof(
     key: SigningKey, *, method: str, url: str, access_token: str, now_ms: int, token_id: str
 ) -> str:
-    """The value of the `DPoP` header for one request; `token_id` (`jti`) must never be used twice (RFC 9449,
-    4.2).
-    """
+    """The `DPoP` header's value for one request; use no `token_id` (`jti`) twice (RFC 9449, 4.2)."""
     claims = {
         "jti": token_id,
         "htm": method,
@@ -65,12 +63,12 @@ def verify_proof(
     leeway_s: int = 5,
     max_age_s: int = 60,
 ) -> VerifiedProof:
-    """Who signed this request, after the checks of RFC 9449, 4.3, with the key from `document`, which must be
-    that of `consumer`, the grant's consumer.
+    """Who signed this request, after the checks of RFC 9449, 4.3.
 
-    `url` is the request's address as the sender sees it; query and fragment do not count. **The replay check
-    is the caller's duty**: store (`participant_id`, `token_id`) until `expires_ms`, and refuse a proof that
-    is there. Raises `TokenRefused`.
+    `document` must be that of `consumer`, the consumer of the grant that `access_token` stands for. `url` is
+    the request's address as the sender sees it; query and fragment do not count. **The replay check is the
+    caller's duty**: store (`participant_id`, `token_id`) until `expires_ms`, and refuse a proof that is
+    there. Raises `TokenRefused`.
     """
     signed = jws.parse_compact(text, typs=_TYPS)
     claims = jws.parse_members(signed.payload, "payload")
@@ -94,8 +92,7 @@ def verify_proof(
 
 
 def target_of(url: str) -> str:
-    """`url` without query and fragment, scheme and host in lower case, no default port (RFC 9449, 4.3, item
-    9).
+    """`url` as two sides can compare it: no query, fragment or default port (RFC 9449, 4.3, item 9).
 
     Raises `MalformedToken` for what is no absolute http(s) URL.
     """

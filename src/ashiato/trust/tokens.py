@@ -40,10 +40,7 @@ _DOOR = object()
 
 
 class UnverifiedToken(msgspec.Struct, frozen=True):
-    """A well-formed token of which nothing is proved:
-
-    `issuer` and `kid` only say which DID document to fetch.
-    """
+    """A well-formed token, nothing of it proved; `issuer` and `kid` only say which document to fetch."""
 
     issuer: str
     subject: str
@@ -140,10 +137,13 @@ def verify_token(
 ) -> VerifiedCaller:
     """The caller that `token` proves, by "Validating Self-Issued ID Tokens" of DCP 1.0, 4.3.3:
 
-    1. `iss` and `sub` are the same DID. 2. `aud` is us. 3. The signature is by a key of the subject's DID
-    document that `kid` names, or by its only one, with `capabilityInvocation`. 4. The document's `id` is
-    `sub`. 5. `nbf`, `exp` and `iat` hold, within `leeway_s`, and the token lives at most `max_ttl_s`. 6.
-    `jti` was never used before.
+    1. `iss` and `sub` are the same DID.
+    2. `aud` is us.
+    3. The signature is by a key of the subject's document that `kid` names, or by its only one, and the key
+       stands in `capabilityInvocation`.
+    4. The document's `id` is `sub`.
+    5. `nbf`, `exp` and `iat` hold within `leeway_s`; the token lives at most `max_ttl_s`.
+    6. `jti` was never used before.
 
     **Step 6 is the caller's duty**: store (`participant_id`, `token_id`) until `expires_ms` + `leeway_s`, and
     refuse the request if it is there. Raises `TokenRefused`.
