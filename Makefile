@@ -73,7 +73,7 @@ fuzz: $(STAMP) ## the long input searches
 	@$(BIN)/python -m pytest -m fuzz
 
 audit: $(STAMP) ## known vulnerabilities in the locked run-time packages
-	@$(BIN)/pip-audit --requirement requirements.lock --require-hashes --disable-pip --progress-spinner off
+	@$(BIN)/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict --progress-spinner off
 
 clean: ## remove .venv, caches and build output
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache

