@@ -63,7 +63,7 @@ def _server_package() -> ModuleType:
     """The package that brings PostgreSQL, loaded on first use because most tests need none.
 
     It takes one lock for all servers in the user's runtime folder or, where there is none, in the folder for
-    temporary files, where the lock of another user would shut this one out: it gets a runtime folder of its own.
+    temporary files, where another user's lock would shut this one out: it gets a runtime folder of its own.
     """
     runtime = tempfile.mkdtemp(prefix="ashiato-runtime-")
     atexit.register(shutil.rmtree, runtime, ignore_errors=True)
