@@ -2,26 +2,29 @@
 
 import pytest
 
-from ashiato.facts.instants import DAY_MS, parse_datetime
+from ashiato.facts.decisions import ENGLISH, Reason
+from ashiato.facts.instants import DAY_MS, format_datetime
 from ashiato.policy.builder import compare, permit
-from ashiato.policy.evaluation import Checkpoint, Request, decide
+from ashiato.policy.evaluation import Checkpoint, Request, decide, unenforceable
 from ashiato.policy.odrl import parse_policy
+from tests.policy.asking import ALICE, BOB, NOW_MS, asked, permission, permits
 
-NOW_MS = parse_datetime("2026-11-24T12:00:00Z")
-ALICE = "did:web:alice.example"
-BOB = "did:web:bob.example"
-
-
-def asked(
-    checkpoint=Checkpoint.READ, action="read", by=ALICE, now_ms=NOW_MS, agreed_at_ms=NOW_MS, uses=0, **claims
-):
-    known = {name: frozenset(values) for name, values in claims.items()}
-    return Request(checkpoint, action, by, now_ms, agreed_at_ms, uses, known)
+FAR = compare("dateTime", "lteq", "2099-01-01T00:00:00Z")
+PAST = compare("dateTime", "lteq", "2020-01-01T00:00:00Z")
+UNKNOWN = compare("Membership", "eq", "active")
 
 
-def test_a_policy_that_grants_nothing_permits_nothing():
-    assert not decide(parse_policy({}), asked()).permitted
-    assert not decide(parse_policy({"prohibition": [{"action": "sell"}]}), asked()).permitted
+def codes(reasons: tuple[Reason, ...]) -> list[str]:
+    return [reason.code for reason in reasons]
+
+
+@pytest.mark.parametrize(
+    "document", [{}, {"prohibition": [{"action": "sell"}]}, {"obligation": [{"action": "inform"}]}]
+)
+def test_a_policy_that_grants_nothing_permits_nothing(document: dict[str, object]) -> None:
+    decision = decide(parse_policy(document), asked())
+    assert not decision.permitted
+    assert codes(decision.reasons) == ["no_permission" if document else "policy_empty"]
 
 
 @pytest.mark.parametrize(
@@ -37,54 +40,446 @@ def test_a_policy_that_grants_nothing_permits_nothing():
         ("present", "display", True),
         ("play", "display", False),
         ("use", "display", True),
+        ("use", "extract", True),
+        ("reproduce", "extract", True),
+        ("extract", "reproduce", False),
         ("transfer", "sell", True),
         ("use", "sell", False),
+        ("transfer", "use", False),
         ("odrl:use", "read", True),
         ("http://www.w3.org/ns/odrl/2/use", "read", True),
         ("https://other.example/use", "read", False),
+        ("https://other.example/use", "https://other.example/use", True),
     ],
 )
-def test_a_permission_covers_its_action_and_what_is_included_in_it(granted, requested, expected):
-    assert decide(parse_policy(permit(granted)), asked(action=requested)).permitted is expected
+def test_a_permission_covers_its_action_and_what_is_included_in_it(
+    granted: str, requested: str, expected: bool
+) -> None:
+    assert permits(permit(granted), asked(action=requested)) is expected
 
 
-def test_only_the_named_participants_are_permitted():
-    policy = parse_policy(permit(participants=[ALICE]))
-    assert decide(policy, asked(by=ALICE)).permitted
-    assert not decide(policy, asked(by=BOB)).permitted
-    assert not decide(policy, asked(by=ALICE + "x")).permitted
+@pytest.mark.parametrize(
+    ("prohibited", "requested", "expected"),
+    [
+        ("use", "read", False),
+        ("read", "read", False),
+        ("read", "use", False),
+        ("distribute", "use", True),
+        ("distribute", "read", True),
+        ("access", "use", True),
+        ("sell", "use", True),
+        ("https://other.example/act", "use", True),
+    ],
+)
+def test_a_prohibition_stands_against_what_it_covers_and_what_this_node_would_do(
+    prohibited: str, requested: str, expected: bool
+) -> None:
+    known = not prohibited.startswith("https:")
+    document = {**permit("use"), "prohibition": [{"action": prohibited}]}
+    assert permits(document, asked(action=requested)) is (expected and known)
 
 
-def test_three_uses_permit_the_third_read_and_refuse_the_fourth():
-    policy = parse_policy(permit(max_uses=3))
-    assert [decide(policy, asked(uses=uses)).permitted for uses in range(5)] == [
-        True,
-        True,
-        True,
-        False,
-        False,
+@pytest.mark.parametrize("left", ["ashiato:participant", "recipient", "assignee", "odrl:recipient"])
+@pytest.mark.parametrize(
+    ("operator", "right", "alice", "bob"),
+    [
+        ("eq", ALICE, True, False),
+        ("neq", ALICE, False, True),
+        ("isAnyOf", [ALICE, "did:web:x"], True, False),
+        ("isAnyOf", ALICE, True, False),
+        ("isNoneOf", [ALICE, "did:web:x"], False, True),
+        ("eq", ALICE + "x", False, False),
+        ("isAnyOf", [], False, False),
+        ("eq", [ALICE, BOB], False, False),
+        ("isAllOf", [ALICE], False, False),
+    ],
+)
+def test_a_named_participant_is_compared_whole(
+    left: str, operator: str, right: str | list[str], alice: bool, bob: bool
+) -> None:
+    document = permission(compare(left, operator, right))
+    assert permits(document, asked(by=ALICE)) is alice
+    assert permits(document, asked(by=BOB)) is bob
+
+
+@pytest.mark.parametrize("place", ["policy", "rule"])
+def test_a_permission_with_an_assignee_is_for_that_participant(place: str) -> None:
+    document = permit()
+    if place == "policy":
+        document["assignee"] = ALICE
+    else:
+        document = permission(assignee=ALICE)
+    assert permits(document, asked(by=ALICE))
+    refused = decide(parse_policy(document), asked(by=BOB))
+    assert (refused.permitted, codes(refused.reasons)) == (False, ["permission_assignee"])
+
+
+def test_a_prohibition_with_an_assignee_is_for_that_participant() -> None:
+    document = {**permit(), "prohibition": [{"action": "use", "assignee": BOB}]}
+    assert permits(document, asked(by=ALICE))
+    assert not permits(document, asked(by=BOB))
+
+
+@pytest.mark.parametrize(
+    ("operator", "before", "at", "after"),
+    [
+        ("lt", True, False, False),
+        ("lteq", True, True, False),
+        ("gt", False, False, True),
+        ("gteq", False, True, True),
+        ("eq", False, True, False),
+        ("neq", True, False, True),
+    ],
+)
+def test_an_instant_is_compared_to_the_millisecond(
+    operator: str, before: bool, at: bool, after: bool
+) -> None:
+    document = permission(compare("dateTime", operator, format_datetime(NOW_MS)))
+    answers = [permits(document, asked(now_ms=NOW_MS + step)) for step in (-1, 0, 1)]
+    assert answers == [before, at, after]
+
+
+@pytest.mark.parametrize(
+    ("operator", "before", "at", "after"),
+    [
+        ("lt", True, False, False),
+        ("lteq", True, True, False),
+        ("eq", True, True, False),
+        ("gt", False, False, True),
+        ("gteq", False, True, True),
+    ],
+)
+def test_elapsed_time_counts_from_the_agreement(operator: str, before: bool, at: bool, after: bool) -> None:
+    document = permission(compare("elapsedTime", operator, "P30D"))
+    end_ms = NOW_MS + 30 * DAY_MS
+    answers = [permits(document, asked(now_ms=end_ms + step, agreed_at_ms=NOW_MS)) for step in (-1, 0, 1)]
+    assert answers == [before, at, after]
+
+
+def test_elapsed_months_follow_the_calendar() -> None:
+    document = permission(compare("elapsedTime", "lteq", "P1M"))
+    end_ms = NOW_MS + 30 * DAY_MS
+    assert permits(document, asked(now_ms=end_ms, agreed_at_ms=NOW_MS))
+    assert not permits(document, asked(now_ms=end_ms + 1, agreed_at_ms=NOW_MS))
+
+
+@pytest.mark.parametrize("operator", ["lteq", "gteq"])
+def test_elapsed_time_restricts_nothing_before_an_agreement_exists(operator: str) -> None:
+    limit = compare("elapsedTime", operator, "P30D")
+    barred: dict[str, object] = {**permit(), "prohibition": [{"action": "use", "constraint": [limit]}]}
+    for early in (Checkpoint.CATALOG, Checkpoint.NEGOTIATION):
+        assert permits(permission(limit), asked(early, agreed_at_ms=None))
+        assert permits(barred, asked(early, agreed_at_ms=None))
+    for late in (Checkpoint.TRANSFER, Checkpoint.READ, Checkpoint.RUNNING):
+        assert not permits(permission(limit), asked(late, agreed_at_ms=None))
+        assert not permits(barred, asked(late, agreed_at_ms=None))
+
+
+def test_three_uses_permit_the_third_read_and_refuse_the_fourth() -> None:
+    document = permit(max_uses=3)
+    reads = [permits(document, asked(uses_count=uses)) for uses in range(5)]
+    assert reads == [True, True, True, False, False]
+    running = [permits(document, asked(Checkpoint.RUNNING, uses_count=uses)) for uses in range(5)]
+    assert running == [True, True, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("operator", "expected"),
+    [
+        ("lt", [True, False, False]),
+        ("lteq", [True, True, False]),
+        ("eq", [False, True, False]),
+        ("neq", [True, False, True]),
+        ("gteq", [False, True, True]),
+        ("gt", [False, False, True]),
+    ],
+)
+def test_a_count_is_compared_as_a_number(operator: str, expected: list[bool]) -> None:
+    document = permission(compare("count", operator, "10"))
+    assert [
+        permits(document, asked(Checkpoint.TRANSFER, uses_count=uses)) for uses in (9, 10, 11)
+    ] == expected
+
+
+def test_an_unknown_left_operand_denies_with_its_reason_at_every_checkpoint() -> None:
+    policy = parse_policy(permission(UNKNOWN))
+    for checkpoint in Checkpoint:
+        refused = decide(policy, asked(checkpoint))
+        assert not refused.permitted
+        assert refused.reasons[0].children[0].code == "left_operand_unknown"
+        assert refused.summary() == (
+            "Denied: the conditions of the permission to use are not met, because Membership is not known "
+            "here and no verified claim of that name was given."
+        )
+
+
+@pytest.mark.parametrize(
+    ("operator", "right", "claim", "expected"),
+    [
+        ("eq", "gold", ["gold"], True),
+        ("eq", "gold", ["gold", "silver"], True),
+        ("eq", "gold", ["silver"], False),
+        ("eq", "gold", [], False),
+        ("eq", ["gold", "silver"], ["gold"], None),
+        ("neq", "gold", ["gold", "silver"], False),
+        ("neq", "gold", ["silver"], True),
+        ("isAnyOf", ["gold", "silver"], ["silver", "tin"], True),
+        ("isAnyOf", ["gold", "silver"], ["tin"], False),
+        ("isNoneOf", ["gold"], ["tin"], True),
+        ("isNoneOf", ["gold"], ["tin", "gold"], False),
+        ("isAllOf", ["gold", "silver"], ["gold", "silver", "tin"], True),
+        ("isAllOf", ["gold", "silver"], ["gold"], False),
+        ("lteq", "12", ["6"], True),
+        ("lteq", "12", ["13"], False),
+        ("gt", "9", ["10"], True),
+        ("lteq", "12", ["six"], None),
+        ("lteq", "12", ["6", "7"], None),
+        ("isA", "gold", ["gold"], None),
+        ("hasPart", "gold", ["gold"], None),
+    ],
+)
+def test_a_verified_claim_is_compared_with_the_operand_of_its_name(
+    operator: str, right: str | list[str], claim: list[str], expected: bool | None
+) -> None:
+    decision = decide(parse_policy(permission(compare("Group", operator, right))), asked(Group=claim))
+    assert decision.permitted is (expected is True)
+    assert decision.reasons[0].children[0].satisfied is expected
+
+
+def test_a_claim_cannot_overrule_what_this_node_knows_itself() -> None:
+    document = permission(compare("recipient", "eq", BOB))
+    assert not permits(document, asked(by=ALICE, recipient=[BOB]))
+
+
+T, F, U = FAR, PAST, UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("connective", "operands", "expected"),
+    [
+        ("and", [T, T], True),
+        ("and", [T, F], False),
+        ("and", [T, U], None),
+        ("and", [F, U], False),
+        ("andSequence", [T, T], True),
+        ("andSequence", [T, F], False),
+        ("andSequence", [U, F], False),
+        ("andSequence", [U, T], None),
+        ("or", [F, F], False),
+        ("or", [F, T], True),
+        ("or", [U, T], True),
+        ("or", [U, F], None),
+        ("xone", [T], True),
+        ("xone", [T, F], True),
+        ("xone", [T, T], False),
+        ("xone", [F, F], False),
+        ("xone", [T, U], None),
+        ("xone", [F, U], None),
+        ("xone", [T, T, U], False),
+    ],
+)
+def test_the_connectives_follow_three_valued_logic(
+    connective: str, operands: list[object], expected: bool | None
+) -> None:
+    condition = {connective: operands}
+    granted = decide(parse_policy(permission(condition)), asked())
+    assert granted.permitted is (expected is True)
+    assert granted.reasons[0].children[0].satisfied is expected
+    barred: dict[str, object] = {**permit(), "prohibition": [{"action": "use", "constraint": [condition]}]}
+    assert permits(barred, asked()) is (expected is False)
+
+
+def test_several_constraints_of_a_rule_must_all_hold() -> None:
+    assert permits(permission(T, T), asked())
+    assert not permits(permission(T, F), asked())
+
+
+@pytest.mark.parametrize(
+    ("conflict", "expected"), [(None, False), ("prohibit", False), ("perm", True), ("invalid", False)]
+)
+def test_the_conflict_strategy_decides_between_permission_and_prohibition(
+    conflict: str | None, expected: bool
+) -> None:
+    document: dict[str, object] = {**permit(), "prohibition": [{"action": "use"}]}
+    if conflict is not None:
+        document["conflict"] = conflict
+    assert permits(document, asked()) is expected
+
+
+@pytest.mark.parametrize("constraint", [T, F, U])
+def test_an_invalid_policy_is_void_for_every_action_while_its_rules_contradict(constraint: object) -> None:
+    prohibition = {"action": "distribute", "constraint": [constraint]}
+    document: dict[str, object] = {**permit(), "prohibition": [prohibition], "conflict": "invalid"}
+    decision = decide(parse_policy(document), asked(action="read"))
+    assert decision.permitted is (constraint is F)
+    assert codes(decision.reasons) == (["permission_applies"] if constraint is F else ["policy_void"])
+    assert permits({**document, "conflict": "prohibit"}, asked(action="read"))
+
+
+def test_rules_about_unrelated_actions_do_not_contradict() -> None:
+    document: dict[str, object] = {**permit(), "prohibition": [{"action": "sell"}], "conflict": "invalid"}
+    assert permits(document, asked())
+
+
+def test_a_permission_that_does_not_apply_leaves_the_way_to_the_next() -> None:
+    document: dict[str, object] = {"permission": [{"action": "use", "constraint": [F]}, {"action": "read"}]}
+    assert permits(document, asked(action="read"))
+    refused = decide(parse_policy(document), asked(action="use"))
+    assert codes(refused.reasons) == ["permission_constraint", "permission_action"]
+
+
+def test_the_duties_of_a_permit_are_returned_as_pending() -> None:
+    document = {
+        **permission(duty=[{"action": "delete", "constraint": [T]}]),
+        "obligation": [{"action": "inform"}],
+    }
+    decision = decide(parse_policy(document), asked())
+    assert decision.permitted
+    assert [(duty.code, duty.path) for duty in decision.duties] == [
+        ("duty_pending", "permission[0].duty[0]"),
+        ("duty_pending", "obligation[0]"),
     ]
-    assert decide(policy, asked(Checkpoint.RUNNING, uses=3)).permitted
+    assert decision.duties[0].text == "delete is owed"
 
 
-def test_thirty_days_count_from_the_agreement():
-    policy = parse_policy(permit(elapsed="P30D"))
-    agreed_at_ms = NOW_MS - 30 * DAY_MS
-    assert decide(policy, asked(agreed_at_ms=agreed_at_ms)).permitted
-    assert not decide(policy, asked(agreed_at_ms=agreed_at_ms - 1)).permitted
-    assert decide(policy, asked(Checkpoint.NEGOTIATION, agreed_at_ms=None)).permitted
-    assert not decide(policy, asked(Checkpoint.READ, agreed_at_ms=None)).permitted
+@pytest.mark.parametrize("place", ["duty", "obligation"])
+@pytest.mark.parametrize(
+    ("duty", "code"),
+    [
+        ({"action": "https://other.example/dance"}, "duty_unknown"),
+        ({"action": "delete", "constraint": [UNKNOWN]}, "duty_unclear"),
+        ({"action": "delete", "constraint": [{"or": [T, UNKNOWN]}]}, "duty_unclear"),
+    ],
+)
+def test_a_duty_that_is_not_understood_denies_with_its_reason(
+    place: str, duty: dict[str, object], code: str
+) -> None:
+    document = permission(duty=[duty]) if place == "duty" else {**permit(), "obligation": [duty]}
+    decision = decide(parse_policy(document), asked())
+    assert not decision.permitted
+    reason = decision.reasons[0]
+    assert (reason.children[0].code if place == "duty" else reason.code) == code
 
 
-def test_an_unknown_left_operand_denies_with_its_reason_unless_a_claim_is_given():
-    policy = parse_policy(
-        {"permission": [{"action": "use", "constraint": [compare("Membership", "eq", "active")]}]}
-    )
-    refused = decide(policy, asked())
-    assert not refused.permitted
-    assert refused.summary() == (
-        "Denied: the conditions of the permission to use are not met, because Membership is not known "
-        "here and no verified claim of that name was given."
-    )
-    assert decide(policy, asked(Membership=["active"])).permitted
-    assert not decide(policy, asked(Membership=["suspended"])).permitted
+@pytest.mark.parametrize(
+    ("constraint", "expected"),
+    [
+        (compare("dateTime", "lt", format_datetime(NOW_MS)), False),
+        (compare("dateTime", "lteq", format_datetime(NOW_MS)), True),
+        (compare("dateTime", "lteq", format_datetime(NOW_MS - 1)), False),
+        (compare("dateTime", "gteq", format_datetime(NOW_MS + DAY_MS)), True),
+        (compare("dateTime", "eq", format_datetime(NOW_MS + DAY_MS)), True),
+        (compare("dateTime", "eq", format_datetime(NOW_MS - 1)), False),
+        (compare("elapsedTime", "lteq", "P1D"), False),
+        (compare("elapsedTime", "lteq", "P3D"), True),
+        (compare("elapsedTime", "gt", "P3D"), True),
+        (compare("count", "gteq", "5"), True),
+        (compare("count", "lt", "3"), False),
+        (compare("recipient", "eq", BOB), False),
+        (compare("recipient", "eq", ALICE), True),
+    ],
+)
+def test_a_duty_of_a_permission_must_still_be_possible(constraint: object, expected: bool) -> None:
+    document = permission(duty=[{"action": "delete", "constraint": [constraint]}])
+    request = asked(agreed_at_ms=NOW_MS - 2 * DAY_MS, uses_count=2)
+    decision = decide(parse_policy(document), request)
+    assert decision.permitted is expected
+    if not expected:
+        assert decision.reasons[0].children[0].code == "duty_impossible"
+
+
+def test_an_obligation_whose_time_is_over_stays_pending_business_and_does_not_deny() -> None:
+    document: dict[str, object] = {**permit(), "obligation": [{"action": "delete", "constraint": [PAST]}]}
+    decision = decide(parse_policy(document), asked())
+    assert (decision.permitted, codes(decision.duties)) == (True, ["duty_impossible"])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        permit(participants=[ALICE], not_before_ms=0, until_ms=NOW_MS, elapsed="P1M", max_uses=3),
+        {**permit("use"), "prohibition": [{"action": "read", "constraint": [FAR]}]},
+        permission({"xone": [FAR, {"or": [PAST, compare("recipient", "isNoneOf", [BOB])]}]}),
+        permit("print"),
+    ],
+)
+def test_what_this_node_holds_itself_leaves_nothing_to_warn_about(document: dict[str, object]) -> None:
+    assert unenforceable(parse_policy(document)) == ()
+
+
+@pytest.mark.parametrize(
+    ("document", "code", "path"),
+    [
+        (permission(UNKNOWN), "not_enforced_left_operand", "permission[0].constraint[0]"),
+        (
+            permission({"or": [FAR, UNKNOWN]}),
+            "not_enforced_left_operand",
+            "permission[0].constraint[0].or[1]",
+        ),
+        (
+            permission(compare("count", "isAnyOf", ["3"])),
+            "operator_unsupported",
+            "permission[0].constraint[0]",
+        ),
+        (
+            permission(compare("dateTime", "lteq", "2023-12-31T06:00Z")),
+            "right_operand_unreadable",
+            "permission[0].constraint[0]",
+        ),
+        (permission(duty=[{"action": "delete"}]), "not_enforced_duty", "permission[0].duty[0]"),
+        ({**permit(), "obligation": [{"action": "inform"}]}, "not_enforced_duty", "obligation[0]"),
+        (
+            {**permit(), "prohibition": [{"action": "distribute"}]},
+            "not_enforced_prohibition",
+            "prohibition[0]",
+        ),
+        ({**permit(), "prohibition": [{"action": "x:y"}]}, "not_enforced_action", "prohibition[0]"),
+        (permit("x:y"), "not_enforced_action", "permission[0]"),
+        (
+            {**permit(), "prohibition": [{"action": "use", "remedy": [{"action": "delete"}]}]},
+            "not_enforced_term",
+            "prohibition[0]",
+        ),
+    ],
+)
+def test_an_owner_is_told_each_thing_that_would_not_be_held(
+    document: dict[str, object], code: str, path: str
+) -> None:
+    (gap,) = unenforceable(parse_policy(document))
+    assert (gap.code, gap.path) == (code, path)
+    assert gap.text != gap.code
+
+
+def every_reason(reasons: tuple[Reason, ...]) -> list[Reason]:
+    return [found for reason in reasons for found in (reason, *every_reason(reason.children))]
+
+
+def test_every_reason_that_is_given_can_be_told() -> None:
+    told: set[str] = set()
+    for document, request in TOLD:
+        decision = decide(parse_policy(document), request)
+        given = every_reason(decision.reasons + decision.duties + unenforceable(parse_policy(document)))
+        assert decision.summary().endswith(".")
+        assert all("{" not in reason.text and reason.text != reason.code for reason in given)
+        told |= {reason.code for reason in given}
+    assert told == set(ENGLISH)
+
+
+_ALL = [T, F, U, {"and": [T]}, {"or": [F]}, {"xone": [T]}, {"andSequence": [T]}]
+TOLD: list[tuple[dict[str, object], Request]] = [
+    ({}, asked()),
+    ({"prohibition": [{"action": "x:y"}]}, asked()),
+    (permission(*_ALL), asked()),
+    (permission(compare("recipient", "eq", ALICE), compare("count", "eq", [])), asked()),
+    (permission(compare("recipient", "eq", BOB), compare("count", "isA", "3")), asked()),
+    (permission(compare("elapsedTime", "lt", "P1D")), asked(Checkpoint.CATALOG, agreed_at_ms=None)),
+    (permission(compare("elapsedTime", "lt", "P1D")), asked(agreed_at_ms=None)),
+    (permission(compare("Group", "isA", "x")), asked(Group=["x"])),
+    (permission(assignee=BOB), asked()),
+    (permit("access"), asked()),
+    (permission(duty=[{"action": "x:y"}, {"action": "delete", "constraint": [U]}]), asked()),
+    (permission(duty=[{"action": "delete", "constraint": [F]}]), asked()),
+    ({**permit(), "obligation": [{"action": "delete"}]}, asked()),
+    ({**permit(), "prohibition": [{"action": "use"}, {"action": "x:y", "remedy": []}]}, asked()),
+    ({**permit(), "prohibition": [{"action": "sell"}, {"action": "print"}], "conflict": "invalid"}, asked()),
+]

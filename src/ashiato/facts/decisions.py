@@ -21,7 +21,6 @@ ENGLISH: Mapping[str, str] = {
     "permission_duty": "a duty that the permission to {action} demands cannot be fulfilled",
     "prohibition_applies": "the policy prohibits {action}",
     "prohibition_unclear": "the policy prohibits {action} under conditions that cannot be judged here",
-    "prohibition_spared": "the prohibition of {action} does not apply",
     "duty_pending": "{action} is owed",
     "duty_unknown": "the duty {action} is not known here",
     "duty_unclear": "the conditions of the duty {action} cannot be judged here",

@@ -120,13 +120,10 @@ def decide(policy: Policy, request: Request) -> Decision:
 
 def _forbidden(policy: Policy, request: Request) -> list[Reason]:
     """The prohibitions that apply to the request or could."""
-    found: list[Reason] = []
-    for rule in policy.prohibitions:
-        barred = bars(rule.action, request.action)
-        reason = None if barred is False else _prohibition(rule, policy, request, barred)
-        if reason is not None and reason.satisfied is not False:
-            found.append(reason)
-    return found
+    judged = (
+        _prohibition(rule, policy, request, bars(rule.action, request.action)) for rule in policy.prohibitions
+    )
+    return [reason for reason in judged if reason is not None]
 
 
 def _permission(rule: Rule, policy: Policy, request: Request) -> Reason:
@@ -158,25 +155,19 @@ def _grant(rule: Rule, policy: Policy, request: Request) -> Reason:
 
 
 def _prohibition(rule: Rule, policy: Policy, request: Request, barred: Truth) -> Reason | None:
-    """Whether the prohibition applies when its action does so as `barred` says; None when it addresses
-    somebody else.
-    """
-    if _stranger(rule, policy, request) is not None:
+    """The prohibition when it applies or could; `barred` tells whether its action does (`vocabulary.bars`)."""
+    if barred is False or _stranger(rule, policy, request) is not None:
         return None
-    applies = barred
+    applies: Truth = barred
     children: tuple[Reason, ...] = ()
     if rule.constraint is not None:
         condition = _weigh(rule.constraint, request, False)
         children = (condition,)
         applies = _combine("and", [barred, condition.satisfied])
-    return Reason(_PROHIBITION_CODES[applies], rule.path, applies, children, (("action", rule.action),))
-
-
-_PROHIBITION_CODES: Mapping[Truth, str] = {
-    True: "prohibition_applies",
-    None: "prohibition_unclear",
-    False: "prohibition_spared",
-}
+    if applies is False:
+        return None
+    code = "prohibition_applies" if applies else "prohibition_unclear"
+    return Reason(code, rule.path, applies, children, (("action", rule.action),))
 
 
 def _void(policy: Policy, request: Request) -> Reason | None:
@@ -186,7 +177,7 @@ def _void(policy: Policy, request: Request) -> Reason | None:
         if not any(overlap(action, rule.action) for action in granted):
             continue
         barred = _prohibition(rule, policy, request, True)
-        if barred is not None and barred.satisfied is not False:
+        if barred is not None:
             return Reason("policy_void", rule.path, True, (barred,))
     return None
 

@@ -290,7 +290,7 @@ def _action(document: object, path: str) -> tuple[str, object]:
         raise MalformedPolicy(where, "exactly one action is expected; write one rule per action")
     item = items[0]
     if isinstance(item, str):
-        return term(item), None
+        return term(_name(item, where)), None
     members = short_keys(item, where)
     name = next((members[key] for key in ("@id", "rdf:value", "value", "@value") if key in members), None)
     return term(_name(name, where)), members.get("refinement")

@@ -76,9 +76,9 @@ LEFT_OPERANDS: Mapping[str, LeftOperand] = {
 # the other way round.
 _INCLUDES: Mapping[str, frozenset[str]] = {
     "use": frozenset(
-        "acceptTracking aggregate annotate anonymize archive attribute compensate concurrentUse delete derive "
-        "digitize distribute ensureExclusivity execute grantUse include index inform install modify move "
-        "nextPolicy obtainConsent present read reproduce reviewPolicy stream synchronize textToSpeech "
+        "acceptTracking aggregate annotate anonymize archive attribute compensate concurrentUse delete "
+        "derive digitize distribute ensureExclusivity execute grantUse include index inform install modify "
+        "move nextPolicy obtainConsent present read reproduce reviewPolicy stream synchronize textToSpeech "
         "transform translate uninstall watermark write".split()
     ),
     "present": frozenset(("display", "play", "print")),
