@@ -25,7 +25,8 @@ from ashiato.connector.records import (
     ReceivedData,
     Webhook,
 )
-from ashiato.dsp.negotiation import ContractNegotiation, Role
+from ashiato.dsp.negotiation import ContractNegotiation
+from ashiato.dsp.states import Role
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.outbox.deliveries import Delivery
 
@@ -76,7 +77,12 @@ class Assets(Protocol):
 
     def delete_entries(self, *, asset_id: str | None = None, offer_id: str | None = None) -> None: ...
     def visible_entries(
-        self, audiences: Sequence[str], now_ms: int, after_asset_id: str, limit_count: int, asset_class: tuple[str, str]
+        self,
+        audiences: Sequence[str],
+        now_ms: int,
+        after_asset_id: str,
+        limit_count: int,
+        asset_class: tuple[str, str],
     ) -> list[CatalogEntry]:
         """Entries with any of `audiences` and an open window, ordered by (asset_id, offer_id), after `after_asset_id`.
 
@@ -99,9 +105,9 @@ class Negotiations(Protocol):
         """Raises `Conflict` when (role, peer_id, peer_pid) or the own pid is taken."""
 
     def update(self, negotiation: ContractNegotiation) -> None: ...
-    def page(self, after_id: str, limit_count: int, *, state: str | None = None, peer_id: str | None = None) -> list[
-        ContractNegotiation
-    ]: ...
+    def page(
+        self, after_id: str, limit_count: int, *, state: str | None = None, peer_id: str | None = None
+    ) -> list[ContractNegotiation]: ...
     def count_open(self, peer_id: str) -> int:
         """Negotiations with that peer that are not in a terminal state: the quota of one peer."""
 
@@ -154,7 +160,9 @@ class Transfers(Protocol):
     def put_context(self, own_pid: str, context: dict[str, object]) -> None: ...
     def context(self, own_pid: str) -> dict[str, object]: ...
     def put_access(self, access: AccessRecord) -> None: ...
-    def list_accesses(self, after_id: str, limit_count: int, *, agreement_id: str | None = None) -> list[AccessRecord]:
+    def list_accesses(
+        self, after_id: str, limit_count: int, *, agreement_id: str | None = None
+    ) -> list[AccessRecord]:
         """In the order of their start."""
 
     def put_received(self, received: ReceivedData) -> None: ...
@@ -172,10 +180,16 @@ class Outbox(Protocol):
     """Deliveries of this participant, written with the state that causes them."""
 
     def add(self, delivery: Delivery) -> None:
-        """The sequence within the process is assigned by the store; the row is leased to this node until due + lease."""
+        """The sequence within the process is assigned by the store; the row is leased to this node until due + lease.
+
+        After the commit a delivery that is the first of its process goes to `Store.on_delivery`; a later one waits until
+        the one before it is removed.
+        """
 
     def get(self, delivery_id: str) -> Delivery | None: ...
-    def remove(self, delivery_id: str) -> None: ...
+    def remove(self, delivery_id: str) -> Delivery | None:
+        """Forget a delivery that was made; returns the next of its process, leased to this node, if there is one."""
+
     def reschedule(self, delivery_id: str, attempts_count: int, due_ms: int) -> None: ...
     def of_process(self, process_id: str) -> list[Delivery]: ...
     def remove_of_process(self, process_id: str) -> None: ...
@@ -184,8 +198,12 @@ class Outbox(Protocol):
 class Records(Protocol):
     """History, replay memory and webhooks."""
 
-    def add_history(self, at_ms: int, event: str, process_id: str, peer_id: str, details: dict[str, object]) -> None: ...
-    def list_history(self, after_sequence: int, limit_count: int, *, process_id: str | None = None) -> list[HistoryEntry]: ...
+    def add_history(
+        self, at_ms: int, event: str, process_id: str, peer_id: str, details: dict[str, object]
+    ) -> None: ...
+    def list_history(
+        self, after_sequence: int, limit_count: int, *, process_id: str | None = None
+    ) -> list[HistoryEntry]: ...
     def remember_token(self, issuer: str, token_id: str, expires_ms: int) -> bool:
         """False when that issuer's token id was seen before (and has not expired)."""
 
@@ -225,6 +243,9 @@ class Store(Protocol):
     def subscribe(self, listener: Callable[[Event], None]) -> None:
         """`listener` is called on the event loop after each commit, also of other processes on the same database."""
 
+    def on_delivery(self, courier: Callable[[Delivery], None]) -> None:
+        """`courier` is called on the event loop after a commit with each delivery of this process that can be made now."""
+
     async def claim_due(self, now_ms: int, lease_until_ms: int, limit_count: int) -> list[Delivery]:
         """Due deliveries of any participant that are the first of their process and not leased to another node."""
 
@@ -253,15 +274,7 @@ class Identity(Protocol):
     """Who is calling, and who we are: the next step of trust replaces this behind the same port."""
 
     def authenticate(self, participant_id: str, authorization: str | None, now_ms: int) -> Awaitable[Caller]:
-        """The verified caller of a request to `participant_id`; raises `NotAuthenticated`."""
+        """The verified caller of a request to `participant_id`; raises `identity.signed_tokens.NotAuthenticated`."""
 
-    def token_for(self, participant_id: str, audience: str, moment: Moment) -> Awaitable[str]:
+    def token_for(self, participant_id: str, audience: str, now_ms: int, token_id: str) -> Awaitable[str]:
         """The value of the Authorization header that proves `participant_id` to `audience`."""
-
-
-class NotAuthenticated(Exception):
-    """The counterparty did not prove who it is; `why` is for our log, never for the answer."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from ashiato.dsp.negotiation import Role
+from ashiato.dsp.states import Role
 
 
 class Approval(StrEnum):
@@ -232,12 +232,16 @@ class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Webhook(msgspec.Struct, frozen=True, kw_only=True):
-    """An address of this company's own that is told of events (names, or a prefix ending in `.`)."""
+    """An address of this company's own that is told of events (names, or a prefix ending in `.`).
+
+    It is told from the history, in order: `told_sequence` is the last entry that was put into the outbox for it.
+    """
 
     webhook_id: str
     url: str
     events: tuple[str, ...]
     created_ms: int = 0
+    told_sequence: int = 0
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,566 @@
+"""Contract negotiation in both roles (DSP 2025-1, contract negotiation protocol).
+
+Every function runs inside one unit of work: state, outbox, contract master and history commit together, or not at all.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from ashiato.connector import frameworks
+from ashiato.connector.catalog import rules_of
+from ashiato.connector.company import Company, send, tell
+from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.problems import Invalid, NotFound, QuotaExceeded, WrongState
+from ashiato.connector.records import AgreementRecord, AgreementState, FrameworkContract, FrameworkState
+from ashiato.connector.strategies import Act, Reaction, approvable, may_request
+from ashiato.dsp.effects import Deliver, Ending, Redeliver, Settle, Tell
+from ashiato.dsp.errors import IllegalTransition
+from ashiato.dsp.messages import (
+    ContractAgreementMessage,
+    ContractAgreementVerificationMessage,
+    ContractNegotiationAck,
+    ContractNegotiationEventMessage,
+    ContractNegotiationTerminationMessage,
+    ContractOfferMessage,
+    ContractRequestMessage,
+    NegotiationEventType,
+    NegotiationMessage,
+)
+from ashiato.dsp.negotiation import (
+    ContractNegotiation,
+    Step,
+    abandon,
+    acknowledge,
+    act,
+    opened_by_peer,
+    opened_by_us,
+    receive,
+    reconcile,
+)
+from ashiato.dsp.states import NegotiationState, Role
+from ashiato.facts.instants import format_datetime
+from ashiato.policy.identity import policy_hash
+
+
+class Partner(msgspec.Struct, frozen=True):
+    """A counterparty and the address at which it speaks the protocol."""
+
+    participant_id: str
+    address: str
+
+
+def in_words(ending: Ending) -> str:
+    """Why a process ended, as one sentence for people; what the counterparty wrote is kept as it is."""
+    texts = [text if isinstance(text, str) else str(text) for text in ending.reason]
+    return "; ".join(([ending.code] if ending.code else []) + texts)
+
+
+# What the counterparty does.
+
+
+def requested(
+    uow: UnitOfWork, company: Company, caller_id: str, message: ContractRequestMessage, moment: Moment
+) -> ContractNegotiation:
+    """A consumer asks for a contract; the same consumer pid again gives the same negotiation (DSP 2025-1, 8.2.1)."""
+    known = uow.negotiations.find_by_peer(Role.PROVIDER, caller_id, message.consumer_pid)
+    if known is not None:
+        return known
+    _vet_callback(company, message.callback_address)
+    step = opened_by_peer(
+        message,
+        own_pid=moment.fresh_id(),
+        own_id=company.participant_id,
+        peer_id=caller_id,
+        dataset_id=_target(uow, message.offer),
+        now_ms=moment.now_ms,
+    )
+    _check_quota(uow, company, caller_id)
+    negotiation = step.negotiation
+    context: dict[str, object] = {}
+    if frameworks.is_framework_target(negotiation.dataset_id):
+        frameworks.proposed_by_peer(uow, negotiation, moment, rules_of(message.offer))
+    else:
+        context["offer_id"] = _visible_offer(uow, negotiation, moment.now_ms)
+    return _opened(uow, company, step, context, moment)
+
+
+def offered(
+    uow: UnitOfWork, company: Company, caller_id: str, message: ContractOfferMessage, moment: Moment
+) -> ContractNegotiation:
+    """A provider makes an offer of its own accord; the same provider pid again gives the same negotiation."""
+    known = uow.negotiations.find_by_peer(Role.CONSUMER, caller_id, message.provider_pid)
+    if known is not None:
+        return known
+    _vet_callback(company, message.callback_address)
+    step = opened_by_peer(
+        message,
+        own_pid=moment.fresh_id(),
+        own_id=company.participant_id,
+        peer_id=caller_id,
+        now_ms=moment.now_ms,
+    )
+    _check_quota(uow, company, caller_id)
+    if frameworks.is_framework_target(step.negotiation.dataset_id):
+        frameworks.proposed_by_peer(uow, step.negotiation, moment, rules_of(message.offer))
+    return _opened(uow, company, step, {}, moment)
+
+
+def received(
+    uow: UnitOfWork,
+    company: Company,
+    caller_id: str,
+    own_pid: str,
+    message: NegotiationMessage,
+    moment: Moment,
+) -> ContractNegotiation:
+    """A later message of the counterparty; a repeated one changes nothing. Someone else's pid looks like none."""
+    negotiation = of_peer(uow, caller_id, own_pid)
+    step = receive(negotiation, message, moment.now_ms)
+    if step.duplicate:
+        return negotiation
+    _apply(uow, company, step, moment)
+    return _react(uow, company, step.negotiation, moment)
+
+
+def of_peer(uow: UnitOfWork, caller_id: str, own_pid: str) -> ContractNegotiation:
+    """The negotiation, when the caller is its counterparty; raises `NotFound` in every other case."""
+    negotiation = uow.negotiations.get(own_pid)
+    if negotiation is None or negotiation.peer_id != caller_id:
+        raise NotFound(f"There is no negotiation {own_pid!r}.", id=own_pid)
+    return negotiation
+
+
+# What we do.
+
+
+def request(
+    uow: UnitOfWork,
+    company: Company,
+    partner: Partner,
+    offer: Mapping[str, object],
+    moment: Moment,
+    acceptable: tuple[dict[str, object], ...] = (),
+) -> ContractNegotiation:
+    """Ask a provider for a contract on `offer` (with `@id` and `target`); `acceptable` are further terms that we would sign."""
+    document = {"@type": "Offer", **offer}
+    message = ContractRequestMessage(
+        consumer_pid=moment.fresh_id(), offer=document, callback_address=company.callback_address
+    )
+    context: dict[str, object] = {
+        "acceptable": [rules_of(document), *acceptable],
+        "proposed": [policy_hash(document)],
+    }
+    return _open(uow, company, partner, message, context, moment)
+
+
+def offer(
+    uow: UnitOfWork,
+    company: Company,
+    partner: Partner,
+    document: Mapping[str, object],
+    offer_id: str,
+    moment: Moment,
+) -> ContractNegotiation:
+    """Make an offer to a consumer of our own accord."""
+    wire_offer = {"@type": "Offer", **document}
+    message = ContractOfferMessage(
+        provider_pid=moment.fresh_id(), offer=wire_offer, callback_address=company.callback_address
+    )
+    context: dict[str, object] = {"offer_id": offer_id, "proposed": [policy_hash(wire_offer)]}
+    return _open(uow, company, partner, message, context, moment)
+
+
+def propose_framework(
+    uow: UnitOfWork, company: Company, partner_address: str, framework: FrameworkContract, moment: Moment
+) -> ContractNegotiation:
+    """Propose a framework contract to a partner, in either role; it is a negotiation like any other."""
+    if uow.contracts.framework(framework.framework_id) is not None:
+        raise Invalid(
+            f"The framework contract {framework.framework_id!r} exists already.", id=framework.framework_id
+        )
+    framework = msgspec.structs.replace(
+        frameworks.check(framework), state=FrameworkState.PROPOSED, created_ms=moment.now_ms
+    )
+    uow.contracts.put_framework(framework)
+    document: dict[str, object] = {
+        "@id": f"{framework.framework_id}:offer",
+        "target": framework.framework_id,
+        **rules_of(framework.policy),
+        frameworks.CLASS_MEMBER: frameworks.describe(framework),
+    }
+    partner = Partner(framework.peer_id, partner_address)
+    if framework.role is Role.CONSUMER:
+        return request(uow, company, partner, document, moment)
+    return offer(uow, company, partner, document, framework.framework_id, moment)
+
+
+def do(
+    uow: UnitOfWork, company: Company, own_pid: str, reaction: Reaction, moment: Moment
+) -> ContractNegotiation:
+    """An act of ours in a running negotiation: a person's from the inbox, or the strategy's."""
+    negotiation = own(uow, own_pid)
+    if reaction.act is Act.HOLD:
+        return negotiation
+    if reaction.act is Act.TERMINATE and negotiation.peer_pid is None:
+        # Nothing can be sent before the counterparty's pid is known: either our first message never arrives, or its
+        # answer tells the pid, and then the termination follows.
+        context = uow.negotiations.context(own_pid)
+        uow.negotiations.put_context(own_pid, {**context, "withdrawn": reaction.reason})
+        return _abandon(uow, company, negotiation, reaction.reason, moment)
+    message = _message(uow, company, negotiation, reaction, moment)
+    try:
+        step = act(negotiation, message, moment.now_ms)
+    except IllegalTransition as error:
+        raise WrongState(
+            f"The negotiation is {negotiation.state}: {reaction.act} is not possible now.",
+            state=negotiation.state,
+        ) from error
+    _apply(uow, company, step, moment)
+    return step.negotiation
+
+
+def own(uow: UnitOfWork, own_pid: str) -> ContractNegotiation:
+    """The negotiation, for its own company."""
+    negotiation = uow.negotiations.get(own_pid)
+    if negotiation is None:
+        raise NotFound(f"There is no negotiation {own_pid!r}.", id=own_pid)
+    return negotiation
+
+
+# What the courier reports.
+
+
+def acknowledged(
+    uow: UnitOfWork, company: Company, own_pid: str, ack: ContractNegotiationAck, moment: Moment
+) -> None:
+    """The counterparty took our first message; its answer names its own pid."""
+    negotiation = own(uow, own_pid)
+    known = acknowledge(negotiation, ack, moment.now_ms).negotiation
+    if known == negotiation:
+        return
+    uow.negotiations.update(known)
+    withdrawn = uow.negotiations.context(own_pid).get("withdrawn")
+    if withdrawn is not None:
+        send(uow, company, moment, _termination(known, str(withdrawn)), known, known.role.other)
+
+
+def reconciled(
+    uow: UnitOfWork,
+    company: Company,
+    asked: ContractNegotiation,
+    peer_state: NegotiationState | None,
+    moment: Moment,
+) -> bool:
+    """After a doubt we asked for the counterparty's state: the step that brings both sides together is applied.
+
+    True when the message in doubt needs not be sent any more. What changed since `asked` was read makes the answer void.
+    """
+    if uow.negotiations.get(asked.own_pid) != asked:
+        return False
+    step = reconcile(asked, peer_state, moment.now_ms)
+    _apply(uow, company, step, moment)
+    return not any(isinstance(effect, Redeliver) for effect in step.effects)
+
+
+def refused(
+    uow: UnitOfWork, company: Company, own_pid: str, message_name: str, why: str, moment: Moment
+) -> None:
+    """The counterparty refused our message for good: the negotiation ends on both sides, with the reason."""
+    negotiation = own(uow, own_pid)
+    if negotiation.state is NegotiationState.TERMINATED:
+        return
+    reason = f"The counterparty refused our {message_name}: {why}"
+    ended = _abandon(uow, company, negotiation, reason, moment)
+    if negotiation.peer_pid is not None:
+        send(uow, company, moment, _termination(ended, reason), ended, ended.role.other)
+
+
+# Steps.
+
+
+def _open(
+    uow: UnitOfWork,
+    company: Company,
+    partner: Partner,
+    message: ContractRequestMessage | ContractOfferMessage,
+    context: dict[str, object],
+    moment: Moment,
+) -> ContractNegotiation:
+    target = message.offer.get("target")
+    if not isinstance(target, str) or not target:
+        raise Invalid("The offer names no target.", path="target")
+    step = opened_by_us(
+        message,
+        own_id=company.participant_id,
+        peer_id=partner.participant_id,
+        peer_address=partner.address,
+        now_ms=moment.now_ms,
+    )
+    uow.negotiations.insert(step.negotiation)
+    uow.negotiations.put_context(step.negotiation.own_pid, context)
+    _effects(uow, company, step, moment)
+    return step.negotiation
+
+
+def _opened(
+    uow: UnitOfWork, company: Company, step: Step, context: dict[str, object], moment: Moment
+) -> ContractNegotiation:
+    uow.negotiations.insert(step.negotiation)
+    uow.negotiations.put_context(step.negotiation.own_pid, context)
+    _effects(uow, company, step, moment)
+    return _react(uow, company, step.negotiation, moment)
+
+
+def _react(
+    uow: UnitOfWork, company: Company, negotiation: ContractNegotiation, moment: Moment
+) -> ContractNegotiation:
+    context = uow.negotiations.context(negotiation.own_pid)
+    reaction = company.strategy.negotiate(uow, negotiation, context, moment.now_ms)
+    if reaction.act is not Act.HOLD:
+        return do(uow, company, negotiation.own_pid, reaction, moment)
+    if reaction.question:
+        uow.negotiations.put_approvable(approvable(negotiation, reaction, moment.now_ms))
+        tell(
+            uow,
+            company,
+            moment,
+            "approval.needed",
+            negotiation.own_pid,
+            negotiation.peer_id,
+            question=reaction.question,
+        )
+    return negotiation
+
+
+def _apply(uow: UnitOfWork, company: Company, step: Step, moment: Moment) -> None:
+    uow.negotiations.update(step.negotiation)
+    _effects(uow, company, step, moment)
+
+
+def _effects(uow: UnitOfWork, company: Company, step: Step, moment: Moment) -> None:
+    negotiation = step.negotiation
+    for effect in step.effects:
+        match effect:
+            case Settle():
+                uow.outbox.remove_of_process(negotiation.own_pid)
+            case Deliver(message):
+                send(uow, company, moment, message, negotiation, negotiation.role.other)
+            case Tell(event):
+                uow.negotiations.delete_approvable(negotiation.own_pid)
+                _follow(uow, negotiation, moment)
+                _told(uow, company, moment, negotiation, event)
+            case Redeliver():
+                pass
+
+
+def _follow(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:
+    match negotiation.state:
+        case NegotiationState.AGREED:
+            _remember_agreement(uow, negotiation, moment)
+        case NegotiationState.FINALIZED:
+            _finalize(uow, negotiation, moment)
+        case NegotiationState.TERMINATED:
+            _undo(uow, negotiation, moment)
+        case _:
+            pass
+
+
+def _told(
+    uow: UnitOfWork, company: Company, moment: Moment, negotiation: ContractNegotiation, event: str
+) -> None:
+    details: dict[str, object] = {"role": negotiation.role, "asset_id": negotiation.dataset_id}
+    if negotiation.agreement is not None:
+        details["agreement_id"] = negotiation.agreement.get("@id")
+    if negotiation.reason is not None:
+        details["reason"] = in_words(negotiation.reason)
+    tell(uow, company, moment, event, negotiation.own_pid, negotiation.peer_id, **details)
+
+
+def _message(
+    uow: UnitOfWork, company: Company, negotiation: ContractNegotiation, reaction: Reaction, moment: Moment
+) -> NegotiationMessage:
+    provider_pid, consumer_pid = _pids(negotiation)
+    match reaction.act:
+        case Act.OFFER | Act.COUNTER:
+            document = _next_offer(uow, negotiation, reaction, moment)
+            if reaction.act is Act.OFFER:
+                return ContractOfferMessage(
+                    provider_pid=provider_pid, consumer_pid=consumer_pid, offer=document
+                )
+            return ContractRequestMessage(
+                provider_pid=provider_pid, consumer_pid=consumer_pid, offer=document
+            )
+        case Act.AGREE:
+            agreement = _agreement(uow, company, negotiation, moment)
+            return ContractAgreementMessage(
+                provider_pid=provider_pid, consumer_pid=consumer_pid, agreement=agreement
+            )
+        case Act.VERIFY:
+            return ContractAgreementVerificationMessage(provider_pid=provider_pid, consumer_pid=consumer_pid)
+        case Act.ACCEPT | Act.FINALIZE:
+            accepted = reaction.act is Act.ACCEPT
+            event = NegotiationEventType.ACCEPTED if accepted else NegotiationEventType.FINALIZED
+            return ContractNegotiationEventMessage(
+                provider_pid=provider_pid, consumer_pid=consumer_pid, event_type=event
+            )
+        case _:
+            return _termination(negotiation, reaction.reason)
+
+
+def _next_offer(
+    uow: UnitOfWork, negotiation: ContractNegotiation, reaction: Reaction, moment: Moment
+) -> dict[str, object]:
+    if not reaction.rules:
+        raise Invalid("An offer needs rules: give at least one permission or prohibition.", path="rules")
+    document: dict[str, object] = {
+        "@id": moment.fresh_id(),
+        "@type": "Offer",
+        "target": negotiation.dataset_id,
+        **rules_of(reaction.rules),
+    }
+    described = negotiation.offer.get(frameworks.CLASS_MEMBER)
+    if described is not None:
+        document[frameworks.CLASS_MEMBER] = described
+    context = uow.negotiations.context(negotiation.own_pid)
+    proposed = context.get("proposed")
+    hashes = [*proposed] if isinstance(proposed, list) else []
+    uow.negotiations.put_context(
+        negotiation.own_pid, {**context, "proposed": [*hashes, policy_hash(document)]}
+    )
+    return document
+
+
+def _agreement(
+    uow: UnitOfWork, company: Company, negotiation: ContractNegotiation, moment: Moment
+) -> dict[str, object]:
+    terms = {
+        name: value for name, value in negotiation.offer.items() if name not in ("@id", "@type", "target")
+    }
+    agreement: dict[str, object] = {
+        "@id": f"urn:uuid:{moment.fresh_id()}",
+        "@type": "Agreement",
+        "target": negotiation.dataset_id,
+        "assigner": company.participant_id,
+        "assignee": negotiation.peer_id,
+        "timestamp": format_datetime(moment.now_ms),
+    }
+    agreement.update({name: value for name, value in terms.items() if name not in agreement})
+    agreement.pop(frameworks.NAMED_MEMBER, None)
+    asset = uow.assets.asset(negotiation.dataset_id)
+    framework = (
+        frameworks.covering(uow, negotiation.peer_id, asset, negotiation.offer, moment.now_ms)
+        if asset
+        else None
+    )
+    if framework is not None:
+        agreement[frameworks.NAMED_MEMBER] = framework.framework_id
+    return agreement
+
+
+def _remember_agreement(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:
+    document = negotiation.agreement or {}
+    agreement_id = str(document["@id"])
+    if uow.contracts.agreement(agreement_id) is not None:
+        raise Invalid("An agreement with this id exists already.", path="agreement.@id")
+    uow.contracts.put_agreement(
+        AgreementRecord(
+            agreement_id=agreement_id,
+            role=negotiation.role,
+            peer_id=negotiation.peer_id,
+            asset_id=negotiation.dataset_id,
+            negotiation_pid=negotiation.own_pid,
+            document=document,
+            policy_hash=policy_hash(document),
+            agreed_ms=moment.now_ms,
+            framework_id=frameworks.named_in(uow, document, negotiation.peer_id),
+        )
+    )
+
+
+def _finalize(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:
+    document = negotiation.agreement or {}
+    agreement = uow.contracts.agreement(str(document["@id"]))
+    if agreement is None:
+        raise Invalid("The negotiation has no agreement.", pid=negotiation.own_pid)
+    uow.contracts.put_agreement(msgspec.structs.replace(agreement, finalized=True))
+    if frameworks.is_framework_target(negotiation.dataset_id):
+        frameworks.activate(uow, negotiation.dataset_id, rules_of(document), moment)
+
+
+def _undo(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:
+    if negotiation.agreement is not None:
+        agreement = uow.contracts.agreement(str(negotiation.agreement["@id"]))
+        if agreement is not None and agreement.state is AgreementState.ACTIVE:
+            ended = msgspec.structs.replace(
+                agreement,
+                state=AgreementState.TERMINATED,
+                ended_ms=moment.now_ms,
+                end_reason="The negotiation was terminated before the agreement was final.",
+            )
+            uow.contracts.put_agreement(ended)
+    if frameworks.is_framework_target(negotiation.dataset_id):
+        framework = uow.contracts.framework(negotiation.dataset_id)
+        if framework is not None and framework.state is FrameworkState.PROPOSED:
+            frameworks.end(uow, framework.framework_id, "The proposal was not agreed.", moment)
+
+
+def _abandon(
+    uow: UnitOfWork, company: Company, negotiation: ContractNegotiation, reason: str, moment: Moment
+) -> ContractNegotiation:
+    step = abandon(negotiation, Ending(reason=(reason,) if reason else ()), moment.now_ms)
+    _apply(uow, company, step, moment)
+    return step.negotiation
+
+
+def _termination(negotiation: ContractNegotiation, reason: str) -> ContractNegotiationTerminationMessage:
+    provider_pid, consumer_pid = _pids(negotiation)
+    return ContractNegotiationTerminationMessage(
+        provider_pid=provider_pid, consumer_pid=consumer_pid, code=None, reason=(reason,) if reason else ()
+    )
+
+
+def _pids(negotiation: ContractNegotiation) -> tuple[str, str]:
+    peer_pid = negotiation.peer_pid or ""
+    if negotiation.role is Role.PROVIDER:
+        return negotiation.own_pid, peer_pid
+    return peer_pid, negotiation.own_pid
+
+
+def _vet_callback(company: Company, address: str | None) -> None:
+    if not address:
+        raise Invalid("The first message of a negotiation needs a callbackAddress.", path="callbackAddress")
+    company.vet_address(address)
+
+
+def _check_quota(uow: UnitOfWork, company: Company, caller_id: str) -> None:
+    if uow.negotiations.count_open(caller_id) >= company.most_open_processes_count:
+        raise QuotaExceeded(
+            f"You have {company.most_open_processes_count} open negotiations with us; end some of them first."
+        )
+
+
+def _target(uow: UnitOfWork, document: Mapping[str, object]) -> str | None:
+    if isinstance(document.get("target"), str):
+        return None
+    entry = uow.assets.entry(str(document.get("@id", "")))
+    if entry is None:
+        raise Invalid("The offer names no target, and its id is not one of our offers.", path="offer.target")
+    return entry.asset_id
+
+
+def _visible_offer(uow: UnitOfWork, negotiation: ContractNegotiation, now_ms: int) -> str:
+    entry = uow.assets.entry(str(negotiation.offer.get("@id", "")))
+    offer = uow.assets.offer(entry.offer_id) if entry else None
+    hidden = (
+        entry is None
+        or offer is None
+        or entry.asset_id != negotiation.dataset_id
+        or not may_request(uow, offer, negotiation.peer_id, now_ms).permitted
+    )
+    if hidden or entry is None:
+        raise Invalid(
+            "There is no such offer for this dataset; read the catalog for the offers that you may ask for.",
+            path="offer.@id",
+        )
+    return entry.offer_id

@@ -1,0 +1,41 @@
+"""One running connector program: its store, its identity, its participants, its clock."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from ashiato.connector.company import Company
+from ashiato.connector.ports import Identity, Moment, Store
+
+
+class Tenant(msgspec.Struct, frozen=True):
+    """One participant of this program: the path segment under which it is reached, and what it says of itself."""
+
+    slug: str
+    name: str
+    company: Company
+    root_url: str
+    did_document: bytes
+
+    @property
+    def participant_id(self) -> str:
+        """The DID of the participant."""
+        return self.company.participant_id
+
+
+class Tenants(Protocol):
+    """Port: the participants of this program."""
+
+    def by_slug(self, slug: str) -> Tenant | None: ...
+    def by_id(self, participant_id: str) -> Tenant | None: ...
+    def all(self) -> list[Tenant]: ...
+
+
+class Node(msgspec.Struct, frozen=True):
+    """What every face and courier needs; `moment` reads the clock and the dice once per event."""
+
+    store: Store
+    identity: Identity
+    tenants: Tenants
+    moment: Callable[[], Moment]

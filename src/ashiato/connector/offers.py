@@ -1,0 +1,204 @@
+"""What this company offers: assets, policies, offers, and the index of the catalog that follows from them."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.problems import Invalid, NotFound
+from ashiato.connector.records import Approval, Asset, CatalogEntry, OfferDefinition, PolicyDefinition
+from ashiato.connector.sources import check_source
+from ashiato.policy.evaluation import unenforceable
+from ashiato.policy.index import audience_keys, window
+from ashiato.policy.odrl import MalformedPolicy, Policy, parse_policy
+
+LONGEST_ID_LENGTH_COUNT = 256
+ENTRY_BATCH_COUNT = 1000
+
+
+def check_id(what: str, value: str) -> None:
+    """Refuse ids that could not stand in a URL path or a log line: 1 to 256 printable characters without space or slash."""
+    if not value or len(value) > LONGEST_ID_LENGTH_COUNT:
+        raise Invalid(f"The {what} id must have 1 to {LONGEST_ID_LENGTH_COUNT} characters.", id=value[:80])
+    if not value.isprintable() or any(character in value for character in " /\\?#%"):
+        raise Invalid(
+            f"The {what} id must not hold spaces, slashes, '?', '#', '%' or control characters.", id=value
+        )
+
+
+def put_asset(uow: UnitOfWork, asset: Asset, moment: Moment) -> Asset:
+    """Create or replace an asset and its catalog entries; repeating the call changes nothing more."""
+    check_id("asset", asset.asset_id)
+    check_source(asset.source)
+    before = uow.assets.asset(asset.asset_id)
+    created_ms = before.created_ms if before else moment.now_ms
+    asset = msgspec.structs.replace(asset, created_ms=created_ms, updated_ms=moment.now_ms)
+    uow.assets.put_asset(asset)
+    if before is None or (before.data_item, before.part_group) != (asset.data_item, asset.part_group):
+        index_asset(uow, asset)
+    uow.records.add_history(moment.now_ms, "asset.stored", asset.asset_id, "", {"title": asset.title})
+    return asset
+
+
+def index_asset(uow: UnitOfWork, asset: Asset) -> None:
+    """Make the catalog entries of one asset anew: offers that name it stay, offers by class are matched."""
+    for entry in uow.assets.entries_of(asset.asset_id):
+        offer = uow.assets.offer(entry.offer_id)
+        if offer is not None and asset.asset_id in offer.asset_ids:
+            continue
+        uow.assets.delete_entries(asset_id=asset.asset_id, offer_id=entry.offer_id)
+    entries = [
+        _entry(uow, offer, asset.asset_id)
+        for offer in uow.assets.offers_for_class(asset.data_item, asset.part_group)
+    ]
+    uow.assets.put_entries(entries)
+
+
+def delete_asset(uow: UnitOfWork, asset_id: str, moment: Moment) -> None:
+    """Withdraw an asset; agreements over it stay in the contract master, but reads find nothing any more."""
+    if not uow.assets.delete_asset(asset_id):
+        raise NotFound(f"There is no asset {asset_id!r}.", id=asset_id)
+    uow.assets.delete_entries(asset_id=asset_id)
+    uow.records.add_history(moment.now_ms, "asset.withdrawn", asset_id, "", {})
+
+
+def put_policy(uow: UnitOfWork, policy: PolicyDefinition, moment: Moment) -> PolicyDefinition:
+    """Store a policy that this connector can enforce; refuses one whose owner would be told a lie."""
+    check_id("policy", policy.policy_id)
+    checked_policy(policy.document)
+    policy = msgspec.structs.replace(policy, created_ms=moment.now_ms)
+    uow.assets.put_policy(policy)
+    for offer in _offers_with_policy(uow, policy.policy_id):
+        index_offer(uow, offer)
+    uow.records.add_history(moment.now_ms, "policy.stored", policy.policy_id, "", {})
+    return policy
+
+
+def checked_policy(document: dict[str, object]) -> Policy:
+    """The parsed policy; raises `Invalid` when it is malformed or holds what this connector cannot enforce."""
+    try:
+        policy = parse_policy(document)
+    except MalformedPolicy as error:
+        raise Invalid(f"The policy is malformed at {error.path}: {error.problem}", path=error.path) from None
+    gaps = unenforceable(policy)
+    if gaps:
+        raise Invalid(
+            "This connector cannot enforce the policy: " + "; ".join(gap.text for gap in gaps),
+            paths=[gap.path for gap in gaps],
+        )
+    return policy
+
+
+def delete_policy(uow: UnitOfWork, policy_id: str, moment: Moment) -> None:
+    """Remove a policy that no offer uses."""
+    users = _offers_with_policy(uow, policy_id)
+    if users:
+        raise Invalid(
+            f"The policy {policy_id!r} is used by the offer {users[0].offer_id!r}; withdraw the offer first.",
+            offers=[offer.offer_id for offer in users],
+        )
+    if not uow.assets.delete_policy(policy_id):
+        raise NotFound(f"There is no policy {policy_id!r}.", id=policy_id)
+    uow.records.add_history(moment.now_ms, "policy.withdrawn", policy_id, "", {})
+
+
+def put_offer(uow: UnitOfWork, offer: OfferDefinition, moment: Moment) -> OfferDefinition:
+    """Publish an offer and index the assets under it."""
+    check_id("offer", offer.offer_id)
+    if not offer.asset_ids and offer.data_item is None and offer.part_group is None:
+        raise Invalid(
+            "The offer names no asset: give asset_ids, a data_item or a part_group.", id=offer.offer_id
+        )
+    wanted = [offer.contract_policy_id, *offer.alternative_policy_ids]
+    wanted += [offer.access_policy_id] if offer.access_policy_id else []
+    for policy_id in wanted:
+        if uow.assets.policy(policy_id) is None:
+            raise Invalid(f"There is no policy {policy_id!r}; store it first.", policy_id=policy_id)
+    known = uow.assets.assets_by_id(offer.asset_ids)
+    missing = [asset_id for asset_id in offer.asset_ids if asset_id not in known]
+    if missing:
+        raise Invalid(f"There is no asset {missing[0]!r}; store it first.", asset_ids=missing[:20])
+    offer = msgspec.structs.replace(offer, created_ms=moment.now_ms)
+    uow.assets.put_offer(offer)
+    index_offer(uow, offer)
+    uow.records.add_history(
+        moment.now_ms, "offer.published", offer.offer_id, "", {"assets": len(offer.asset_ids)}
+    )
+    return offer
+
+
+def index_offer(uow: UnitOfWork, offer: OfferDefinition) -> None:
+    """Make the catalog entries of one offer anew."""
+    uow.assets.delete_entries(offer_id=offer.offer_id)
+    template = _entry(uow, offer, "")
+    for asset_ids in _batches(_assets_of(uow, offer)):
+        uow.assets.put_entries(
+            [
+                msgspec.structs.replace(
+                    template, asset_id=asset_id, offering_id=offering_id(offer.offer_id, asset_id)
+                )
+                for asset_id in asset_ids
+            ]
+        )
+
+
+def delete_offer(uow: UnitOfWork, offer_id: str, moment: Moment) -> None:
+    """Withdraw an offer; what was agreed under it stays agreed."""
+    if not uow.assets.delete_offer(offer_id):
+        raise NotFound(f"There is no offer {offer_id!r}.", id=offer_id)
+    uow.records.add_history(moment.now_ms, "offer.withdrawn", offer_id, "", {})
+
+
+def offering_id(offer_id: str, asset_id: str) -> str:
+    """The `@id` of the Offer on the wire; others must treat it as opaque."""
+    return f"{offer_id}:{asset_id}"
+
+
+def is_automatic(offer: OfferDefinition) -> bool:
+    """Whether a request that meets the offered terms is agreed without a person."""
+    return offer.approval is Approval.AUTOMATIC
+
+
+def _entry(uow: UnitOfWork, offer: OfferDefinition, asset_id: str) -> CatalogEntry:
+    audiences = frozenset({"any"})
+    from_ms: int | None = None
+    until_ms: int | None = None
+    if offer.access_policy_id is not None:
+        definition = uow.assets.policy(offer.access_policy_id)
+        if definition is None:
+            raise Invalid(f"There is no policy {offer.access_policy_id!r}; store it first.")
+        policy = parse_policy(definition.document)
+        audiences = audience_keys(policy)
+        from_ms, until_ms = window(policy)
+    return CatalogEntry(
+        asset_id=asset_id,
+        offer_id=offer.offer_id,
+        offering_id=offering_id(offer.offer_id, asset_id),
+        audiences=tuple(sorted(audiences)),
+        from_ms=from_ms,
+        until_ms=until_ms,
+    )
+
+
+def _assets_of(uow: UnitOfWork, offer: OfferDefinition) -> list[str]:
+    if offer.asset_ids:
+        return list(offer.asset_ids)
+    return uow.assets.assets_in_class(offer.data_item, offer.part_group)
+
+
+def _offers_with_policy(uow: UnitOfWork, policy_id: str) -> list[OfferDefinition]:
+    found: list[OfferDefinition] = []
+    after_id = ""
+    while offers := uow.assets.list_offers(after_id, ENTRY_BATCH_COUNT):
+        after_id = offers[-1].offer_id
+        found += [
+            offer
+            for offer in offers
+            if policy_id in (offer.contract_policy_id, offer.access_policy_id, *offer.alternative_policy_ids)
+        ]
+    return found
+
+
+def _batches(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    for start in range(0, len(ids), ENTRY_BATCH_COUNT):
+        yield ids[start : start + ENTRY_BATCH_COUNT]

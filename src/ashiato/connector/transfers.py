@@ -1,0 +1,396 @@
+"""Transfer processes in both roles (DSP 2025-1, transfer process protocol), and what ends an agreement.
+
+Every function runs inside one unit of work. A pull is carried out by the consumer's courier, a push by the provider's; both
+are deliveries in the outbox like any message, so a crash between start and data loses neither.
+"""
+
+import msgspec
+
+from ashiato.connector.catalog import compiled, rules_of
+from ashiato.connector.company import Company, send, tell
+from ashiato.connector.negotiations import in_words
+from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.problems import Invalid, NotFound, NotPermitted, WrongState
+from ashiato.connector.records import AgreementRecord, AgreementState
+from ashiato.dsp.effects import Deliver, Ending, Redeliver, Settle, Tell
+from ashiato.dsp.errors import IllegalTransition
+from ashiato.dsp.messages import (
+    DataAddress,
+    TransferCompletionMessage,
+    TransferMessage,
+    TransferProcessAck,
+    TransferRequestMessage,
+    TransferStartMessage,
+    TransferSuspensionMessage,
+    TransferTerminationMessage,
+)
+from ashiato.dsp.states import Role, TransferState
+from ashiato.dsp.transfer import (
+    Step,
+    TransferProcess,
+    abandon,
+    acknowledge,
+    act,
+    opened_by_peer,
+    opened_by_us,
+    receive,
+    reconcile,
+)
+from ashiato.facts.decisions import Decision
+from ashiato.outbox.deliveries import Delivery, DeliveryKind
+from ashiato.policy.evaluation import Checkpoint, Request, decide
+
+PULL_FORMAT = "HttpData-PULL"
+PUSH_FORMAT = "HttpData-PUSH"
+FORMATS = (PULL_FORMAT, PUSH_FORMAT)
+
+
+# What the counterparty does.
+
+
+def requested(
+    uow: UnitOfWork, company: Company, caller_id: str, message: TransferRequestMessage, moment: Moment
+) -> TransferProcess:
+    """A consumer asks for data under an agreement; the same consumer pid again gives the same transfer."""
+    known = uow.transfers.find_by_peer(Role.PROVIDER, caller_id, message.consumer_pid)
+    if known is not None:
+        return receive(known, message, moment.now_ms).transfer
+    agreement = uow.contracts.agreement(message.agreement_id)
+    if agreement is None or agreement.peer_id != caller_id or agreement.role is not Role.PROVIDER:
+        raise Invalid("There is no such agreement between us.", path="agreementId")
+    check_usable(agreement, Checkpoint.TRANSFER, moment.now_ms)
+    _check_format(message)
+    company.vet_address(message.callback_address)
+    if message.data_address is not None and message.data_address.endpoint:
+        company.vet_address(message.data_address.endpoint)
+    step = opened_by_peer(message, own_pid=moment.fresh_id(), peer_id=caller_id, now_ms=moment.now_ms)
+    transfer = step.transfer
+    uow.transfers.insert(transfer)
+    uow.transfers.put_context(transfer.own_pid, {"asset_id": agreement.asset_id})
+    _effects(uow, company, step, moment)
+    if company.strategy.hand_over(uow, transfer, moment.now_ms):
+        return start(uow, company, transfer.own_pid, moment)
+    return transfer
+
+
+def received(
+    uow: UnitOfWork, company: Company, caller_id: str, own_pid: str, message: TransferMessage, moment: Moment
+) -> TransferProcess:
+    """A later message of the counterparty; a repeated one changes nothing. Someone else's pid looks like none."""
+    transfer = of_peer(uow, caller_id, own_pid)
+    step = receive(transfer, message, moment.now_ms)
+    if step.duplicate:
+        return transfer
+    address = step.transfer.data_address
+    if isinstance(message, TransferStartMessage) and address is not None and address.endpoint:
+        company.vet_address(address.endpoint)
+    if isinstance(message, TransferStartMessage):
+        _check_agreement_of(uow, transfer, moment.now_ms)
+    _apply(uow, company, step, moment)
+    return step.transfer
+
+
+def of_peer(uow: UnitOfWork, caller_id: str, own_pid: str) -> TransferProcess:
+    """The transfer, when the caller is its counterparty; raises `NotFound` in every other case."""
+    transfer = uow.transfers.get(own_pid)
+    if transfer is None or transfer.peer_id != caller_id:
+        raise NotFound(f"There is no transfer {own_pid!r}.", id=own_pid)
+    return transfer
+
+
+# What we do.
+
+
+def request(
+    uow: UnitOfWork, company: Company, agreement_id: str, wire_format: str, peer_address: str, moment: Moment
+) -> TransferProcess:
+    """Ask the provider for the data of an agreement of ours."""
+    agreement = uow.contracts.agreement(agreement_id)
+    if agreement is None or agreement.role is not Role.CONSUMER:
+        raise NotFound(
+            f"There is no agreement {agreement_id!r} in which you are the consumer.", id=agreement_id
+        )
+    check_usable(agreement, Checkpoint.TRANSFER, moment.now_ms)
+    if wire_format not in FORMATS:
+        raise Invalid(f"The format must be one of {', '.join(FORMATS)}.", path="format")
+    consumer_pid = moment.fresh_id()
+    address = None
+    if wire_format == PUSH_FORMAT:
+        address = company.data_door.push_address(
+            consumer_pid, agreement.peer_id, agreement_id, agreement.asset_id, moment
+        )
+    message = TransferRequestMessage(
+        consumer_pid=consumer_pid,
+        agreement_id=agreement_id,
+        format=wire_format,
+        callback_address=company.callback_address,
+        data_address=address,
+    )
+    step = opened_by_us(message, peer_id=agreement.peer_id, peer_address=peer_address, now_ms=moment.now_ms)
+    uow.transfers.insert(step.transfer)
+    uow.transfers.put_context(consumer_pid, {"asset_id": agreement.asset_id})
+    _effects(uow, company, step, moment)
+    return step.transfer
+
+
+def start(uow: UnitOfWork, company: Company, own_pid: str, moment: Moment) -> TransferProcess:
+    """Start a requested transfer (provider), or resume a suspended one (either side)."""
+    transfer = own(uow, own_pid)
+    agreement = _check_agreement_of(uow, transfer, moment.now_ms)
+    address = None
+    if transfer.role is Role.PROVIDER and transfer.format == PULL_FORMAT:
+        address = company.data_door.pull_address(transfer, agreement.asset_id, moment)
+    provider_pid, consumer_pid = _pids(transfer)
+    message = TransferStartMessage(provider_pid=provider_pid, consumer_pid=consumer_pid, data_address=address)
+    return _act(uow, company, transfer, message, moment)
+
+
+def suspend(uow: UnitOfWork, company: Company, own_pid: str, reason: str, moment: Moment) -> TransferProcess:
+    """Pause a transfer; the data stops at once."""
+    transfer = own(uow, own_pid)
+    provider_pid, consumer_pid = _pids(transfer)
+    message = TransferSuspensionMessage(
+        provider_pid=provider_pid, consumer_pid=consumer_pid, reason=(reason,) if reason else ()
+    )
+    return _act(uow, company, transfer, message, moment)
+
+
+def complete(uow: UnitOfWork, company: Company, own_pid: str, moment: Moment) -> TransferProcess:
+    """Declare a transfer complete."""
+    transfer = own(uow, own_pid)
+    provider_pid, consumer_pid = _pids(transfer)
+    message = TransferCompletionMessage(provider_pid=provider_pid, consumer_pid=consumer_pid)
+    return _act(uow, company, transfer, message, moment)
+
+
+def terminate(
+    uow: UnitOfWork, company: Company, own_pid: str, reason: str, moment: Moment
+) -> TransferProcess:
+    """End a transfer; the data stops at once."""
+    transfer = own(uow, own_pid)
+    if transfer.peer_pid is None:
+        # As for a negotiation: the termination follows when the counterparty's pid is known.
+        context = uow.transfers.context(own_pid)
+        uow.transfers.put_context(own_pid, {**context, "withdrawn": reason})
+        return _abandon(uow, company, transfer, reason, moment)
+    return _act(uow, company, transfer, _termination(transfer, reason), moment)
+
+
+def end_agreement(
+    uow: UnitOfWork, company: Company, agreement_id: str, reason: str, moment: Moment
+) -> AgreementRecord:
+    """End an agreement one-sidedly: nothing is served or fetched under it from the commit on, its transfers end."""
+    agreement = uow.contracts.agreement(agreement_id)
+    if agreement is None:
+        raise NotFound(f"There is no agreement {agreement_id!r}.", id=agreement_id)
+    if agreement.state is not AgreementState.ACTIVE:
+        raise WrongState("This agreement has ended already.", id=agreement_id)
+    ended = msgspec.structs.replace(
+        agreement, state=AgreementState.TERMINATED, ended_ms=moment.now_ms, end_reason=reason
+    )
+    uow.contracts.put_agreement(ended)
+    tell(
+        uow, company, moment, "agreement.terminated", agreement_id, agreement.peer_id,
+        reason=reason, asset_id=agreement.asset_id,
+    )  # fmt: skip
+    after_id = ""
+    while running := uow.transfers.page(after_id, 1000, agreement_id=agreement_id):
+        after_id = running[-1].own_pid
+        for transfer in running:
+            if not transfer.state.is_terminal:
+                terminate(uow, company, transfer.own_pid, f"The agreement ended: {reason}", moment)
+    return ended
+
+
+def own(uow: UnitOfWork, own_pid: str) -> TransferProcess:
+    """The transfer, for its own company."""
+    transfer = uow.transfers.get(own_pid)
+    if transfer is None:
+        raise NotFound(f"There is no transfer {own_pid!r}.", id=own_pid)
+    return transfer
+
+
+def check_usable(agreement: AgreementRecord, checkpoint: Checkpoint, now_ms: int) -> Decision:
+    """The policy's permit for this agreement now; raises `NotPermitted` with the reasons when there is none."""
+    if not agreement.finalized or agreement.state is not AgreementState.ACTIVE:
+        state = agreement.state if agreement.finalized else "not final"
+        raise NotPermitted(f"The agreement is {state}.", agreement_id=agreement.agreement_id)
+    consumer_id = agreement.document.get("assignee")
+    decision = decide(
+        compiled(rules_of(agreement.document)),
+        Request(
+            checkpoint=checkpoint,
+            action="use",
+            participant_id=str(consumer_id),
+            now_ms=now_ms,
+            agreed_at_ms=agreement.agreed_ms,
+            uses_count=agreement.uses_count,
+            claims={},
+        ),
+    )
+    if not decision.permitted:
+        raise NotPermitted(decision.summary(), agreement_id=agreement.agreement_id)
+    return decision
+
+
+# What the courier reports.
+
+
+def acknowledged(
+    uow: UnitOfWork, company: Company, own_pid: str, ack: TransferProcessAck, moment: Moment
+) -> None:
+    """The counterparty took our request; its answer names its own pid."""
+    transfer = own(uow, own_pid)
+    known = acknowledge(transfer, ack, moment.now_ms).transfer
+    if known == transfer:
+        return
+    uow.transfers.update(known)
+    withdrawn = uow.transfers.context(own_pid).get("withdrawn")
+    if withdrawn is not None:
+        send(uow, company, moment, _termination(known, str(withdrawn)), known, known.role.other)
+
+
+def reconciled(
+    uow: UnitOfWork,
+    company: Company,
+    asked: TransferProcess,
+    peer_state: TransferState | None,
+    moment: Moment,
+) -> bool:
+    """After a doubt we asked for the counterparty's state: the step that brings both sides together is applied.
+
+    True when the message in doubt needs not be sent any more. What changed since `asked` was read makes the answer void.
+    """
+    if uow.transfers.get(asked.own_pid) != asked:
+        return False
+    step = reconcile(asked, peer_state, moment.now_ms)
+    _apply(uow, company, step, moment)
+    return not any(isinstance(effect, Redeliver) for effect in step.effects)
+
+
+def refused(
+    uow: UnitOfWork, company: Company, own_pid: str, message_name: str, why: str, moment: Moment
+) -> None:
+    """The counterparty refused our message for good: the transfer ends on both sides, with the reason."""
+    transfer = own(uow, own_pid)
+    if transfer.state is TransferState.TERMINATED:
+        return
+    reason = f"The counterparty refused our {message_name}: {why}"
+    ended = _abandon(uow, company, transfer, reason, moment)
+    if transfer.peer_pid is not None:
+        send(uow, company, moment, _termination(ended, reason), ended, ended.role.other)
+
+
+# Steps.
+
+
+def _act(
+    uow: UnitOfWork, company: Company, transfer: TransferProcess, message: TransferMessage, moment: Moment
+) -> TransferProcess:
+    try:
+        step = act(transfer, message, moment.now_ms)
+    except IllegalTransition as error:
+        raise WrongState(
+            f"The transfer is {transfer.state}: {type(message).__name__} is not possible now.",
+            state=transfer.state,
+        ) from error
+    _apply(uow, company, step, moment)
+    return step.transfer
+
+
+def _apply(uow: UnitOfWork, company: Company, step: Step, moment: Moment) -> None:
+    uow.transfers.update(step.transfer)
+    _effects(uow, company, step, moment)
+
+
+def _effects(uow: UnitOfWork, company: Company, step: Step, moment: Moment) -> None:
+    transfer = step.transfer
+    for effect in step.effects:
+        match effect:
+            case Settle():
+                uow.outbox.remove_of_process(transfer.own_pid)
+            case Deliver(message):
+                send(uow, company, moment, message, transfer, transfer.role.other)
+            case Tell(event):
+                if transfer.state is TransferState.STARTED:
+                    _hand_over(uow, company, transfer, moment)
+                else:
+                    uow.outbox.remove_of_process(data_process(transfer.own_pid))
+                _told(uow, company, moment, transfer, event)
+            case Redeliver():
+                pass
+
+
+def _hand_over(uow: UnitOfWork, company: Company, transfer: TransferProcess, moment: Moment) -> None:
+    pushes = transfer.format == PUSH_FORMAT and transfer.role is Role.PROVIDER
+    pulls = transfer.format == PULL_FORMAT and transfer.role is Role.CONSUMER
+    if not (pushes or pulls) or transfer.data_address is None:
+        return
+    uow.outbox.add(
+        Delivery(
+            delivery_id=moment.fresh_id(),
+            participant_id=company.participant_id,
+            kind=DeliveryKind.PUSH if pushes else DeliveryKind.PULL,
+            process_id=data_process(transfer.own_pid),
+            sequence=0,
+            message_name="data",
+            address=transfer.data_address.endpoint or "",
+            audience=transfer.peer_id,
+            body=transfer.own_pid.encode(),
+            created_ms=moment.now_ms,
+            due_ms=moment.now_ms,
+        )
+    )
+
+
+def data_process(own_pid: str) -> str:
+    """The outbox process of a transfer's data: apart from its messages, so that a long pull never delays a termination."""
+    return f"data:{own_pid}"
+
+
+def _told(uow: UnitOfWork, company: Company, moment: Moment, transfer: TransferProcess, event: str) -> None:
+    details: dict[str, object] = {"role": transfer.role, "agreement_id": transfer.agreement_id}
+    if transfer.reason is not None:
+        details["reason"] = in_words(transfer.reason)
+    tell(uow, company, moment, event, transfer.own_pid, transfer.peer_id, **details)
+
+
+def _check_format(message: TransferRequestMessage) -> None:
+    if message.format not in FORMATS:
+        raise Invalid(f"The format must be one of {', '.join(FORMATS)}.", path="format")
+    if message.format == PUSH_FORMAT and (message.data_address is None or not message.data_address.endpoint):
+        raise Invalid("A push needs a dataAddress with an endpoint.", path="dataAddress")
+
+
+def _check_agreement_of(uow: UnitOfWork, transfer: TransferProcess, now_ms: int) -> AgreementRecord:
+    agreement = uow.contracts.agreement(transfer.agreement_id)
+    if agreement is None:
+        raise NotFound(f"There is no agreement {transfer.agreement_id!r}.", id=transfer.agreement_id)
+    check_usable(agreement, Checkpoint.TRANSFER, now_ms)
+    return agreement
+
+
+def _abandon(
+    uow: UnitOfWork, company: Company, transfer: TransferProcess, reason: str, moment: Moment
+) -> TransferProcess:
+    step = abandon(transfer, Ending(reason=(reason,) if reason else ()), moment.now_ms)
+    _apply(uow, company, step, moment)
+    return step.transfer
+
+
+def _termination(transfer: TransferProcess, reason: str) -> TransferTerminationMessage:
+    provider_pid, consumer_pid = _pids(transfer)
+    return TransferTerminationMessage(
+        provider_pid=provider_pid, consumer_pid=consumer_pid, reason=(reason,) if reason else ()
+    )
+
+
+def _pids(transfer: TransferProcess) -> tuple[str, str]:
+    peer_pid = transfer.peer_pid or ""
+    return (transfer.own_pid, peer_pid) if transfer.role is Role.PROVIDER else (peer_pid, transfer.own_pid)
+
+
+def data_address_of(uow: UnitOfWork, own_pid: str) -> DataAddress | None:
+    """Where the data of a started transfer can be had: for apps that read by themselves."""
+    transfer = own(uow, own_pid)
+    return transfer.data_address if transfer.state is TransferState.STARTED else None

@@ -1,0 +1,1 @@
+"""Loops, timers, deliveries and streams: what moves bytes and waits."""

@@ -1,0 +1,163 @@
+"""The courier: drains the outbox, from the commit on, in the order of each process, with retries and reconciliation."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
+
+import msgspec
+import structlog
+
+from ashiato.connector.node import Node
+from ashiato.connector.ports import UnitOfWork
+from ashiato.outbox.deliveries import LEASE_MS, Delivery, DeliveryKind, next_try_ms
+
+MOST_CLAIMED_COUNT = 200
+IDLE_CHECK_S = 3600.0
+
+log = structlog.get_logger()
+
+
+class Verdict(StrEnum):
+    """How a try ended."""
+
+    DONE = "done"
+    AGAIN = "again"
+    NEVER = "never"
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """The end of one try. `record` is run in the transaction that forgets the delivery (DONE and NEVER)."""
+
+    verdict: Verdict
+    why: str = ""
+    record: Callable[[UnitOfWork], None] | None = None
+
+
+Handler = Callable[[Delivery], Awaitable[Outcome]]
+
+
+class Courier:
+    """Makes deliveries at once after the commit that caused them; a timer, not a polling loop, brings the rest."""
+
+    def __init__(self, node: Node, handlers: Mapping[DeliveryKind, Handler]) -> None:
+        self._node = node
+        self._handlers = handlers
+        self._busy: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._timer: asyncio.Task[None] | None = None
+        self._closing = False
+
+    def start(self) -> None:
+        """Take deliveries from now on, those first that an earlier run left behind."""
+        self._node.store.on_delivery(self._take)
+        self._timer = asyncio.create_task(self._run_timer())
+
+    async def close(self) -> None:
+        """Stop; what is under way is abandoned, as in a crash, and made again by the next start."""
+        self._closing = True
+        running = [*self._tasks, *([self._timer] if self._timer else [])]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _take(self, delivery: Delivery) -> None:
+        if delivery.delivery_id in self._busy or self._closing:
+            return
+        self._busy.add(delivery.delivery_id)
+        task = asyncio.create_task(self._deliver(delivery))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        next_delivery: Delivery | None = None
+        heartbeat = asyncio.create_task(self._keep_lease(delivery)) if _is_long(delivery) else None
+        try:
+            outcome = await self._try(delivery)
+            next_delivery = await self._settle(delivery, outcome)
+        except Exception:
+            # The border of this delivery: a store that is away, or a defect, must not end the courier. The lease ends,
+            # and the timer brings the delivery again.
+            log.exception(
+                "delivery failed", delivery=delivery.delivery_id, participant=delivery.participant_id
+            )
+        finally:
+            if heartbeat is not None:
+                heartbeat.cancel()
+            self._busy.discard(delivery.delivery_id)
+        if next_delivery is not None:
+            self._take(next_delivery)
+
+    async def _try(self, delivery: Delivery) -> Outcome:
+        handler = self._handlers.get(delivery.kind)
+        if handler is None:
+            return Outcome(
+                verdict=Verdict.AGAIN, why=f"this node makes no deliveries of kind {delivery.kind}"
+            )
+        return await handler(delivery)
+
+    async def _settle(self, delivery: Delivery, outcome: Outcome) -> Delivery | None:
+        now_ms = self._node.moment().now_ms
+        again_ms = next_try_ms(delivery, now_ms) if outcome.verdict is Verdict.AGAIN else None
+        if outcome.verdict is not Verdict.DONE:
+            log.info(
+                "delivery not made",
+                participant=delivery.participant_id,
+                process=delivery.process_id,
+                message=delivery.message_name,
+                address=delivery.address,
+                why=outcome.why,
+                again_in_ms=None if again_ms is None else again_ms - now_ms,
+            )
+
+        def settle(uow: UnitOfWork) -> Delivery | None:
+            if again_ms is not None:
+                uow.outbox.reschedule(delivery.delivery_id, delivery.attempts_count + 1, again_ms)
+                return None
+            if outcome.record is not None:
+                outcome.record(uow)
+            return uow.outbox.remove(delivery.delivery_id)
+
+        following = await self._node.store.run(delivery.participant_id, settle)
+        if again_ms is not None:
+            self._wake.set()
+        return following
+
+    async def _keep_lease(self, delivery: Delivery) -> None:
+        while True:
+            await asyncio.sleep(LEASE_MS / 3000)
+            due_ms = self._node.moment().now_ms + LEASE_MS
+
+            def keep(uow: UnitOfWork, due_ms: int = due_ms) -> None:
+                uow.outbox.reschedule(delivery.delivery_id, delivery.attempts_count, due_ms)
+
+            await self._node.store.run(delivery.participant_id, keep)
+
+    async def _run_timer(self) -> None:
+        while True:
+            self._wake.clear()
+            try:
+                wait_s = await self._claim()
+            except Exception:
+                # The store is away: nothing can be delivered anyway; look again soon.
+                log.exception("the outbox cannot be read")
+                wait_s = 1.0
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _claim(self) -> float:
+        now_ms = self._node.moment().now_ms
+        due = await self._node.store.claim_due(now_ms, now_ms + LEASE_MS, MOST_CLAIMED_COUNT)
+        for delivery in due:
+            self._take(delivery)
+        next_ms = await self._node.store.next_due_ms()
+        if next_ms is None:
+            return IDLE_CHECK_S
+        return min(max(next_ms - now_ms, 20) / 1000, IDLE_CHECK_S)
+
+
+def _is_long(delivery: Delivery) -> bool:
+    return delivery.kind in (DeliveryKind.PULL, DeliveryKind.PUSH)

@@ -1,0 +1,135 @@
+"""Asks other companies' connectors: where they speak the protocol, and what they offer."""
+
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ashiato.clients.egress import Egress, EgressError, EgressResponse
+from ashiato.connector.node import Node, Tenant
+from ashiato.connector.problems import NotFound, Problem
+from ashiato.dsp import v2025_1 as wire
+from ashiato.dsp.catalog import Catalog, Dataset
+from ashiato.dsp.errors import MalformedMessage
+from ashiato.dsp.messages import CatalogRequestMessage
+from ashiato.identity.signed_tokens import CannotResolve, Documents
+
+ADDRESS_FRESH_MS = 300_000
+MOST_CATALOG_BYTES = 64 * 1_048_576
+SERVICE_TYPES = ("DataService", "CatalogService")
+
+
+class PartnerUnavailable(Problem):
+    """The partner's connector cannot be asked now, or does not answer as the protocol says."""
+
+    code = "partner-unavailable"
+
+
+class PartnerPage(msgspec.Struct, frozen=True):
+    """One page of a partner's catalog and the cursor of the next."""
+
+    catalog: Catalog
+    cursor: str | None
+
+
+class Partners:
+    """The client side of the catalog protocol. Addresses are remembered for five minutes; a miss is never remembered."""
+
+    def __init__(self, node: Node, egress: Egress, documents: Documents) -> None:
+        self._node = node
+        self._egress = egress
+        self._documents = documents
+        self._addresses: dict[str, tuple[str, int]] = {}
+
+    async def locate(self, partner_id: str) -> str:
+        """The base address of the protocol at that partner: its DID document names the version document (DSP 2025-1, 4.3)."""
+        now_ms = self._node.moment().now_ms
+        known = self._addresses.get(partner_id)
+        if known is not None and now_ms - known[1] < ADDRESS_FRESH_MS:
+            return known[0]
+        try:
+            document = await self._documents.resolve(partner_id, now_ms)
+        except CannotResolve as error:
+            raise PartnerUnavailable(
+                f"The DID document of {partner_id} cannot be had: {error.why}"
+            ) from error
+        service = next(
+            (found for kind in SERVICE_TYPES if (found := document.service(kind)) is not None), None
+        )
+        if service is None:
+            raise PartnerUnavailable(
+                f"The DID document of {partner_id} names no connector (service DataService)."
+            )
+        address = await self._base_of(partner_id, service.endpoint)
+        self._addresses[partner_id] = (address, now_ms)
+        return address
+
+    async def catalog(
+        self,
+        tenant: Tenant,
+        partner_id: str,
+        address: str | None,
+        filter_items: list[object],
+        cursor: str | None,
+    ) -> PartnerPage:
+        """One page of what the partner offers to `tenant`."""
+        base = address or await self.locate(partner_id)
+        url = f"{base}/{wire.CATALOG_REQUEST}" + (f"?cursor={cursor}" if cursor else "")
+        body = wire.encode(CatalogRequestMessage(filter=filter_items))
+        response = await self._ask(tenant, partner_id, "POST", url, body)
+        try:
+            return PartnerPage(
+                wire.decode_catalog(response.body), _next_cursor(response.headers.get("Link", ""))
+            )
+        except MalformedMessage as error:
+            raise PartnerUnavailable(f"The catalog of {partner_id} is malformed: {error}") from error
+
+    async def dataset(self, tenant: Tenant, partner_id: str, address: str | None, asset_id: str) -> Dataset:
+        """One dataset with the offers that the partner makes to `tenant`; raises `NotFound` when it shows none."""
+        base = address or await self.locate(partner_id)
+        response = await self._ask(tenant, partner_id, "GET", f"{base}/{wire.dataset_path(asset_id)}", None)
+        try:
+            return wire.decode_dataset(response.body)
+        except MalformedMessage as error:
+            raise PartnerUnavailable(f"The dataset of {partner_id} is malformed: {error}") from error
+
+    async def _ask(
+        self, tenant: Tenant, partner_id: str, method: str, url: str, body: bytes | None
+    ) -> EgressResponse:
+        moment = self._node.moment()
+        token = await self._node.identity.token_for(
+            tenant.participant_id, partner_id, moment.now_ms, moment.fresh_id()
+        )
+        headers = {"Authorization": token, "Content-Type": wire.MEDIA_TYPE}
+        try:
+            response = await self._egress.request(
+                method, url, headers=headers, body=body, max_response_bytes=MOST_CATALOG_BYTES
+            )
+        except EgressError as error:
+            raise PartnerUnavailable(f"{partner_id} cannot be asked: {error}") from error
+        if response.status == 404:
+            raise NotFound(f"{partner_id} shows no such dataset to {tenant.participant_id}.")
+        if response.status != 200:
+            text = response.body[:300].decode("utf-8", "replace")
+            raise PartnerUnavailable(f"{partner_id} answered {response.status}: {text}")
+        return response
+
+    async def _base_of(self, partner_id: str, versions_url: str) -> str:
+        try:
+            response = await self._egress.request("GET", versions_url)
+            path = wire.base_path(wire.decode_versions(response.body)) if response.status == 200 else None
+        except (EgressError, MalformedMessage) as error:
+            raise PartnerUnavailable(f"The versions of {partner_id} cannot be had: {error}") from error
+        if path is None:
+            raise PartnerUnavailable(f"{partner_id} does not speak version {wire.VERSION} of the protocol.")
+        root = versions_url.removesuffix(f"/{wire.VERSIONS_PATH}")
+        return f"{root}{path}"
+
+
+def _next_cursor(link: str) -> str | None:
+    for part in link.split(","):
+        target, _, parameters = part.partition(";")
+        if 'rel="next"' in parameters:
+            query = urlsplit(target.strip(" <>")).query
+            pairs = (pair.partition("=") for pair in query.split("&"))
+            return next((value for name, _, value in pairs if name == "cursor"), None)
+    return None

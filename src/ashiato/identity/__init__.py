@@ -1,0 +1,1 @@
+"""Who we are and who calls us: keys, DID documents, tokens."""

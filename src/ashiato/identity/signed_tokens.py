@@ -1,0 +1,82 @@
+"""Identity by self-issued tokens: each side signs with the key of its DID document (DCP 1.0, 4.3, without credentials)."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from ashiato.trust.did import DidDocument
+from ashiato.trust.keys import SigningKey
+from ashiato.trust.tokens import TokenRefused, VerifiedCaller, mint_token, parse_token, verify_token
+
+TOKEN_TTL_S = 60
+LONGEST_TTL_S = 600
+LEEWAY_S = 10
+SCHEME = "Bearer "
+
+
+class NotAuthenticated(Exception):
+    """The counterparty did not prove who it is; `why` is for our log, never for the answer.
+
+    `is_temporary` says that its key could not be fetched now: it should try again.
+    """
+
+    def __init__(self, why: str, *, is_temporary: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.is_temporary = is_temporary
+
+
+class CannotResolve(Exception):
+    """A DID document cannot be had; `why` is for our log, `is_temporary` says whether a later try may succeed."""
+
+    def __init__(self, why: str, *, is_temporary: bool) -> None:
+        super().__init__(why)
+        self.why = why
+        self.is_temporary = is_temporary
+
+
+class Documents(Protocol):
+    """Port: DID documents, from a cache with explicit freshness or from their host."""
+
+    async def resolve(self, did: str, now_ms: int, *, needs_kid: str | None = None) -> DidDocument:
+        """The document; raises `CannotResolve`."""
+
+
+class SignedTokens:
+    """The signed-token implementation of the identity port, for every participant of this process.
+
+    The replay check is part of the unit of work of each request (`Records.remember_token`), because it must hold across
+    processes and restarts.
+    """
+
+    def __init__(self, documents: Documents, keys: Mapping[str, SigningKey]) -> None:
+        self._documents = documents
+        self._keys = keys
+
+    async def authenticate(
+        self, participant_id: str, authorization: str | None, now_ms: int
+    ) -> VerifiedCaller:
+        """The verified caller of a request to `participant_id`; raises `NotAuthenticated`."""
+        if authorization is None or not authorization.startswith(SCHEME):
+            raise NotAuthenticated("the request has no bearer token")
+        try:
+            token = parse_token(authorization[len(SCHEME) :])
+            document = await self._documents.resolve(token.issuer, now_ms, needs_kid=token.kid)
+            return verify_token(
+                token,
+                document,
+                audience=participant_id,
+                now_ms=now_ms,
+                leeway_s=LEEWAY_S,
+                max_ttl_s=LONGEST_TTL_S,
+            )
+        except TokenRefused as error:
+            raise NotAuthenticated(str(error)) from error
+        except CannotResolve as error:
+            raise NotAuthenticated(error.why, is_temporary=error.is_temporary) from error
+
+    async def token_for(self, participant_id: str, audience: str, now_ms: int, token_id: str) -> str:
+        """The value of the Authorization header that proves `participant_id` to `audience`; `token_id` is used once."""
+        key = self._keys[participant_id]
+        return SCHEME + mint_token(
+            key, audience=audience, now_ms=now_ms, ttl_s=TOKEN_TTL_S, token_id=token_id
+        )
