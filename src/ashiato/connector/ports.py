@@ -204,6 +204,9 @@ class Records(Protocol):
     def list_history(
         self, after_sequence: int, limit_count: int, *, process_id: str | None = None
     ) -> list[HistoryEntry]: ...
+    def last_sequence(self) -> int:
+        """The sequence of the newest history entry, 0 when there is none."""
+
     def remember_token(self, issuer: str, token_id: str, expires_ms: int) -> bool:
         """False when that issuer's token id was seen before (and has not expired)."""
 

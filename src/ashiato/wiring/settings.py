@@ -1,0 +1,174 @@
+"""The settings of a connector: one TOML file, and environment variables for what differs from machine to machine.
+
+A variable `ASHIATO__STORE__URL` replaces `url` in `[store]`; its value is read as TOML if it can be, else as text.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+ENVIRONMENT_PREFIX = "ASHIATO__"
+
+
+class BadSettings(Exception):
+    """The operator must mend the settings; the sentence says where and how."""
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where state is kept: `sqlite:///path` or `postgresql://…`. `directory` holds received files and the key file."""
+
+    url: str = "sqlite:///ashiato-data/connector.db"
+    directory: str = "ashiato-data"
+    key_file: str = ""
+
+
+class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One listener. Port 0 takes a free one. TLS is used when both files are given."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    certificate_file: str = ""
+    private_key_file: str = ""
+
+
+class ProtocolSettings(ListenerSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The listener for other companies; `public_url` is how they reach it, without a trailing slash."""
+
+    public_url: str = ""
+
+
+class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bearer tokens of an OpenID provider for the management API."""
+
+    issuer: str
+    audience: str
+    participants_claim: str = "ashiato_participants"
+    operator_scope: str = "ashiato:operator"
+
+
+class ManagementSettings(ListenerSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The listener for the company's own people and programs; `operator_key_sha256` are hexadecimal hashes of keys."""
+
+    operator_key_sha256: tuple[str, ...] = ()
+    oidc: OidcSettings | None = None
+
+
+class ParticipantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A company that this connector serves, below the path segment `slug`."""
+
+    slug: str
+    name: str = ""
+    did: str = ""
+    api_key_sha256: tuple[str, ...] = ()
+    files_directory: str = ""
+    secrets: dict[str, str] = {}
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds against a counterparty that asks for too much."""
+
+    open_negotiations_per_partner_count: int = 20_000
+    pushed_data_bytes: int = 16 * 1024**3
+    concurrent_requests_count: int = 2_000
+
+
+class DidSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long DID documents of others are believed: fresh, and at most while their host cannot be reached."""
+
+    fresh_s: int = 300
+    stale_s: int = 86_400
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings of `ashiato connector serve`.
+
+    `unsafe_allow_loopback` allows plain http and loopback addresses, for demo and tests on one machine: on a server it
+    would let a counterparty reach what listens on this machine.
+    """
+
+    store: StoreSettings = msgspec.field(default_factory=StoreSettings)
+    protocol: ProtocolSettings = msgspec.field(default_factory=ProtocolSettings)
+    management: ManagementSettings = msgspec.field(default_factory=ManagementSettings)
+    participants: tuple[ParticipantSettings, ...] = ()
+    limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
+    did: DidSettings = msgspec.field(default_factory=DidSettings)
+    unsafe_allow_loopback: bool = False
+    node_id: str = ""
+
+
+def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings in `path` under those of the environment; raises `BadSettings`."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadSettings(
+            f"{path} cannot be read: {error.strerror}. `ashiato connector init` writes one."
+        ) from None
+    except ValueError as error:
+        raise BadSettings(f"{path} is not TOML: {error}") from None
+    _overlay(document, os.environ if environment is None else environment)
+    try:
+        settings = msgspec.convert(document, Settings)
+    except msgspec.ValidationError as error:
+        raise BadSettings(f"{path}: {error}") from None
+    return check_settings(settings)
+
+
+def check_settings(settings: Settings) -> Settings:
+    """The settings, when they hold together; raises `BadSettings`."""
+    slugs = [participant.slug for participant in settings.participants]
+    doubled = next((slug for slug in slugs if slugs.count(slug) > 1), None)
+    if doubled is not None:
+        raise BadSettings(f"Two participants have the slug {doubled!r}; each needs its own.")
+    url = settings.protocol.public_url
+    if url.startswith("http://") and not settings.unsafe_allow_loopback:
+        raise BadSettings(
+            "protocol.public_url must be https; plain http needs unsafe_allow_loopback and is for tests."
+        )
+    if url and not url.startswith(("https://", "http://")):
+        raise BadSettings("protocol.public_url must begin with https://.")
+    if not url and not settings.unsafe_allow_loopback:
+        raise BadSettings(
+            "Set protocol.public_url to the address at which other companies reach this connector."
+        )
+    return settings
+
+
+def resolve_secret(reference: str, environment: Mapping[str, str] | None = None) -> str:
+    """The secret behind `env:NAME` or `file:PATH`; raises `BadSettings`. Secrets themselves never stand in the file."""
+    kind, _, rest = reference.partition(":")
+    if kind == "env":
+        value = (os.environ if environment is None else environment).get(rest)
+        if value is None:
+            raise BadSettings(f"The environment variable {rest} is not set.")
+        return value
+    if kind == "file":
+        try:
+            return Path(rest).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise BadSettings(f"The secret file {rest} cannot be read: {error.strerror}") from None
+    raise BadSettings("A secret is given as env:NAME or file:PATH.")
+
+
+def _overlay(document: dict[str, object], environment: Mapping[str, str]) -> None:
+    for name, text in sorted(environment.items()):
+        if not name.startswith(ENVIRONMENT_PREFIX):
+            continue
+        path = name[len(ENVIRONMENT_PREFIX) :].lower().split("__")
+        section = document
+        for part in path[:-1]:
+            inner = section.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise BadSettings(f"{name} points into {part!r}, which is not a section.")
+            section = inner
+        section[path[-1]] = _value(text)
+
+
+def _value(text: str) -> object:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except ValueError:
+        return text
