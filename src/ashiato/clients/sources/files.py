@@ -161,7 +161,7 @@ class FileSource:
         return file, sha256
 
     async def open(self, start_bytes: int, end_bytes: int | None) -> AsyncGenerator[bytes]:
-        """The next chunk is read while the last one is sent."""
+        """Chunks of the file, each read in a thread."""
         file = self._file
         if file is None:
             raise SourceUnavailable("the file was not described before it was opened")
@@ -179,9 +179,13 @@ class FileSource:
         if self._file is not None:
             self._hashes.put(self._file.identity, sha256)
 
-    async def forward(self, request: Forwarded) -> ForwardedAnswer:
+    def vet(self, request: Forwarded) -> None:
         """A file takes nothing."""
         raise ForwardRefused("This dataset is a file; it takes only GET without path and query.")
+
+    async def forward(self, request: Forwarded) -> ForwardedAnswer:
+        """Never reached: `vet` refuses everything."""
+        raise SourceUnavailable("a file takes no requests")
 
     async def close(self) -> None:
         """Waits for a read that is under way."""

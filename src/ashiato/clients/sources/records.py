@@ -45,9 +45,13 @@ class RecordSource:
     def learn(self, sha256: str) -> None:
         """The hash is known from the start."""
 
-    async def forward(self, request: Forwarded) -> ForwardedAnswer:
+    def vet(self, request: Forwarded) -> None:
         """A record takes nothing."""
         raise ForwardRefused("This dataset is a record; it takes only GET without path and query.")
+
+    async def forward(self, request: Forwarded) -> ForwardedAnswer:
+        """Never reached: `vet` refuses everything."""
+        raise SourceUnavailable("a record takes no requests")
 
     async def close(self) -> None:
         """Nothing is held open."""

@@ -1,0 +1,273 @@
+"""Running streams: bytes from a source to a transport, hashed as they leave, and cut when the right to them ends."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import aclosing, contextmanager
+
+import structlog
+
+from ashiato.connector import data_access
+from ashiato.connector.data_access import NOTHING_SENT, AccessOutcome, Admission, Refusal, Sent
+from ashiato.connector.ports import Store
+from ashiato.connector.records import Event
+from ashiato.connector.sources import Chunks, SourceUnavailable, Write
+
+TICK_S = 0.2
+# A recheck that takes longer than this is a no: the right may have ended and we could not ask.
+LONGEST_RECHECK_S = 0.5
+HASHED_INLINE_BYTES = 32 * 1024
+
+ENDS_OF_TRANSFER = frozenset({"transfer.suspended", "transfer.completed", "transfer.terminated"})
+END_OF_AGREEMENT = "agreement.terminated"
+
+log = structlog.get_logger()
+
+
+class TransportGone(Exception):
+    """The other side of the transport went away; the chunk was not handed over."""
+
+
+class RunningStreams:
+    """All streams of this process. `listen` is subscribed to the store's events, `cut` may be called by anybody.
+
+    Three things end a stream from outside: an event, the policy at the instant that it named beforehand, and a reader that
+    takes longer than `slowest_chunk_s` for one chunk. Besides, each stream asks the store every `recheck_every_s` whether its
+    right still stands, in case an event of another process was lost.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock_ms: Callable[[], int],
+        threads: Executor,
+        *,
+        slowest_chunk_s: float = 60.0,
+        recheck_every_s: float = 5.0,
+    ) -> None:
+        self._store = store
+        self._clock_ms = clock_ms
+        self._threads = threads
+        self._slowest_chunk_s = slowest_chunk_s
+        self._recheck_every_s = recheck_every_s
+        self._streams: set[RunningStream] = set()
+        self._rechecks: set[asyncio.Task[None]] = set()
+        self._ticking: asyncio.TimerHandle | None = None
+
+    @property
+    def running_count(self) -> int:
+        """How many streams are under way."""
+        return len(self._streams)
+
+    def listen(self, event: Event) -> None:
+        """Stop what an event takes the right from; for `Store.subscribe`."""
+        if event.name in ENDS_OF_TRANSFER:
+            self.cut(event.participant_id, transfer_pid=event.process_id, reason=event.name)
+        elif event.name == END_OF_AGREEMENT:
+            self.cut(event.participant_id, agreement_id=event.process_id, reason=event.name)
+
+    def cut(
+        self,
+        participant_id: str,
+        *,
+        transfer_pid: str | None = None,
+        agreement_id: str | None = None,
+        reason: str,
+    ) -> int:
+        """Stop the streams of one transfer or one agreement; returns how many."""
+        found = [
+            stream
+            for stream in self._streams
+            if stream.participant_id == participant_id
+            and (stream.transfer_pid == transfer_pid or stream.agreement_id == agreement_id)
+        ]
+        for stream in found:
+            stream.stop(reason)
+        return len(found)
+
+    @contextmanager
+    def enter(self, participant_id: str, transfer_pid: str, agreement_id: str) -> Iterator["RunningStream"]:
+        """A stream that is registered before its right is looked up: a right that ends in between is not missed."""
+        stream = RunningStream(participant_id, transfer_pid, agreement_id, self._threads)
+        self._streams.add(stream)
+        self._tick_soon(asyncio.get_running_loop())
+        try:
+            yield stream
+        finally:
+            self._streams.discard(stream)
+            stream.stopped.cancel()
+
+    def _tick_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._ticking is None:
+            self._ticking = loop.call_later(TICK_S, self._tick, loop)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._ticking = None
+        now_s, now_ms = loop.time(), self._clock_ms()
+        for stream in self._streams:
+            admission = stream.admission
+            if admission is None or stream.stopped.done():
+                continue
+            if now_s - stream.progressed_s > self._slowest_chunk_s:
+                stream.stop("the reader is too slow")
+            elif not stream.is_asking and (
+                stream.is_due(now_ms) or now_s - stream.asked_s > self._recheck_every_s
+            ):
+                stream.is_asking = True
+                recheck = loop.create_task(self._recheck(stream, admission, now_ms))
+                self._rechecks.add(recheck)
+                recheck.add_done_callback(self._rechecks.discard)
+        if self._streams:
+            self._tick_soon(loop)
+
+    async def _recheck(self, stream: "RunningStream", admission: Admission, now_ms: int) -> None:
+        try:
+            async with asyncio.timeout(LONGEST_RECHECK_S if stream.is_due(now_ms) else None):
+                answer = await self._store.read(
+                    stream.participant_id, lambda uow: data_access.recheck(uow, admission, now_ms)
+                )
+        except Exception:
+            # A store that is away or too slow cannot say yes, and without a yes nothing is sent on.
+            log.exception("the right of a running stream cannot be checked", transfer=stream.transfer_pid)
+            stream.stop("the right cannot be checked")
+            return
+        if isinstance(answer, Refusal):
+            stream.stop(answer.code)
+        else:
+            stream.cut_at_ms = answer
+        stream.asked_s = asyncio.get_running_loop().time()
+        stream.is_asking = False
+
+
+class RunningStream:
+    """One answer or upload under way."""
+
+    def __init__(self, participant_id: str, transfer_pid: str, agreement_id: str, threads: Executor) -> None:
+        self.participant_id = participant_id
+        self.transfer_pid = transfer_pid
+        self.agreement_id = agreement_id
+        self.stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.admission: Admission | None = None
+        self.cut_at_ms: int | None = None
+        self.progressed_s = 0.0
+        self.asked_s = 0.0
+        self.is_asking = False
+        self.sent = NOTHING_SENT
+        self._threads = threads
+
+    def stop(self, reason: str) -> None:
+        """End the stream now; the first reason stands."""
+        if not self.stopped.done():
+            self.stopped.set_result(reason)
+
+    def is_due(self, now_ms: int) -> bool:
+        """Whether the policy must be asked again because time may have taken the right away."""
+        return self.cut_at_ms is not None and now_ms >= self.cut_at_ms
+
+    async def carry(
+        self,
+        admission: Admission,
+        chunks: Chunks,
+        write: Write,
+        gone: "asyncio.Future[None] | None" = None,
+    ) -> Sent:
+        """Pass `chunks` to `write` until they end, the stream is stopped, or `gone` says that the other side left.
+
+        `write` hands one chunk to the transport, with its back-pressure. The chunks are closed in any case. Only a
+        cancellation from outside is raised; what left until then stands in `sent`.
+        """
+        self.admission, self.cut_at_ms = admission, admission.cut_at_ms
+        self.progressed_s = self.asked_s = asyncio.get_running_loop().time()
+        meter = _Meter(self._threads)
+        pumping = asyncio.create_task(self._pump(chunks, write, meter, gone))
+        waited: set[asyncio.Future[None] | asyncio.Future[str]] = {pumping, self.stopped}
+        if gone is not None:
+            waited.add(gone)
+        try:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            if not self.stopped.done():
+                # The pump may stand right behind a chunk that the transport dropped: it takes that one back by itself.
+                await asyncio.sleep(0)
+        finally:
+            if not pumping.done():
+                pumping.cancel()
+                await asyncio.wait({pumping})
+            await meter.settle()
+            outcome, why = self._outcome(pumping)
+            self.sent = Sent(sent_bytes=meter.sent_bytes, sha256=meter.sha256(), outcome=outcome, why=why)
+        return self.sent
+
+    async def _pump(
+        self,
+        chunks: Chunks,
+        write: Write,
+        meter: "_Meter",
+        gone: "asyncio.Future[None] | None",
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                await meter.settle()
+                await write(chunk)
+                # Nothing awaits between the transport and the count: a stop cannot come in between.
+                meter.count(chunk)
+                self.progressed_s = loop.time()
+                if gone is not None:
+                    # A server takes a chunk for a lost connection in silence; one turn of the loop later it is known.
+                    await asyncio.sleep(0)
+                    if gone.done():
+                        await meter.take_back()
+                        raise TransportGone
+        await meter.settle()
+
+    def _outcome(self, pumping: asyncio.Task[None]) -> tuple[AccessOutcome, str]:
+        if pumping.cancelled():
+            if self.stopped.done():
+                return AccessOutcome.CUT, self.stopped.result()
+            return AccessOutcome.ABORTED, "the reader went away"
+        error = pumping.exception()
+        if error is None:
+            return AccessOutcome.COMPLETE, ""
+        if isinstance(error, TransportGone):
+            return AccessOutcome.ABORTED, "the reader went away"
+        if isinstance(error, SourceUnavailable):
+            return AccessOutcome.FAILED, error.why
+        log.error("a stream failed", transfer=self.transfer_pid, exc_info=error)
+        return AccessOutcome.FAILED, "the source failed"
+
+
+class _Meter:
+    """Counts and hashes what was handed over. A large chunk is hashed in a thread while the next one is read."""
+
+    def __init__(self, threads: Executor) -> None:
+        self._threads = threads
+        self._sha256 = hashlib.sha256()
+        self._before = self._sha256
+        self._last_bytes = 0
+        self._hashing: asyncio.Future[None] | None = None
+        self.sent_bytes = 0
+
+    def count(self, chunk: bytes) -> None:
+        self._before = self._sha256.copy()
+        self._last_bytes = len(chunk)
+        self.sent_bytes += len(chunk)
+        if len(chunk) < HASHED_INLINE_BYTES:
+            self._sha256.update(chunk)
+        else:
+            loop = asyncio.get_running_loop()
+            self._hashing = loop.run_in_executor(self._threads, self._sha256.update, chunk)
+
+    async def settle(self) -> None:
+        if self._hashing is not None:
+            await asyncio.shield(self._hashing)
+            self._hashing = None
+
+    async def take_back(self) -> None:
+        """The last chunk did not leave after all."""
+        await self.settle()
+        self._sha256 = self._before
+        self.sent_bytes -= self._last_bytes
+
+    def sha256(self) -> str:
+        return self._sha256.hexdigest()
