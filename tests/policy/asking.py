@@ -1,6 +1,6 @@
 """Requests as the tests of this room put them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ashiato.facts.instants import parse_datetime
 from ashiato.policy.evaluation import Checkpoint, Request, decide
@@ -19,10 +19,10 @@ def asked(
     now_ms: int = NOW_MS,
     agreed_at_ms: int | None = NOW_MS,
     uses_count: int = 0,
-    **claims: Iterable[str],
+    claims: Mapping[str, Iterable[str]] | None = None,
 ) -> Request:
     """A request of ALICE at NOW_MS to read under an agreement of the same instant, unless told otherwise."""
-    known = {name: frozenset(values) for name, values in claims.items()}
+    known = {name: frozenset(values) for name, values in (claims or {}).items()}
     return Request(checkpoint, action, by, now_ms, agreed_at_ms, uses_count, known)
 
 

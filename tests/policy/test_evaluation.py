@@ -241,14 +241,16 @@ def test_an_unknown_left_operand_denies_with_its_reason_at_every_checkpoint() ->
 def test_a_verified_claim_is_compared_with_the_operand_of_its_name(
     operator: str, right: str | list[str], claim: list[str], expected: bool | None
 ) -> None:
-    decision = decide(parse_policy(permission(compare("Group", operator, right))), asked(Group=claim))
+    decision = decide(
+        parse_policy(permission(compare("Group", operator, right))), asked(claims={"Group": claim})
+    )
     assert decision.permitted is (expected is True)
     assert decision.reasons[0].children[0].satisfied is expected
 
 
 def test_a_claim_cannot_overrule_what_this_node_knows_itself() -> None:
     document = permission(compare("recipient", "eq", BOB))
-    assert not permits(document, asked(by=ALICE, recipient=[BOB]))
+    assert not permits(document, asked(by=ALICE, claims={"recipient": [BOB]}))
 
 
 T, F, U = FAR, PAST, UNKNOWN
@@ -474,7 +476,7 @@ TOLD: list[tuple[dict[str, object], Request]] = [
     (permission(compare("recipient", "eq", BOB), compare("count", "isA", "3")), asked()),
     (permission(compare("elapsedTime", "lt", "P1D")), asked(Checkpoint.CATALOG, agreed_at_ms=None)),
     (permission(compare("elapsedTime", "lt", "P1D")), asked(agreed_at_ms=None)),
-    (permission(compare("Group", "isA", "x")), asked(Group=["x"])),
+    (permission(compare("Group", "isA", "x")), asked(claims={"Group": ["x"]})),
     (permission(assignee=BOB), asked()),
     (permit("access"), asked()),
     (permission(duty=[{"action": "x:y"}, {"action": "delete", "constraint": [U]}]), asked()),

@@ -155,7 +155,7 @@ def _grant(rule: Rule, policy: Policy, request: Request) -> Reason:
 
 
 def _prohibition(rule: Rule, policy: Policy, request: Request, barred: Truth) -> Reason | None:
-    """The prohibition when it applies or could; `barred` tells whether its action does (`vocabulary.bars`)."""
+    """The prohibition when it applies or could; `barred` tells whether its action does (see `bars`)."""
     if barred is False or _stranger(rule, policy, request) is not None:
         return None
     applies: Truth = barred
