@@ -1,0 +1,1 @@
+"""The cellar: what a connector remembers, on SQLite or PostgreSQL, through the same statements."""

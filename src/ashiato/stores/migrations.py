@@ -1,0 +1,126 @@
+"""The schema of a connector's database, version by version, forward only.
+
+A version is a list of statements that both engines understand; `{TEXT}` is text compared byte by byte, `{BYTES}` is a blob.
+Versions that were released are never changed: a new one is appended.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ashiato.stores.errors import StoreTooNew
+
+_KEY = "{TEXT} NOT NULL"
+
+VERSION_1 = (
+    f"CREATE TABLE participant (participant_id {_KEY} PRIMARY KEY, slug {_KEY} UNIQUE, body {_KEY})",
+    f"""CREATE TABLE asset (participant_id {_KEY}, asset_id {_KEY}, data_item {_KEY}, part_group {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, asset_id))""",
+    "CREATE INDEX asset_by_data_item ON asset (participant_id, data_item, asset_id)",
+    "CREATE INDEX asset_by_part_group ON asset (participant_id, part_group, asset_id)",
+    f"""CREATE TABLE asset_record (participant_id {_KEY}, asset_id {_KEY}, body {{BYTES}} NOT NULL,
+        PRIMARY KEY (participant_id, asset_id))""",
+    f"""CREATE TABLE policy (participant_id {_KEY}, policy_id {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, policy_id))""",
+    f"""CREATE TABLE offer (participant_id {_KEY}, offer_id {_KEY}, data_item {{TEXT}}, part_group {{TEXT}}, body {_KEY},
+        PRIMARY KEY (participant_id, offer_id))""",
+    "CREATE INDEX offer_by_class ON offer (participant_id, data_item, part_group)",
+    f"""CREATE TABLE catalog_entry (participant_id {_KEY}, asset_id {_KEY}, offer_id {_KEY}, offering_id {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, asset_id, offer_id), UNIQUE (participant_id, offering_id))""",
+    "CREATE INDEX catalog_entry_by_offer ON catalog_entry (participant_id, offer_id, asset_id)",
+    f"""CREATE TABLE catalog_audience (participant_id {_KEY}, audience {_KEY}, asset_id {_KEY}, offer_id {_KEY},
+        from_ms BIGINT, until_ms BIGINT, data_item {_KEY}, part_group {_KEY},
+        PRIMARY KEY (participant_id, audience, asset_id, offer_id))""",
+    """CREATE INDEX catalog_audience_by_data_item
+        ON catalog_audience (participant_id, audience, data_item, asset_id, offer_id)""",
+    """CREATE INDEX catalog_audience_by_part_group
+        ON catalog_audience (participant_id, audience, part_group, asset_id, offer_id)""",
+    "CREATE INDEX catalog_audience_by_asset ON catalog_audience (participant_id, asset_id, offer_id)",
+    f"""CREATE TABLE negotiation (participant_id {_KEY}, own_pid {_KEY}, role {_KEY}, peer_id {_KEY}, peer_pid {{TEXT}},
+        state {_KEY}, is_open INTEGER NOT NULL, body {_KEY},
+        PRIMARY KEY (participant_id, own_pid), UNIQUE (participant_id, peer_id, peer_pid, role))""",
+    "CREATE INDEX negotiation_open ON negotiation (participant_id, peer_id) WHERE is_open = 1",
+    f"""CREATE TABLE negotiation_context (participant_id {_KEY}, own_pid {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, own_pid))""",
+    f"""CREATE TABLE approvable (participant_id {_KEY}, own_pid {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, own_pid))""",
+    f"""CREATE TABLE agreement (participant_id {_KEY}, agreement_id {_KEY}, role {_KEY}, peer_id {_KEY}, asset_id {_KEY},
+        framework_id {{TEXT}}, agreed_ms BIGINT NOT NULL, is_usable INTEGER NOT NULL, body {_KEY},
+        PRIMARY KEY (participant_id, agreement_id))""",
+    "CREATE INDEX agreement_by_peer ON agreement (participant_id, peer_id, agreement_id)",
+    "CREATE INDEX agreement_by_asset ON agreement (participant_id, asset_id, peer_id)",
+    """CREATE INDEX agreement_by_framework ON agreement (participant_id, framework_id, agreement_id)
+        WHERE framework_id IS NOT NULL""",
+    f"""CREATE TABLE framework (participant_id {_KEY}, framework_id {_KEY}, peer_id {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, framework_id))""",
+    "CREATE INDEX framework_by_peer ON framework (participant_id, peer_id)",
+    f"""CREATE TABLE paper (participant_id {_KEY}, paper_id {_KEY}, peer_id {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, paper_id))""",
+    "CREATE INDEX paper_by_peer ON paper (participant_id, peer_id)",
+    f"""CREATE TABLE paper_scan (participant_id {_KEY}, paper_id {_KEY}, scan {{BYTES}} NOT NULL,
+        PRIMARY KEY (participant_id, paper_id),
+        FOREIGN KEY (participant_id, paper_id) REFERENCES paper (participant_id, paper_id) ON DELETE CASCADE)""",
+    f"""CREATE TABLE transfer (participant_id {_KEY}, own_pid {_KEY}, role {_KEY}, peer_id {_KEY}, peer_pid {{TEXT}},
+        agreement_id {_KEY}, state {_KEY}, is_open INTEGER NOT NULL, body {_KEY},
+        PRIMARY KEY (participant_id, own_pid), UNIQUE (participant_id, peer_id, peer_pid, role))""",
+    "CREATE INDEX transfer_by_agreement ON transfer (participant_id, agreement_id, own_pid)",
+    f"""CREATE TABLE transfer_context (participant_id {_KEY}, own_pid {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, own_pid))""",
+    f"""CREATE TABLE access (participant_id {_KEY}, access_id {_KEY}, agreement_id {_KEY}, started_ms BIGINT NOT NULL,
+        body {_KEY}, PRIMARY KEY (participant_id, access_id))""",
+    "CREATE INDEX access_by_start ON access (participant_id, started_ms, access_id)",
+    "CREATE INDEX access_by_agreement ON access (participant_id, agreement_id, started_ms, access_id)",
+    f"""CREATE TABLE received (participant_id {_KEY}, received_id {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, received_id))""",
+    f"""CREATE TABLE fetch (participant_id {_KEY}, fetch_id {_KEY}, negotiation_pid {{TEXT}}, transfer_pid {{TEXT}},
+        body {_KEY}, PRIMARY KEY (participant_id, fetch_id))""",
+    "CREATE INDEX fetch_by_negotiation ON fetch (participant_id, negotiation_pid)",
+    "CREATE INDEX fetch_by_transfer ON fetch (participant_id, transfer_pid)",
+    f"""CREATE TABLE outbox (participant_id {_KEY}, process_id {_KEY}, sequence INTEGER NOT NULL, delivery_id {_KEY},
+        kind {_KEY}, message_name {_KEY}, address {_KEY}, audience {_KEY}, body {{BYTES}} NOT NULL,
+        created_ms BIGINT NOT NULL, due_ms BIGINT NOT NULL, attempts_count INTEGER NOT NULL, ready_ms BIGINT NOT NULL,
+        node_id {{TEXT}},
+        PRIMARY KEY (participant_id, process_id, sequence), UNIQUE (participant_id, delivery_id))""",
+    "CREATE INDEX outbox_by_ready ON outbox (ready_ms)",
+    f"CREATE TABLE history_counter (participant_id {_KEY} PRIMARY KEY, last_sequence BIGINT NOT NULL)",
+    f"""CREATE TABLE history (participant_id {_KEY}, sequence BIGINT NOT NULL, at_ms BIGINT NOT NULL, event {_KEY},
+        process_id {_KEY}, peer_id {_KEY}, details {_KEY}, PRIMARY KEY (participant_id, sequence))""",
+    "CREATE INDEX history_by_process ON history (participant_id, process_id, sequence)",
+    f"""CREATE TABLE seen_token (participant_id {_KEY}, issuer {_KEY}, token_id {_KEY}, expires_ms BIGINT NOT NULL,
+        PRIMARY KEY (participant_id, issuer, token_id))""",
+    "CREATE INDEX seen_token_by_expiry ON seen_token (expires_ms)",
+    f"""CREATE TABLE webhook (participant_id {_KEY}, webhook_id {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, webhook_id))""",
+)
+
+CONNECTOR: Sequence[Sequence[str]] = (VERSION_1,)
+
+
+class Ground(Protocol):
+    """One open transaction that no other process migrates beside, in the types of its engine."""
+
+    text_type: str
+    bytes_type: str
+
+    def execute(self, sql: str) -> None:
+        """Run a statement without a result."""
+
+    def version(self) -> int | None:
+        """The number in `schema_version`, None where the table is empty."""
+
+
+def migrate(ground: Ground, versions: Sequence[Sequence[str]]) -> None:
+    """Bring the database to the last of `versions`; the caller commits. Raises `StoreTooNew`."""
+    ground.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
+    found = ground.version()
+    if found is None:
+        ground.execute("INSERT INTO schema_version (version) VALUES (0)")
+    present = found or 0
+    if present > len(versions):
+        raise StoreTooNew(present, len(versions))
+    for statements in versions[present:]:
+        for statement in statements:
+            ground.execute(
+                statement.replace("{TEXT}", ground.text_type).replace("{BYTES}", ground.bytes_type)
+            )
+    if present < len(versions):
+        ground.execute(f"UPDATE schema_version SET version = {len(versions):d}")  # noqa: S608  an int of our own

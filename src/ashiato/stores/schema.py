@@ -1,0 +1,200 @@
+"""The tables as the statements see them; `migrations` makes them.
+
+Every key begins with the participant, so that no statement can name a row without saying whose it is. Two indexes do not,
+because what uses them serves all participants at once: due deliveries and expired tokens. Instants are epoch milliseconds.
+Documents and records are JSON in `body`; a column beside it exists only where a statement searches by it.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+)
+
+METADATA = MetaData()
+OF_PARTICIPANT: BindParameter[str] = bindparam("participant_id", type_=Text())
+
+
+def _key(name: str) -> Column[str]:
+    return Column(name, Text, primary_key=True)
+
+
+def _text(name: str, *, nullable: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=nullable)
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False)
+
+
+def _instant(name: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=nullable)
+
+
+def _bytes(name: str) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=False)
+
+
+PARTICIPANT = Table("participant", METADATA, _key("participant_id"), _text("slug"), _text("body"))
+
+ASSET = Table(
+    "asset",
+    METADATA,
+    _key("participant_id"),
+    _key("asset_id"),
+    _text("data_item"),
+    _text("part_group"),
+    _text("body"),
+)
+ASSET_RECORD = Table("asset_record", METADATA, _key("participant_id"), _key("asset_id"), _bytes("body"))
+POLICY = Table("policy", METADATA, _key("participant_id"), _key("policy_id"), _text("body"))
+OFFER = Table(
+    "offer",
+    METADATA,
+    _key("participant_id"),
+    _key("offer_id"),
+    _text("data_item", nullable=True),
+    _text("part_group", nullable=True),
+    _text("body"),
+)
+CATALOG_ENTRY = Table(
+    "catalog_entry",
+    METADATA,
+    _key("participant_id"),
+    _key("asset_id"),
+    _key("offer_id"),
+    _text("offering_id"),
+    _text("body"),
+)
+CATALOG_AUDIENCE = Table(
+    "catalog_audience",
+    METADATA,
+    _key("participant_id"),
+    _key("audience"),
+    _key("asset_id"),
+    _key("offer_id"),
+    _instant("from_ms", nullable=True),
+    _instant("until_ms", nullable=True),
+    _text("data_item"),
+    _text("part_group"),
+)
+
+NEGOTIATION = Table(
+    "negotiation",
+    METADATA,
+    _key("participant_id"),
+    _key("own_pid"),
+    _text("role"),
+    _text("peer_id"),
+    _text("peer_pid", nullable=True),
+    _text("state"),
+    _count("is_open"),
+    _text("body"),
+)
+NEGOTIATION_CONTEXT = Table(
+    "negotiation_context", METADATA, _key("participant_id"), _key("own_pid"), _text("body")
+)
+APPROVABLE = Table("approvable", METADATA, _key("participant_id"), _key("own_pid"), _text("body"))
+
+AGREEMENT = Table(
+    "agreement",
+    METADATA,
+    _key("participant_id"),
+    _key("agreement_id"),
+    _text("role"),
+    _text("peer_id"),
+    _text("asset_id"),
+    _text("framework_id", nullable=True),
+    _instant("agreed_ms"),
+    _count("is_usable"),
+    _text("body"),
+)
+FRAMEWORK = Table(
+    "framework", METADATA, _key("participant_id"), _key("framework_id"), _text("peer_id"), _text("body")
+)
+PAPER = Table("paper", METADATA, _key("participant_id"), _key("paper_id"), _text("peer_id"), _text("body"))
+PAPER_SCAN = Table("paper_scan", METADATA, _key("participant_id"), _key("paper_id"), _bytes("scan"))
+
+TRANSFER = Table(
+    "transfer",
+    METADATA,
+    _key("participant_id"),
+    _key("own_pid"),
+    _text("role"),
+    _text("peer_id"),
+    _text("peer_pid", nullable=True),
+    _text("agreement_id"),
+    _text("state"),
+    _count("is_open"),
+    _text("body"),
+)
+TRANSFER_CONTEXT = Table("transfer_context", METADATA, _key("participant_id"), _key("own_pid"), _text("body"))
+ACCESS = Table(
+    "access",
+    METADATA,
+    _key("participant_id"),
+    _key("access_id"),
+    _text("agreement_id"),
+    _instant("started_ms"),
+    _text("body"),
+)
+RECEIVED = Table("received", METADATA, _key("participant_id"), _key("received_id"), _text("body"))
+FETCH = Table(
+    "fetch",
+    METADATA,
+    _key("participant_id"),
+    _key("fetch_id"),
+    _text("negotiation_pid", nullable=True),
+    _text("transfer_pid", nullable=True),
+    _text("body"),
+)
+
+# `ready_ms` is the instant from which any node may claim the delivery: its due time, or the end of the lease of `node_id`.
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    _key("participant_id"),
+    _key("process_id"),
+    Column("sequence", Integer, primary_key=True),
+    _text("delivery_id"),
+    _text("kind"),
+    _text("message_name"),
+    _text("address"),
+    _text("audience"),
+    _bytes("body"),
+    _instant("created_ms"),
+    _instant("due_ms"),
+    _count("attempts_count"),
+    _instant("ready_ms"),
+    _text("node_id", nullable=True),
+)
+
+HISTORY_COUNTER = Table(
+    "history_counter", METADATA, _key("participant_id"), Column("last_sequence", BigInteger, nullable=False)
+)
+HISTORY = Table(
+    "history",
+    METADATA,
+    _key("participant_id"),
+    Column("sequence", BigInteger, primary_key=True),
+    _instant("at_ms"),
+    _text("event"),
+    _text("process_id"),
+    _text("peer_id"),
+    _text("details"),
+)
+SEEN_TOKEN = Table(
+    "seen_token",
+    METADATA,
+    _key("participant_id"),
+    _key("issuer"),
+    _key("token_id"),
+    _instant("expires_ms"),
+)
+WEBHOOK = Table("webhook", METADATA, _key("participant_id"), _key("webhook_id"), _text("body"))

@@ -1,0 +1,43 @@
+"""One transaction's work for one participant, over all rooms."""
+
+from ashiato.connector.records import Event
+from ashiato.outbox.deliveries import Delivery
+from ashiato.stores.assets import SqlAssets
+from ashiato.stores.contracts import SqlContracts
+from ashiato.stores.negotiations import SqlNegotiations
+from ashiato.stores.outbox import SqlOutbox
+from ashiato.stores.records import SqlRecords
+from ashiato.stores.sessions import Session
+from ashiato.stores.transfers import SqlTransfers
+
+
+class SqlUnitOfWork:
+    """The port `UnitOfWork`. `events` and `deliveries` are what others hear of after the commit."""
+
+    __slots__ = (
+        "assets",
+        "contracts",
+        "deliveries",
+        "events",
+        "negotiations",
+        "outbox",
+        "participant_id",
+        "records",
+        "session",
+        "transfers",
+    )
+
+    def __init__(self, session: Session, participant_id: str) -> None:
+        self.session = session
+        self.participant_id = participant_id
+        self.events: list[Event] = []
+        self.deliveries: list[Delivery] = []
+        self.assets = SqlAssets(session, participant_id)
+        self.negotiations = SqlNegotiations(session, participant_id)
+        self.contracts = SqlContracts(session, participant_id)
+        self.transfers = SqlTransfers(session, participant_id)
+        self.outbox = SqlOutbox(session, participant_id, self.deliveries.append)
+        self.records = SqlRecords(session, participant_id)
+
+    def tell(self, event: Event) -> None:
+        self.events.append(event)
