@@ -323,6 +323,9 @@ class Egress:
             if upload is not None and upload.error is not None:
                 raise upload.error from None
             raise own_error(url, error) from error
+        if response.status < 200:
+            response.close()
+            raise Unreachable(url, "the server wants to leave HTTP")
         if 300 <= response.status < 400 and response.status != _NOT_MODIFIED:
             response.close()
             raise RedirectRefused(url, response.status, response.headers.get("Location", ""))

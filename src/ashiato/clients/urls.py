@@ -61,7 +61,8 @@ def parse_url(url: str) -> ParsedUrl:
     if not 0 < port < 65_536 or (match["port"] or "1").startswith("0"):
         raise EgressRefused(url, "the port is not a number from 1 to 65535")
     host, is_address = _host_v6(url, match["v6"]) if match["v6"] else _host(url, match["name"])
-    return ParsedUrl(scheme, host, port, target if target.startswith("/") else "/" + target, is_address)
+    path, _, query = target.partition("?")
+    return ParsedUrl(scheme, host, port, (path or "/") + (f"?{query}" if query else ""), is_address)
 
 
 def _host_v6(url: str, text: str) -> tuple[str, bool]:
