@@ -318,6 +318,16 @@ def test_an_invalid_policy_is_void_for_every_action_while_its_rules_contradict(c
     assert permits({**document, "conflict": "prohibit"}, asked(action="read"))
 
 
+def test_a_permission_that_does_not_apply_contradicts_nothing() -> None:
+    sleeping = {"action": "present", "constraint": [F]}
+    document: dict[str, object] = {
+        "permission": [{"action": "read"}, sleeping],
+        "prohibition": [{"action": "display"}],
+        "conflict": "invalid",
+    }
+    assert permits(document, asked(action="read"))
+
+
 def test_rules_about_unrelated_actions_do_not_contradict() -> None:
     document: dict[str, object] = {**permit(), "prohibition": [{"action": "sell"}], "conflict": "invalid"}
     assert permits(document, asked())

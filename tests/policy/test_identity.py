@@ -66,6 +66,12 @@ def test_an_integer_is_hashed_as_it_came_and_still_the_same_rule() -> None:
     assert same_rules(integer, COUNT)
 
 
+def test_a_truth_value_is_not_taken_for_its_python_name() -> None:
+    truth = permission({**compare("x:y", "eq", ""), "rightOperand": True})
+    assert not same_rules(truth, permission(compare("x:y", "eq", "True")))
+    assert not same_rules(truth, permission({**compare("x:y", "eq", ""), "rightOperand": 1}))
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -109,6 +109,7 @@ def decide(policy: Policy, request: Request) -> Decision:
         return Decision(False, (*refusals, *forbidden))
     if forbidden and policy.conflict != "perm":
         return Decision(False, tuple(forbidden))
+    # Unknown prohibited actions have denied above; what is left to contradict are known actions nobody asked for.
     if policy.conflict == "invalid" and (void := _void(policy, request)) is not None:
         return Decision(False, (void,))
     owed = [_duty(duty, request) for duty in policy.obligations]

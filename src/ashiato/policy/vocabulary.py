@@ -160,7 +160,7 @@ def bars(action: str, requested: str) -> bool | None:
 
 def overlap(granted: str, prohibited: str) -> bool:
     """Whether a permission and a prohibition of these actions could speak about the same deed."""
-    return covers(granted, prohibited) or covers(prohibited, granted) or not is_known_action(prohibited)
+    return covers(granted, prohibited) or covers(prohibited, granted)
 
 
 def prohibition_enforcement(action: str) -> Enforcement:
