@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 RELEASE = "1.0.0-RC6"
 KIT_PARTICIPANT_ID = "TCK_PARTICIPANT"
+OFFER_ID = "CD123"
 PULL_FORMAT = "HttpData-PULL"
 
 # The kit expects our next message only after its own step has returned, sometimes after a poll of 100 ms more.
@@ -166,8 +167,8 @@ def keys_of(test_ids: Iterable[str]) -> tuple[str, ...]:
 
 
 def offer_id_of(dataset_id: str) -> str:
-    """The id of the one offer of a dataset. In CN:01-02 the kit itself spells it so."""
-    return f"CD123:{dataset_id}:456"
+    """The id that our catalog gives to a dataset under the one offer; to the kit it means nothing."""
+    return f"{OFFER_ID}:{dataset_id}"
 
 
 _ROWS = {key_of(test_id): rows for test_id, rows in _SCRIPTS.items()}

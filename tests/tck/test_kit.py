@@ -74,4 +74,4 @@ def test_the_kit_is_told_where_the_connector_is_and_stays_on_the_loopback() -> N
     assert settings["dataspacetck.dsp.connector.http.url"] == "http://127.0.0.1:9000/dsp/2025-1"
     assert settings["dataspacetck.dsp.connector.http.base.url"] == "http://127.0.0.1:9000"
     assert settings["dataspacetck.dsp.connector.agent.id"] == "did:web:example.org"
-    assert settings["CN_01_02_OFFERID"] == "CD123:ACN0102:456"
+    assert settings["CN_01_02_OFFERID"] == "CD123:ACN0102"

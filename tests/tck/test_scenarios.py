@@ -33,10 +33,6 @@ def test_a_test_has_the_dataset_or_agreement_of_the_kits_sample(test_id: str, ke
     assert scenarios.key_of(test_id) == key
 
 
-def test_the_counter_offer_that_the_kit_spells_itself_is_the_offer_of_its_dataset() -> None:
-    assert scenarios.offer_id_of(scenarios.key_of("CN:01-02")) == "CD123:ACN0102:456"
-
-
 def test_no_two_tests_share_a_dataset_or_agreement() -> None:
     keys = scenarios.keys_of(test_id for test_id in scenarios.TESTS if not test_id.startswith("MET"))
     assert len(set(keys)) == len(keys) == 64
@@ -74,7 +70,7 @@ def test_the_kit_is_told_what_each_kind_of_test_needs() -> None:
     parameters = scenarios.parameters()
     assert parameters["CAT_01_01_DATASETID"] == "CAT0101"
     assert parameters["CN_03_04_DATASETID"] == "ACN0304"
-    assert parameters["CN_03_04_OFFERID"] == "CD123:ACN0304:456"
+    assert parameters["CN_03_04_OFFERID"] == "CD123:ACN0304"
     assert parameters["CN_C_01_01_DATASETID"] == "ACNC0101"
     assert "CN_C_01_01_OFFERID" not in parameters
     assert parameters["TP_01_01_AGREEMENTID"] == "ATP0101"
