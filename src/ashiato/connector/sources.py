@@ -189,7 +189,7 @@ class UnknownSecret(Exception):
 
 
 class ReceivedPart(Protocol):
-    """One file that is coming in. All methods block on the disk."""
+    """One file that is coming in. All methods block on the disk: call them in a thread."""
 
     @property
     def size_bytes(self) -> int:
@@ -199,20 +199,24 @@ class ReceivedPart(Protocol):
     def restart(self) -> None:
         """Throw away what is there."""
 
-    def finish(self) -> tuple[str, str]:
-        """Make the file durable under its final name: (name inside the store, hexadecimal SHA-256 of the whole)."""
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of what is there, from the first byte on."""
+
+    def finish(self, file_name: str) -> None:
+        """Make the file durable under its final name."""
 
     def close(self) -> None:
         """Keep what is there for the next attempt."""
 
-    def discard(self) -> None: ...
-
 
 class ReceivedFiles(Protocol):
-    """Port: the store of received files, one folder for each participant."""
+    """Port: the store of received files, one folder for each participant. All methods block on the disk."""
 
     def part(self, participant_id: str, transfer_pid: str) -> ReceivedPart:
-        """The part of that transfer, opened for appending; it is made when there is none."""
+        """The unfinished file of that transfer, opened for appending; it is made when there is none."""
+
+    def remove(self, participant_id: str, file_name: str) -> None:
+        """Delete a finished file."""
 
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing, contextmanager
+from typing import Any
 
 import structlog
 
@@ -161,6 +162,11 @@ class RunningStream:
         if not self.stopped.done():
             self.stopped.set_result(reason)
 
+    @property
+    def why(self) -> str:
+        """Why it was stopped; empty while it was not."""
+        return self.stopped.result() if self.stopped.done() else ""
+
     def is_due(self, now_ms: int) -> bool:
         """Whether the policy must be asked again because time may have taken the right away."""
         return self.cut_at_ms is not None and now_ms >= self.cut_at_ms
@@ -181,11 +187,8 @@ class RunningStream:
         self.progressed_s = self.asked_s = asyncio.get_running_loop().time()
         meter = _Meter(self._threads)
         pumping = asyncio.create_task(self._pump(chunks, write, meter, gone))
-        waited: set[asyncio.Future[None] | asyncio.Future[str]] = {pumping, self.stopped}
-        if gone is not None:
-            waited.add(gone)
         try:
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            await wait_for_either(pumping, self.stopped, *((gone,) if gone is not None else ()))
             if not self.stopped.done():
                 # The pump may stand right behind a chunk that the transport dropped: it takes that one back by itself.
                 await asyncio.sleep(0)
@@ -224,7 +227,7 @@ class RunningStream:
     def _outcome(self, pumping: asyncio.Task[None]) -> tuple[AccessOutcome, str]:
         if pumping.cancelled():
             if self.stopped.done():
-                return AccessOutcome.CUT, self.stopped.result()
+                return AccessOutcome.CUT, self.why
             return AccessOutcome.ABORTED, "the reader went away"
         error = pumping.exception()
         if error is None:
@@ -235,6 +238,11 @@ class RunningStream:
             return AccessOutcome.FAILED, error.why
         log.error("a stream failed", transfer=self.transfer_pid, exc_info=error)
         return AccessOutcome.FAILED, "the source failed"
+
+
+async def wait_for_either(*futures: "asyncio.Future[Any]") -> None:
+    """Return when one of the futures is done; none is cancelled."""
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
 
 
 class _Meter:

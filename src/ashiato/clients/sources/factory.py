@@ -1,0 +1,72 @@
+"""From an asset to its source."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from pathlib import Path
+
+from ashiato.clients.egress import Egress
+from ashiato.clients.sources.files import FileSource, KnownHashes
+from ashiato.clients.sources.http import HttpSource
+from ashiato.clients.sources.records import RecordSource
+from ashiato.clients.sources.s3 import S3Source
+from ashiato.clients.sources.sql import sql_source
+from ashiato.connector.ports import Store
+from ashiato.connector.records import Asset
+from ashiato.connector.sources import (
+    BadSource,
+    FilePlace,
+    HttpPlace,
+    RecordPlace,
+    S3Place,
+    Secrets,
+    Source,
+    SqlPlace,
+    place_of,
+)
+
+
+class AssetSources:
+    """Every kind of source. `folders` are what the operator opened, by participant; who has none has no files.
+
+    `egress` is that of the company's own systems, whose rules may allow more than those for counterparties. `sql_threads` are
+    apart from `disk_threads`, so that slow queries never hold up files.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        egress: Egress,
+        secrets: Secrets,
+        folders: Mapping[str, Path],
+        disk_threads: Executor,
+        sql_threads: Executor,
+        clock_ms: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._egress = egress
+        self._secrets = secrets
+        self._folders = folders
+        self._disk_threads = disk_threads
+        self._sql_threads = sql_threads
+        self._clock_ms = clock_ms
+        self._hashes = KnownHashes()
+
+    def source(self, participant_id: str, asset: Asset) -> Source:
+        """The source of the asset for one request; raises `BadSource`."""
+        folder = self._folders.get(participant_id)
+        match place_of(asset.source):
+            case RecordPlace():
+                return RecordSource(self._store, participant_id, asset.asset_id, asset.media_type)
+            case FilePlace(path):
+                if folder is None:
+                    raise BadSource("kind", "the operator has opened no folder to this participant")
+                return FileSource(folder, path, asset.media_type, self._disk_threads, self._hashes)
+            case S3Place() as place:
+                return S3Source(
+                    self._egress, self._secrets, participant_id, place, asset.media_type, self._clock_ms
+                )
+            case SqlPlace() as place:
+                return sql_source(place, participant_id, folder, self._secrets, self._sql_threads)
+            case HttpPlace() as place:
+                return HttpSource(self._egress, self._secrets, participant_id, place, asset.media_type)

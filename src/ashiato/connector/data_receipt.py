@@ -1,0 +1,128 @@
+"""What a consumer writes down about data that comes in: each attempt, and the whole once it is verified."""
+
+import msgspec
+
+from ashiato.connector import transfers
+from ashiato.connector.company import Company, tell
+from ashiato.connector.data_access import AccessOutcome, tell_access
+from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.records import AccessRecord, Event, ReceivedData
+from ashiato.dsp.states import Role, TransferState
+from ashiato.dsp.transfer import TransferProcess
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One request for data, as the consumer saw it."""
+
+    access_id: str
+    method: str
+    range_start_bytes: int
+    received_bytes: int
+    sha256: str
+    outcome: AccessOutcome
+    started_ms: int
+
+
+class Landed(msgspec.Struct, frozen=True, kw_only=True):
+    """The verified whole, durable under `file_name` in the store of received files."""
+
+    file_name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+def expected(uow: UnitOfWork, own_pid: str) -> TransferProcess | None:
+    """The consumer's transfer, when data may still come in under it and has not come in yet."""
+    transfer = uow.transfers.get(own_pid)
+    if transfer is None or transfer.role is not Role.CONSUMER or transfer.state is not TransferState.STARTED:
+        return None
+    return None if "received_id" in uow.transfers.context(own_pid) else transfer
+
+
+def note_attempt(uow: UnitOfWork, transfer: TransferProcess, attempt: Attempt, now_ms: int) -> None:
+    """Write down one attempt, also one that broke: the provider has a record of it too."""
+    record = AccessRecord(
+        access_id=attempt.access_id,
+        role=Role.CONSUMER,
+        peer_id=transfer.peer_id,
+        asset_id=_asset_id(uow, transfer),
+        agreement_id=transfer.agreement_id,
+        transfer_pid=transfer.own_pid,
+        method=attempt.method,
+        range_start_bytes=attempt.range_start_bytes,
+        sent_bytes=attempt.received_bytes,
+        sha256=attempt.sha256,
+        outcome=attempt.outcome.value,
+        started_ms=attempt.started_ms,
+        ended_ms=now_ms,
+    )
+    uow.transfers.put_access(record)
+    tell_access(uow, "data.received", record)
+
+
+def note_progress(uow: UnitOfWork, own_pid: str, received_bytes: int, now_ms: int) -> None:
+    """Tell those who wait how far a long transfer is; it is no part of the history."""
+    fetch = uow.transfers.fetch_of_process(own_pid)
+    if fetch is not None:
+        uow.transfers.put_fetch(
+            msgspec.structs.replace(fetch, received_bytes=received_bytes, updated_ms=now_ms)
+        )
+    uow.tell(
+        Event(
+            name="transfer.progress",
+            participant_id=uow.participant_id,
+            process_id=own_pid,
+            at_ms=now_ms,
+            details={"received_bytes": received_bytes},
+        )
+    )
+
+
+def take(
+    uow: UnitOfWork, company: Company, own_pid: str, landed: Landed, attempt: Attempt, moment: Moment
+) -> ReceivedData | None:
+    """The receipt of the whole, with its last attempt; the transfer is completed in the same transaction.
+
+    None when the right ended before this instant, or the data had come in already: then the file must go.
+    """
+    transfer = expected(uow, own_pid)
+    if transfer is None:
+        return None
+    note_attempt(uow, transfer, attempt, moment.now_ms)
+    received = ReceivedData(
+        received_id=moment.fresh_id(),
+        peer_id=transfer.peer_id,
+        asset_id=_asset_id(uow, transfer),
+        agreement_id=transfer.agreement_id,
+        transfer_pid=own_pid,
+        media_type=landed.media_type,
+        size_bytes=landed.size_bytes,
+        sha256=landed.sha256,
+        file_name=landed.file_name,
+        received_ms=moment.now_ms,
+    )
+    uow.transfers.put_received(received)
+    context = uow.transfers.context(own_pid)
+    uow.transfers.put_context(own_pid, {**context, "received_id": received.received_id})
+    note_progress(uow, own_pid, landed.size_bytes, moment.now_ms)
+    details: dict[str, object] = {
+        "received_id": received.received_id,
+        "asset_id": received.asset_id,
+        "size_bytes": received.size_bytes,
+        "sha256": received.sha256,
+    }
+    tell(uow, company, moment, "transfer.received", own_pid, transfer.peer_id, **details)
+    transfers.complete(uow, company, own_pid, moment)
+    return received
+
+
+def give_up(uow: UnitOfWork, company: Company, own_pid: str, reason: str, moment: Moment) -> None:
+    """The data cannot be had: the transfer ends on both sides, with the reason."""
+    if expected(uow, own_pid) is not None:
+        transfers.terminate(uow, company, own_pid, reason, moment)
+
+
+def _asset_id(uow: UnitOfWork, transfer: TransferProcess) -> str:
+    agreement = uow.contracts.agreement(transfer.agreement_id)
+    return agreement.asset_id if agreement is not None else ""
