@@ -21,6 +21,8 @@ from ashiato.stores.unit_of_work import SqlUnitOfWork
 T = TypeVar("T")
 
 SQLITE_READERS_COUNT = 2
+POSTGRESQL_WRITERS_COUNT = 2
+POSTGRESQL_READERS_COUNT = 3
 MOST_JOBS_PER_COMMIT_COUNT = 64
 PURGED_AT_ONCE_COUNT = 1000
 
@@ -52,12 +54,21 @@ async def open_store(url: str, node_id: str) -> "SqlStore":
         parsed = make_url(url)
     except ArgumentError:
         raise BadStoreUrl(url.partition(":")[0]) from None
-    if parsed.drivername != "sqlite" or not parsed.database:
+    if not parsed.database or parsed.drivername not in ("sqlite", "postgresql"):
         raise BadStoreUrl(parsed.drivername)
-    file = await asyncio.to_thread(SqliteFile, Path(parsed.database), node_id)
-    writers = [file.writer()]
-    readers = [file.reader() for _ in range(SQLITE_READERS_COUNT)]
-    return SqlStore(file, writers, readers)
+    if parsed.drivername == "sqlite":
+        file = await asyncio.to_thread(SqliteFile, Path(parsed.database), node_id)
+        readers = [file.reader() for _ in range(SQLITE_READERS_COUNT)]
+        return SqlStore(file, [file.writer()], readers)
+    # Loaded on first use: a connector on SQLite does without the driver.
+    from ashiato.stores.postgresql import PostgresqlDatabase
+
+    database = await asyncio.to_thread(PostgresqlDatabase, url, node_id)
+    return SqlStore(
+        database,
+        [database.writer() for _ in range(POSTGRESQL_WRITERS_COUNT)],
+        [database.reader() for _ in range(POSTGRESQL_READERS_COUNT)],
+    )
 
 
 class SqlStore:

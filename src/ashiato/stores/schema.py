@@ -146,7 +146,7 @@ ACCESS = Table(
 )
 RECEIVED = Table("received", METADATA, _key("participant_id"), _key("received_id"), _text("body"))
 FETCH = Table(
-    "fetch",
+    "fetch_order",
     METADATA,
     _key("participant_id"),
     _key("fetch_id"),
