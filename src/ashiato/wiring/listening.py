@@ -25,6 +25,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes: int = 0
 
+    # type: the server's own annotation narrows what the loop passes in the same way.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock: a client that connects and says nothing is let go."""
         super().connection_made(transport)
@@ -87,13 +88,16 @@ class _Server(uvicorn.Server):
 
 
 class Listener:
-    """One bound socket and the server behind it."""
+    """The server behind one bound socket."""
 
     def __init__(
-        self, settings: ListenerSettings, app: ASGIApplication, concurrent_requests_count: int
+        self,
+        bound: socket.socket,
+        settings: ListenerSettings,
+        app: ASGIApplication,
+        concurrent_requests_count: int,
     ) -> None:
-        self._socket = _bind(settings)
-        self.port: int = self._socket.getsockname()[1]
+        self._socket = bound
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -128,7 +132,8 @@ async def serve_all(listeners: Sequence[Listener]) -> None:
     await asyncio.gather(*(listener.serve() for listener in listeners))
 
 
-def _bind(settings: ListenerSettings) -> socket.socket:
+def bind(settings: ListenerSettings) -> socket.socket:
+    """A socket that listens already, so that the port is known before anything is built; raises `BadSettings`."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

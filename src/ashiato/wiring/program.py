@@ -1,0 +1,184 @@
+"""Puts one connector program together: store, identity, protocol, data plane, couriers, management."""
+
+import asyncio
+import os
+import socket
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import structlog
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from ashiato.api.data import DataApi, DataSettings
+from ashiato.api.data_tokens import Doorkeeper
+from ashiato.api.protocol import BASE, ProtocolApi
+from ashiato.clients.did_web import DidCacheRules, DidResolver
+from ashiato.clients.egress import Egress, EgressRules
+from ashiato.clients.sources.factory import AssetSources
+from ashiato.connector import fetching
+from ashiato.connector.node import Node
+from ashiato.connector.ports import Moment
+from ashiato.connector.strategies import Automatic, Strategy
+from ashiato.couriers.delivering import Courier
+from ashiato.couriers.messaging import Messenger
+from ashiato.couriers.partners import Partners
+from ashiato.couriers.pulling import Puller, PullMeans
+from ashiato.couriers.streaming import RunningStreams
+from ashiato.couriers.telling import Teller
+from ashiato.couriers.waiting import Waiter
+from ashiato.identity.signed_tokens import SignedTokens
+from ashiato.outbox.deliveries import DeliveryKind
+from ashiato.stores.engine import SqlStore, open_store
+from ashiato.stores.received_files import ReceivedFiles
+from ashiato.wiring.adapters import Documents, ParticipantSecrets, Possession, Prover
+from ashiato.wiring.listening import Listener, bind
+from ashiato.wiring.settings import Settings
+from ashiato.wiring.tenancy import Tenancy
+
+DISK_THREADS_COUNT = 8
+SQL_THREADS_COUNT = 4
+PURGE_EVERY_S = 300
+
+log = structlog.get_logger()
+
+
+def now() -> Moment:
+    """The clock and the dice of this process."""
+    return Moment(time.time_ns() // 1_000_000, _fresh_id)
+
+
+def _fresh_id() -> str:
+    return str(uuid.UUID(bytes=os.urandom(16), version=4))
+
+
+class Program:
+    """A running connector. `open` it, `serve` it, `close` it."""
+
+    def __init__(self, settings: Settings, strategy: Strategy | None = None) -> None:
+        self.settings = settings
+        self._strategy = strategy or Automatic()
+        self.bound = bind(settings.protocol)
+        self.management_bound = bind(settings.management)
+        self.public_url = settings.protocol.public_url or _loopback_url(self.bound)
+        self.secrets = ParticipantSecrets()
+        self.folders: dict[str, Path] = {}
+        self.store: SqlStore
+        self.tenancy: Tenancy
+        self.node: Node
+        self.partners: Partners
+        self.waiter: Waiter
+        self.files: ReceivedFiles
+        self._egress: Egress
+        self._listeners: list[Listener] = []
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+
+    async def open(self) -> None:
+        """Open the store and put everything together; nothing is served yet."""
+        settings = self.settings
+        self.store = await open_store(settings.store.url, settings.node_id or self.public_url)
+        self._closers.append(self.store.close)
+        self._egress = Egress(self._egress_rules())
+        self._closers.append(self._egress.close)
+        self.tenancy = Tenancy(
+            self.public_url,
+            BASE,
+            self._egress,
+            self._strategy,
+            (fetching.follow,),
+            settings.limits.open_negotiations_per_partner_count,
+        )
+        rules = DidCacheRules(fresh_s=settings.did.fresh_s, stale_s=settings.did.stale_s)
+        self._documents = Documents(DidResolver(self._egress, local=self.tenancy.document, rules=rules))
+        identity = SignedTokens(self._documents, self.tenancy.keys)
+        self.node = Node(self.store, identity, self.tenancy, now)
+        self.partners = Partners(self.node, self._egress, self._documents)
+        self.waiter = Waiter(self.store)
+        self.files = ReceivedFiles(Path(settings.store.directory) / "received")
+
+    def start(self) -> None:
+        """Start the couriers and listen for other companies."""
+        disk_threads = ThreadPoolExecutor(DISK_THREADS_COUNT, thread_name_prefix="disk")
+        streams = RunningStreams(self.store, lambda: now().now_ms, disk_threads)
+        self.store.subscribe(streams.listen)
+        means = PullMeans(
+            node=self.node,
+            egress=self._egress,
+            files=self.files,
+            streams=streams,
+            threads=disk_threads,
+            prover=Prover(self.tenancy),
+        )
+        courier = Courier(
+            self.node,
+            {
+                DeliveryKind.MESSAGE: Messenger(self.node, self._egress).deliver,
+                DeliveryKind.PULL: Puller(means).deliver,
+            },
+        )
+        courier.start()
+        teller = Teller(self.node)
+        teller.start()
+        purging = asyncio.create_task(self._purge())
+        self._closers += [courier.close, teller.close, _canceller(purging)]
+        app = Starlette(routes=[*ProtocolApi(self.node).routes(), *self._data_routes(streams, disk_threads)])
+        concurrent_count = self.settings.limits.concurrent_requests_count
+        self._listeners.append(Listener(self.bound, self.settings.protocol, app, concurrent_count))
+
+    async def serve(self) -> None:
+        """Serve until `stop`."""
+        await asyncio.gather(*(listener.serve() for listener in self._listeners))
+
+    def stop(self) -> None:
+        """Let running requests end within their grace."""
+        for listener in self._listeners:
+            listener.stop()
+
+    async def close(self) -> None:
+        """Stop couriers and store, the last opened first."""
+        for close in reversed(self._closers):
+            await close()
+
+    def _egress_rules(self) -> EgressRules:
+        management_port = self.management_bound.getsockname()[1]
+        return EgressRules(
+            unsafe_allow_loopback=self.settings.unsafe_allow_loopback, own_ports=frozenset({management_port})
+        )
+
+    def _data_routes(self, streams: RunningStreams, disk_threads: ThreadPoolExecutor) -> list[BaseRoute]:
+        sources = AssetSources(
+            store=self.store,
+            egress=self._egress,
+            secrets=self.secrets,
+            folders=self.folders,
+            disk_threads=disk_threads,
+            sql_threads=ThreadPoolExecutor(SQL_THREADS_COUNT, thread_name_prefix="sql"),
+            clock_ms=lambda: now().now_ms,
+        )
+        doorkeeper = Doorkeeper(self.node, self.tenancy.verification_key, Possession(self._documents))
+        return DataApi(self.node, doorkeeper, sources, streams, DataSettings()).routes()
+
+    async def _purge(self) -> None:
+        while True:
+            await asyncio.sleep(PURGE_EVERY_S)
+            try:
+                await self.store.purge_expired(now().now_ms)
+            except Exception:
+                # What is not forgotten now is forgotten at the next turn.
+                log.exception("expired tokens were not forgotten")
+
+
+def _canceller(task: asyncio.Task[None]) -> Callable[[], Awaitable[None]]:
+    async def close() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    return close
+
+
+def _loopback_url(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://{host}:{port}"

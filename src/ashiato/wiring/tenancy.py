@@ -1,0 +1,133 @@
+"""The participants of one program: who they are, their keys, and the companies that act for them."""
+
+from collections.abc import Callable, Iterable
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from ashiato.clients.egress import Egress, EgressRefused
+from ashiato.connector.company import Company, Reactor
+from ashiato.connector.data_address import TokenDoor
+from ashiato.connector.node import Tenant
+from ashiato.connector.problems import Invalid
+from ashiato.connector.strategies import Strategy
+from ashiato.dsp import v2025_1 as wire
+from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
+from ashiato.trust.keys import SigningKey, VerificationKey
+
+SERVICE_TYPE = "DataService"
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A participant with its key, as it comes out of the store."""
+
+    slug: str
+    name: str
+    did: str
+    key: SigningKey
+
+
+class Tenancy:
+    """The port `Tenants`, and the keys behind identity and data tokens."""
+
+    def __init__(
+        self,
+        public_url: str,
+        protocol_base: str,
+        egress: Egress,
+        strategy: Strategy,
+        reactors: tuple[Reactor, ...],
+        most_open_processes_count: int,
+    ) -> None:
+        self._public_url = public_url
+        self._protocol_base = protocol_base
+        self._egress = egress
+        self._strategy = strategy
+        self._reactors = reactors
+        self._most_open_processes_count = most_open_processes_count
+        self._by_slug: dict[str, Tenant] = {}
+        self._by_id: dict[str, Tenant] = {}
+        self._documents: dict[str, DidDocument] = {}
+        self.keys: dict[str, SigningKey] = {}
+
+    def serve(self, identity: Identity) -> Tenant:
+        """From now on the participant is served."""
+        root_url = f"{self._public_url}/{identity.slug}"
+        document = did_document(
+            identity.did,
+            [identity.key.verification_key()],
+            [Service(f"{identity.did}#connector", SERVICE_TYPE, f"{root_url}/{wire.VERSIONS_PATH}")],
+        )
+        self.keys[identity.did] = identity.key
+        self._documents[identity.did] = parse_did_document(document, identity.did)
+        tenant = Tenant(
+            slug=identity.slug,
+            name=identity.name,
+            company=self._company(identity.did, root_url),
+            root_url=root_url,
+            did_document=document,
+        )
+        self._by_slug[identity.slug] = tenant
+        self._by_id[identity.did] = tenant
+        return tenant
+
+    def suspend(self, slug: str) -> None:
+        """From now on the participant is not served; what is under way for it stops at its next step."""
+        tenant = self._by_slug.pop(slug, None)
+        if tenant is not None:
+            del self._by_id[tenant.participant_id]
+            self.keys.pop(tenant.participant_id, None)
+            self._documents.pop(tenant.participant_id, None)
+
+    def by_slug(self, slug: str) -> Tenant | None:
+        """The participant below that path segment."""
+        return self._by_slug.get(slug)
+
+    def by_id(self, participant_id: str) -> Tenant | None:
+        """The participant with that DID."""
+        return self._by_id.get(participant_id)
+
+    def all(self) -> list[Tenant]:
+        """All participants that are served."""
+        return list(self._by_slug.values())
+
+    def document(self, did: str) -> DidDocument | None:
+        """The DID document of a participant of this program, without asking the network."""
+        return self._documents.get(did)
+
+    def verification_key(self, participant_id: str) -> VerificationKey:
+        """The key with which a participant's own tokens are read."""
+        return self.keys[participant_id].verification_key()
+
+    def key_of(self, participant_id: str) -> Callable[[], SigningKey]:
+        """A reader of the present key, so that a rotated one needs no restart."""
+        return lambda: self.keys[participant_id]
+
+    def _company(self, did: str, root_url: str) -> Company:
+        return Company(
+            participant_id=did,
+            callback_address=f"{root_url}/{self._protocol_base}",
+            wire=wire,
+            strategy=self._strategy,
+            data_door=TokenDoor(
+                data_url=f"{root_url}/data", inbox_url=f"{root_url}/inbox", key=self.key_of(did)
+            ),
+            vet_address=self._vet,
+            reactors=self._reactors,
+            most_open_processes_count=self._most_open_processes_count,
+        )
+
+    def _vet(self, address: str) -> None:
+        try:
+            self._egress.check_url(address)
+        except EgressRefused as error:
+            raise Invalid(
+                f"This connector does not call {address!r}: {error.why}", path="callbackAddress"
+            ) from None
+
+
+def did_of(public_url: str, slug: str) -> str:
+    """The did:web under which a participant's document is served at `<public_url>/<slug>/did.json`."""
+    parts = urlsplit(public_url)
+    segments: Iterable[str] = [segment for segment in parts.path.split("/") if segment]
+    return ":".join(["did:web", quote(parts.netloc, safe="."), *segments, slug])
