@@ -1,0 +1,3 @@
+from tests.plugins.data_plane import consumer, parties, provider
+
+__all__ = ["consumer", "parties", "provider"]

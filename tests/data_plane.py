@@ -1,0 +1,460 @@
+"""Two connector programs on loopback, with a contract between them that needs no negotiation: what the data plane needs."""
+
+import asyncio
+import hashlib
+import socket
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+import uvicorn
+from cryptography.hazmat.primitives.asymmetric import ec
+from starlette.applications import Starlette
+
+from ashiato.api.abortable import AbortableHttpProtocol
+from ashiato.api.data import DataApi, DataSettings
+from ashiato.api.data_tokens import Doorkeeper
+from ashiato.clients.egress import Egress, EgressRules
+from ashiato.clients.sources.factory import AssetSources
+from ashiato.connector.company import Company
+from ashiato.connector.data_address import TokenDoor
+from ashiato.connector.node import Node, Tenant
+from ashiato.connector.ports import Moment, Store, UnitOfWork
+from ashiato.connector.records import AccessRecord, AgreementRecord, AgreementState, Asset, Event
+from ashiato.connector.sources import UnknownSecret
+from ashiato.connector.strategies import Automatic
+from ashiato.couriers.streaming import RunningStreams
+from ashiato.dsp import v2025_1 as wire
+from ashiato.dsp.messages import DataAddress
+from ashiato.dsp.states import Role, TransferState
+from ashiato.dsp.transfer import TransferProcess
+from ashiato.outbox.deliveries import Delivery, DeliveryKind
+from ashiato.identity.signed_tokens import CannotResolve, SignedTokens
+from ashiato.policy.builder import permit
+from ashiato.stores.engine import open_store
+from ashiato.trust.did import DidDocument, did_document, parse_did_document
+from ashiato.trust.keys import SigningKey
+
+PROVIDER = "did:web:maker.example"
+CONSUMER = "did:web:cells.example"
+STRANGER = "did:web:stranger.example"
+Work = Callable[[UnitOfWork], object]
+PULL = "HttpData-PULL"
+PUSH = "HttpData-PUSH"
+
+
+@dataclass
+class Clock:
+    """The clock and the dice; a test may turn the clock."""
+
+    offset_ms: int = 0
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000 + self.offset_ms
+
+    def moment(self) -> Moment:
+        return Moment(now_ms=self.now_ms(), fresh_id=lambda: f"urn:uuid:{uuid.uuid4()}")
+
+
+class Parties:
+    """Everybody's keys and DID documents; counts who was looked up."""
+
+    def __init__(self, *dids: str) -> None:
+        self.keys = {did: SigningKey(f"{did}#key-1", ec.generate_private_key(ec.SECP256R1())) for did in dids}
+        self._documents = {
+            did: parse_did_document(did_document(did, [key.verification_key()], []), did)
+            for did, key in self.keys.items()
+        }
+
+    async def resolve(self, did: str, now_ms: int, *, needs_kid: str | None = None) -> DidDocument:
+        if did not in self._documents:
+            raise CannotResolve(f"there is no {did}", is_temporary=False)
+        return self._documents[did]
+
+
+class NamedSecrets:
+    """Secrets of a test, by participant and name."""
+
+    def __init__(self, values: Mapping[tuple[str, str], str]) -> None:
+        self.values = dict(values)
+
+    def get(self, participant_id: str, name: str) -> str:
+        try:
+            return self.values[participant_id, name]
+        except KeyError:
+            raise UnknownSecret(name) from None
+
+
+class OneTenant:
+    """A program that serves one participant."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self._tenant = tenant
+
+    def by_slug(self, slug: str) -> Tenant | None:
+        return self._tenant if slug == self._tenant.slug else None
+
+    def by_id(self, participant_id: str) -> Tenant | None:
+        return self._tenant if participant_id == self._tenant.participant_id else None
+
+    def all(self) -> list[Tenant]:
+        return [self._tenant]
+
+
+class FolderPart:
+    """One incoming file in a plain folder."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self._path = path
+        self._folder = folder
+        self._file = path.open("ab")
+
+    @property
+    def size_bytes(self) -> int:
+        return self._file.tell()
+
+    def append(self, chunk: bytes) -> None:
+        self._file.write(chunk)
+
+    def restart(self) -> None:
+        self._file.truncate(0)
+        self._file.seek(0)
+
+    def sha256(self) -> str:
+        self._file.flush()
+        return hashlib.sha256(self._path.read_bytes()).hexdigest()
+
+    def finish(self, file_name: str) -> None:
+        self._file.close()
+        self._path.rename(self._folder / file_name)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class FolderFiles:
+    """The honest fake of the store of received files: a folder, without durability and without a hash kept on the way."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def part(self, participant_id: str, transfer_pid: str) -> FolderPart:
+        return FolderPart(self._folder / f"{quote(transfer_pid, safe='')}.part", self._folder)
+
+    def remove(self, participant_id: str, file_name: str) -> None:
+        (self._folder / file_name).unlink()
+
+    def content(self, file_name: str) -> bytes:
+        return (self._folder / file_name).read_bytes()
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self._folder.iterdir())
+
+
+@dataclass
+class Side:
+    """One connector program with its data plane behind a real server."""
+
+    participant_id: str
+    role: Role
+    slug: str
+    root_url: str
+    node: Node
+    store: Store
+    streams: RunningStreams
+    threads: ThreadPoolExecutor
+    egress: Egress
+    door: TokenDoor
+    secrets: NamedSecrets
+    files: FolderFiles
+    folder: Path
+    clock: Clock
+    events: list[Event] = field(default_factory=list)
+
+    def data_url(self, transfer_pid: str) -> str:
+        return f"{self.root_url}/data/{transfer_pid}"
+
+    async def run(self, work: Work) -> object:
+        return await self.store.run(self.participant_id, work)
+
+    async def accesses(self) -> list[AccessRecord]:
+        return await self.store.read(
+            self.participant_id, lambda uow: uow.transfers.list_accesses("", 1000)
+        )
+
+    async def finished_accesses(self, count: int) -> list[AccessRecord]:
+        """The records once `count` of them are finished: the last is written a moment after the last byte has left."""
+        for _ in range(200):
+            found = [access for access in await self.accesses() if access.outcome != "open"]
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"{len(found)} accesses were finished, not {count}")
+
+    async def agreement(self, agreement_id: str) -> AgreementRecord:
+        found = await self.store.read(
+            self.participant_id, lambda uow: uow.contracts.agreement(agreement_id)
+        )
+        assert found is not None
+        return found
+
+    async def set_state(self, transfer_pid: str, state: TransferState, event: str | None = None) -> None:
+        def work(uow: UnitOfWork) -> None:
+            transfer = uow.transfers.get(transfer_pid)
+            assert transfer is not None
+            uow.transfers.update(msgspec.structs.replace(transfer, state=state))
+            if event is not None:
+                uow.tell(Event(name=event, participant_id=self.participant_id, process_id=transfer_pid))
+
+        await self.run(work)
+
+    async def end_agreement(self, agreement_id: str) -> None:
+        def work(uow: UnitOfWork) -> None:
+            agreement = uow.contracts.agreement(agreement_id)
+            assert agreement is not None
+            uow.contracts.put_agreement(msgspec.structs.replace(agreement, state=AgreementState.TERMINATED))
+            uow.tell(
+                Event(
+                    name="agreement.terminated",
+                    participant_id=self.participant_id,
+                    process_id=agreement_id,
+                )
+            )
+
+        await self.run(work)
+
+
+@dataclass(frozen=True)
+class Deal:
+    """One asset under one agreement and one transfer; the pids as each side knows them."""
+
+    asset_id: str
+    agreement_id: str
+    provider_pid: str
+    consumer_pid: str
+
+
+@asynccontextmanager
+async def running_side(
+    participant_id: str,
+    role: Role,
+    parties: Parties,
+    store_url: str,
+    folder: Path,
+    *,
+    clock: Clock | None = None,
+    settings: DataSettings | None = None,
+    slowest_chunk_s: float = 60.0,
+    recheck_every_s: float = 5.0,
+    token_ttl_s: int = 300,
+) -> AsyncIterator[Side]:
+    """A program of one participant, listening on a free port, until the block ends."""
+    clock = clock or Clock()
+    folder.mkdir(parents=True, exist_ok=True)
+    slug = role.lower()
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    bound.listen(64)
+    root_url = f"http://127.0.0.1:{bound.getsockname()[1]}/{slug}"
+    async with AsyncExitStack() as stack:
+        threads = stack.enter_context(ThreadPoolExecutor(8))
+        store = await open_store(store_url, f"node-{slug}")
+        stack.push_async_callback(store.close)
+        egress = await stack.enter_async_context(
+            Egress(EgressRules(unsafe_allow_loopback=True, connect_timeout_s=2, idle_timeout_s=3))
+        )
+        key = parties.keys[participant_id]
+        door = TokenDoor(
+            data_url=f"{root_url}/data",
+            inbox_url=f"{root_url}/inbox",
+            key=lambda: key,
+            token_ttl_s=token_ttl_s,
+        )
+        company = Company(
+            participant_id=participant_id,
+            callback_address=f"{root_url}/dsp",
+            wire=wire,
+            strategy=Automatic(),
+            data_door=door,
+            vet_address=lambda address: None,
+        )
+        tenant = Tenant(slug=slug, name=slug, company=company, root_url=root_url, did_document=b"{}")
+        node = Node(
+            store=store,
+            identity=SignedTokens(parties, {participant_id: key}),
+            tenants=OneTenant(tenant),
+            moment=clock.moment,
+        )
+        streams = RunningStreams(
+            store,
+            clock.now_ms,
+            threads,
+            slowest_chunk_s=slowest_chunk_s,
+            recheck_every_s=recheck_every_s,
+        )
+        side = Side(
+            participant_id,
+            role,
+            slug,
+            root_url,
+            node,
+            store,
+            streams,
+            threads,
+            egress,
+            door,
+            NamedSecrets({}),
+            FolderFiles(folder / "received"),
+            folder,
+            clock,
+        )
+        store.subscribe(streams.listen)
+        store.subscribe(side.events.append)
+        sources = AssetSources(
+            store=store,
+            egress=egress,
+            secrets=side.secrets,
+            folders={participant_id: folder},
+            disk_threads=threads,
+            sql_threads=threads,
+            clock_ms=clock.now_ms,
+        )
+        doorkeeper = Doorkeeper(node, lambda _: key.verification_key())
+        api = DataApi(node, doorkeeper, sources, streams, settings or DataSettings())
+        await stack.enter_async_context(_serving(Starlette(routes=api.routes()), bound))
+        yield side
+
+
+@asynccontextmanager
+async def _serving(app: Starlette, bound: socket.socket) -> AsyncIterator[None]:
+    config = uvicorn.Config(
+        app,
+        http=AbortableHttpProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the test runner handles signals
+    serving = asyncio.create_task(server.serve(sockets=[bound]))
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def make_deal(
+    provider: Side,
+    consumer: Side | None,
+    asset: Asset,
+    *,
+    body: bytes | None = None,
+    rules: Mapping[str, object] | None = None,
+    consumer_id: str = CONSUMER,
+    wire_format: str = PULL,
+    push_address: DataAddress | None = None,
+) -> Deal:
+    """An asset, a finalized agreement over it and a started transfer, in the stores of both sides."""
+    deal = Deal(
+        asset.asset_id, f"urn:uuid:{uuid.uuid4()}", f"urn:uuid:{uuid.uuid4()}", f"urn:uuid:{uuid.uuid4()}"
+    )
+    now_ms = provider.clock.now_ms()
+    agreement = AgreementRecord(
+        agreement_id=deal.agreement_id,
+        role=Role.PROVIDER,
+        peer_id=consumer_id,
+        asset_id=asset.asset_id,
+        negotiation_pid=f"urn:uuid:{uuid.uuid4()}",
+        document={
+            "@id": deal.agreement_id,
+            "assigner": provider.participant_id,
+            "assignee": consumer_id,
+            **(rules or permit()),
+        },
+        policy_hash="-",
+        agreed_ms=now_ms - 1000,
+        finalized=True,
+    )
+    transfer = TransferProcess(
+        role=Role.PROVIDER,
+        own_pid=deal.provider_pid,
+        peer_id=consumer_id,
+        peer_pid=deal.consumer_pid,
+        peer_address=f"{consumer.root_url}/dsp" if consumer else "http://127.0.0.1:1/none",
+        state=TransferState.STARTED,
+        agreement_id=deal.agreement_id,
+        format=wire_format,
+        data_address=push_address,
+        is_push=push_address is not None,
+        moved_by=Role.PROVIDER,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+    )
+
+    def provide(uow: UnitOfWork) -> None:
+        uow.assets.put_asset(asset)
+        if body is not None:
+            uow.assets.put_record(asset.asset_id, body)
+        uow.contracts.put_agreement(agreement)
+        uow.transfers.insert(transfer)
+
+    await provider.run(provide)
+    if consumer is not None:
+        address = push_address or provider.door.pull_address(
+            transfer, asset.asset_id, provider.clock.moment()
+        )
+        own = msgspec.structs.replace(
+            transfer,
+            role=Role.CONSUMER,
+            own_pid=deal.consumer_pid,
+            peer_id=provider.participant_id,
+            peer_pid=deal.provider_pid,
+            peer_address=f"{provider.root_url}/dsp",
+            data_address=address,
+        )
+        theirs = msgspec.structs.replace(
+            agreement, role=Role.CONSUMER, peer_id=provider.participant_id
+        )
+
+        def consume(uow: UnitOfWork) -> None:
+            uow.contracts.put_agreement(theirs)
+            uow.transfers.insert(own)
+
+        await consumer.run(consume)
+    return deal
+
+
+def token_of(provider: Side, deal: Deal, *, consumer_id: str = CONSUMER) -> str:
+    """A fresh access token of the provider for the deal."""
+    return provider.door.token(
+        deal.provider_pid, consumer_id, deal.agreement_id, deal.asset_id, provider.clock.moment()
+    )
+
+
+def pull_delivery(consumer: Side, deal: Deal, *, attempts_count: int = 0) -> Delivery:
+    """The order to pull, as a start of the transfer puts it into the outbox."""
+    now_ms = consumer.clock.now_ms()
+    return Delivery(
+        delivery_id=f"urn:uuid:{uuid.uuid4()}",
+        participant_id=consumer.participant_id,
+        kind=DeliveryKind.PULL,
+        process_id=f"data:{deal.consumer_pid}",
+        sequence=0,
+        message_name="data",
+        address="",
+        audience="",
+        body=deal.consumer_pid.encode(),
+        created_ms=now_ms,
+        due_ms=now_ms,
+        attempts_count=attempts_count,
+    )
