@@ -12,9 +12,10 @@ from sqlalchemy.exc import ArgumentError
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.records import Event
 from ashiato.outbox.deliveries import Delivery
-from ashiato.stores import outbox, records
+from ashiato.stores import outbox, participants, records
 from ashiato.stores.errors import BadStoreUrl, StoreUnavailable
 from ashiato.stores.jobs import STORE_ITSELF, Job, JobQueue
+from ashiato.stores.participants import Participant
 from ashiato.stores.sqlite import SqliteFile
 from ashiato.stores.unit_of_work import SqlUnitOfWork
 
@@ -124,6 +125,34 @@ class SqlStore:
             forgotten_count += count
             if count < PURGED_AT_ONCE_COUNT:
                 return forgotten_count
+
+    async def add_participant(self, participant: Participant) -> bool:
+        """Add a company that this program serves; false when its id or its slug is taken."""
+        return await self._submit(
+            self._writing, STORE_ITSELF, lambda uow: participants.add(uow.session, participant)
+        )
+
+    async def replace_participant(self, participant: Participant) -> bool:
+        """Store name, keys, settings or suspension anew; false when there is no participant with its id."""
+        return await self._submit(
+            self._writing, STORE_ITSELF, lambda uow: participants.replace(uow.session, participant)
+        )
+
+    async def participants(self) -> list[Participant]:
+        """All participants, suspended ones too, in the order of their slugs."""
+        return await self._submit(self._reading, STORE_ITSELF, lambda uow: participants.every(uow.session))
+
+    async def participant(self, participant_id: str) -> Participant | None:
+        """The participant with that DID."""
+        return await self._submit(
+            self._reading, STORE_ITSELF, lambda uow: participants.by_id(uow.session, participant_id)
+        )
+
+    async def participant_by_slug(self, slug: str) -> Participant | None:
+        """The participant below that path segment."""
+        return await self._submit(
+            self._reading, STORE_ITSELF, lambda uow: participants.by_slug(uow.session, slug)
+        )
 
     async def close(self) -> None:
         """Run what was handed over, then stop."""
