@@ -117,6 +117,7 @@ class ContractNegotiation(msgspec.Struct, frozen=True, kw_only=True):
     peer_address: str
     state: NegotiationState
     dataset_id: str
+    opened_by: Role
     offer: Policy
     offer_by: Role
     agreement: Policy | None = None
@@ -179,6 +180,7 @@ def opened_by_peer(
         peer_address=message.callback_address.rstrip("/"),
         state=_S.REQUESTED if role is Role.PROVIDER else _S.OFFERED,
         dataset_id=_target(message.offer, dataset_id),
+        opened_by=role.other,
         offer=message.offer,
         offer_by=role.other,
         applied=remembered((), _kind(message), message.message_id),
@@ -215,6 +217,7 @@ def opened_by_us(
         peer_address=peer_address.rstrip("/"),
         state=_S.REQUESTED if role is Role.CONSUMER else _S.OFFERED,
         dataset_id=_target(message.offer, dataset_id),
+        opened_by=role,
         offer=message.offer,
         offer_by=role,
         created_ms=now_ms,
@@ -244,7 +247,7 @@ def receive(negotiation: ContractNegotiation, message: NegotiationMessage, now_m
     """
     kind, sender = _kind(message), negotiation.role.other
     ours, theirs = _pids_of(negotiation.role, message)
-    if ours is None:
+    if ours is None and isinstance(message, ContractRequestMessage | ContractOfferMessage):
         return _opened_again(negotiation, message, theirs)
     known = _met(negotiation, ours, theirs)
     if _is_retry(known, kind, message):
@@ -392,14 +395,15 @@ def _met(negotiation: ContractNegotiation, ours: str | None, theirs: str | None)
     return msgspec.structs.replace(negotiation, peer_pid=theirs)
 
 
-def _opened_again(negotiation: ContractNegotiation, message: NegotiationMessage, theirs: str | None) -> Step:
-    """A retry of the counterparty's opening message; its process id makes it one, in whatever state we are by
-    now.
-    """
-    name = type(message).__name__
-    expected = ContractRequestMessage if negotiation.role is Role.PROVIDER else ContractOfferMessage
-    if not isinstance(message, expected):
-        raise IllegalTransition(negotiation.state, name, f"only the {negotiation.role.lower()} sends it")
+def _opened_again(
+    negotiation: ContractNegotiation,
+    message: ContractRequestMessage | ContractOfferMessage,
+    theirs: str | None,
+) -> Step:
+    """A retry of the counterparty's opening message, in whatever state we are; its process id makes it one."""
+    if negotiation.opened_by is negotiation.role:
+        why = "this side opened the negotiation, so it must name both process ids"
+        raise IllegalTransition(negotiation.state, type(message).__name__, why)
     if theirs != negotiation.peer_pid:
         raise MismatchedMessage(_pid_member(negotiation.role.other), negotiation.peer_pid, theirs)
     _check_target(negotiation, message.offer)

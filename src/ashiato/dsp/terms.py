@@ -21,7 +21,7 @@ def differing_term(offer: Policy, agreement: Policy) -> str | None:
     """
     for member in _RULES:
         mine, theirs = offer.get(member), agreement.get(member)
-        if mine != theirs and _canonical_set(mine) != _canonical_set(theirs):
+        if _text(mine) != _text(theirs) and _canonical_set(mine) != _canonical_set(theirs):
             return member
     return None
 

@@ -29,6 +29,8 @@ _Document = dict[str, object]
 _encode_json = msgspec.json.Encoder().encode
 _CONTEXT_MEMBER = b'{"@context":' + _encode_json([CONTEXT_URL]) + b","
 
+PAGE_MAX_BYTES = 16 * 1_048_576
+
 _CATALOG_MEMBERS = frozenset(
     {
         "@context",
@@ -147,11 +149,11 @@ def _add_unknown(document: _Document, extensions: Mapping[str, object], known: f
         document[member] = value
 
 
-def decode_catalog(data: bytes) -> Catalog:
+def decode_catalog(data: bytes, *, max_bytes: int = PAGE_MAX_BYTES) -> Catalog:
     """The catalog in `data` with everything nested in it; raises `MalformedMessage` for what the schema
     refuses.
     """
-    document = parse_object("Catalog", data)
+    document = parse_object("Catalog", data, max_bytes=max_bytes)
     try:
         context = foreign_contexts(document)
         participant_id = require_text(document, "participantId")

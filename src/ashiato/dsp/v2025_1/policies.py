@@ -149,25 +149,25 @@ def _check_atomic(constraint: dict[str, object], path: str) -> bool:
 
 def _check_mixed(constraint: dict[str, object], logical: list[str], path: str) -> bool:
     """The schema's oneOf: a whole logical constraint or a whole atomic one, never both; a broken half may lie
-    beside.
+    beside, whose integers count too.
     """
-    integers = False
+    integers = type(constraint.get("rightOperand")) is int
     fault: Refusal | None = None
     try:
         if len(logical) > 1:
             refuse(path, f"may hold only one of {', '.join(logical)}")
-        integers = _check_constraints(constraint[logical[0]], f"{path}.{logical[0]}")
+        integers |= _check_constraints(constraint[logical[0]], f"{path}.{logical[0]}")
     except Refusal as refusal:
         fault = refusal
     try:
-        atomic_integers = _check_atomic(constraint, path)
+        _check_atomic(constraint, path)
     except Refusal:
         if fault is not None:
             raise fault from None
         return integers
     if fault is None:
         refuse(path, "must be either a logical or an atomic constraint")
-    return atomic_integers
+    return True
 
 
 def with_text_operands(policy: dict[str, object]) -> dict[str, object]:

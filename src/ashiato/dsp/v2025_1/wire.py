@@ -3,7 +3,7 @@
 from typing import Never
 
 from ashiato.dsp.errors import MalformedMessage
-from ashiato.facts.strict_json import MalformedJson, parse_strict
+from ashiato.facts.strict_json import MAX_BYTES, MalformedJson, parse_strict
 
 VERSION = "2025-1"
 MEDIA_TYPE = "application/json"
@@ -33,10 +33,10 @@ def at(path: str, member: str) -> str:
     return f"{path}.{member}" if path else member
 
 
-def parse_object(name: str, data: bytes) -> dict[str, object]:
+def parse_object(name: str, data: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, object]:
     """The JSON object in `data`; raises `MalformedMessage`."""
     try:
-        document = parse_strict(data)
+        document = parse_strict(data, max_bytes=max_bytes)
     except MalformedJson as error:
         raise MalformedMessage(name, "", error.problem) from None
     if type(document) is not dict:

@@ -1,0 +1,3 @@
+from tests.plugins.dsp_schemas import dsp_schemas
+
+__all__ = ["dsp_schemas"]
