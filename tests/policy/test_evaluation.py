@@ -492,6 +492,6 @@ TOLD: list[tuple[dict[str, object], Request]] = [
     (permission(duty=[{"action": "x:y"}, {"action": "delete", "constraint": [U]}]), asked()),
     (permission(duty=[{"action": "delete", "constraint": [F]}]), asked()),
     ({**permit(), "obligation": [{"action": "delete"}]}, asked()),
-    ({**permit(), "prohibition": [{"action": "use"}, {"action": "x:y", "remedy": []}]}, asked()),
+    ({**permit(), "prohibition": [{"action": "use"}, {"action": "x:y", "remedy": [{}]}]}, asked()),
     ({**permit(), "prohibition": [{"action": "sell"}, {"action": "print"}], "conflict": "invalid"}, asked()),
 ]

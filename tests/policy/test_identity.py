@@ -77,6 +77,7 @@ def test_a_truth_value_is_not_taken_for_its_python_name() -> None:
     [
         {"odrl:permission": COUNT["permission"]},
         {"permission": COUNT["permission"], "@type": "Set", "assignee": "x"},
+        permission({"@type": "AtomicConstraint", **compare("count", "lteq", "5")}),
         permission(
             {"odrl:leftOperand": {"@id": "odrl:count"}, "operator": {"@id": "odrl:lteq"}, "rightOperand": 5}
         ),

@@ -193,7 +193,11 @@ def test_the_action_of_a_policy_is_the_action_of_its_rules() -> None:
 
 
 def test_the_refinement_of_an_action_is_a_condition_of_its_rule() -> None:
-    action = {"rdf:value": {"@id": "odrl:print"}, "refinement": [compare("resolution", "lteq", "1200")]}
+    action = {
+        "@id": "urn:1",
+        "rdf:value": {"@id": "odrl:print"},
+        "refinement": [compare("resolution", "lteq", "1200")],
+    }
     (rule,) = parse_policy({"permission": [{"action": [action]}]}).permissions
     assert isinstance(rule.constraint, Constraint)
     assert (rule.action, rule.constraint.path) == ("print", "permission[0].action.refinement[0]")
@@ -201,7 +205,7 @@ def test_the_refinement_of_an_action_is_a_condition_of_its_rule() -> None:
 
 def test_what_follows_a_breach_is_noted_and_not_read() -> None:
     document: dict[str, object] = {
-        "prohibition": [{"action": "use", "remedy": [{"action": "delete"}]}],
+        "prohibition": [{"action": "use", "remedy": [{"action": "delete"}], "duty": [{"action": "delete"}]}],
         "permission": [
             {
                 "action": "use",
@@ -210,7 +214,7 @@ def test_what_follows_a_breach_is_noted_and_not_read() -> None:
         ],
     }
     policy = parse_policy(document)
-    assert policy.prohibitions[0].unread == ("remedy",)
+    assert policy.prohibitions[0].unread == ("remedy", "duty")
     assert policy.permissions[0].duties[0].unread == ("consequence", "duty")
 
 

@@ -67,9 +67,7 @@ class Reason(msgspec.Struct, frozen=True):
         return self.text_in(ENGLISH)
 
     def text_in(self, sentences: Mapping[str, str]) -> str:
-        """The clause in the language of `sentences` (one template per code); an unlisted code stands for
-        itself.
-        """
+        """The clause by the template that `sentences` has for the code; without one, the code itself."""
         template = sentences.get(self.code)
         if template is None:
             return self.code
@@ -97,9 +95,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 def _decisive(reason: Reason) -> Reason | None:
-    """The first leaf below `reason` that shares its parent's outcome all the way down; None when it has no
-    children.
-    """
+    """The first leaf below `reason` that shares its parent's outcome all the way down, if there is any below."""
     current = reason
     while current.children:
         alike = (child for child in current.children if child.satisfied is current.satisfied)

@@ -31,7 +31,7 @@ import msgspec
 
 from ashiato.facts.decisions import Decision, Reason
 from ashiato.facts.instants import Duration, add
-from ashiato.policy.odrl import Constraint, Logical, Node, Policy, Rule
+from ashiato.policy.odrl import Constraint, Logical, Node, Policy, Rule, whole_number
 from ashiato.policy.vocabulary import (
     DUTY_ACTIONS,
     LEFT_OPERANDS,
@@ -48,9 +48,7 @@ Truth = bool | None
 
 
 class Checkpoint(StrEnum):
-    """Where in an exchange the policy is asked. READ counts a use, RUNNING re-checks one that is already
-    counted.
-    """
+    """Where in an exchange the policy is asked: READ counts a use, RUNNING re-checks one already counted."""
 
     CATALOG = "catalog"
     NEGOTIATION = "negotiation"
@@ -89,9 +87,7 @@ _ELAPSED_ORDER: Mapping[str, Callable[[int, int], bool]] = {**_ORDER, "eq": oper
 
 
 def decide(policy: Policy, request: Request) -> Decision:
-    """The decision for `request`; deterministic, and linear in the size of the policy unless it says
-    `invalid`.
-    """
+    """The decision for `request`; linear in the size of the policy, unless its conflict strategy is `invalid`."""
     if not policy.permissions:
         code = "no_permission" if policy.prohibitions or policy.obligations else "policy_empty"
         return Decision(False, (Reason(code, "permission", False),))
@@ -109,7 +105,7 @@ def decide(policy: Policy, request: Request) -> Decision:
         return Decision(False, (*refusals, *forbidden))
     if forbidden and policy.conflict != "perm":
         return Decision(False, tuple(forbidden))
-    # Unknown prohibited actions have denied above; what is left to contradict are known actions nobody asked for.
+    # Unknown prohibited actions have denied above; left are known ones that this request does not ask for.
     if policy.conflict == "invalid" and (void := _void(policy, request)) is not None:
         return Decision(False, (void,))
     owed = [_duty(duty, request) for duty in policy.obligations]
@@ -211,9 +207,7 @@ def _has_unknown(reason: Reason) -> bool:
 
 
 def _reachable(node: Node, request: Request) -> Truth:
-    """False when `node` does not hold now and never will; what time or further uses may still change is open
-    (None).
-    """
+    """False when `node` does not hold and never will; what time or further uses may change is None."""
     if isinstance(node, Logical):
         return _combine(node.connective, [_reachable(operand, request) for operand in node.operands])
     measured = node.measured
@@ -258,11 +252,7 @@ def _compare(node: Constraint, request: Request, permits: bool) -> Reason:
     if kind is None:
         return _compare_claim(node, request)
     if measured is None:
-        code = (
-            "right_operand_unreadable"
-            if node.right_operand is None or _fits(node)
-            else "operator_unsupported"
-        )
+        code = "right_operand_unreadable" if _fits(node) else "operator_unsupported"
         return Reason(code, node.path, None, (), node.fields)
     if isinstance(measured, frozenset):
         inside = request.participant_id in measured
@@ -312,9 +302,7 @@ def _compare_claim(node: Constraint, request: Request) -> Reason:
 
 
 def _claim_holds(comparison: str, claim: frozenset[str], right: frozenset[str]) -> Truth:
-    """A claim of several values meets `eq` when one of them is the right operand; order is compared for one
-    number.
-    """
+    """A claim meets `eq` when one of its values is the right operand; only single whole numbers are ordered."""
     if comparison in ("eq", "neq"):
         if len(right) != 1:
             return None
@@ -326,20 +314,14 @@ def _claim_holds(comparison: str, claim: frozenset[str], right: frozenset[str]) 
     if comparison == "isAllOf":
         return right <= claim
     order = _ORDER.get(comparison)
-    numbers = [_number(values) for values in (claim, right)]
-    if order is None or numbers[0] is None or numbers[1] is None:
+    if order is None or len(claim) != 1 or len(right) != 1:
         return None
-    return order(numbers[0], numbers[1])
-
-
-def _number(values: frozenset[str]) -> int | None:
-    text = next(iter(values)) if len(values) == 1 else ""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else None
+    mine, bound = whole_number(*claim), whole_number(*right)
+    return None if mine is None or bound is None else order(mine, bound)
 
 
 def unenforceable(policy: Policy) -> tuple[Reason, ...]:
-    """Each constraint, duty and prohibition that this process does not enforce itself, in the order of the
-    policy.
+    """Each constraint, duty and prohibition that this process does not enforce itself, in the policy's order.
 
     Empty means that everything the owner wrote is held. Listed are unknown left operands, operators and right
     operands that cannot be judged, every duty whose action is not enforced, prohibitions of what happens at

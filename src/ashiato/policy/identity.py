@@ -1,6 +1,4 @@
-"""When two policies are the same: the hash that an agreement is bound to, and the comparison that forgives
-spelling.
-"""
+"""When two policies are the same: by the hash an agreement is bound to, or with another spelling forgiven."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -15,7 +13,14 @@ _NAMES = frozenset(("action", "leftOperand", "operator", "conflict"))
 _LISTS = frozenset(
     "permission prohibition obligation duty constraint refinement profile and or xone andSequence".split()
 )
-_RULE_TYPES = {"permission": "Permission", "prohibition": "Prohibition", "obligation": "Duty", "duty": "Duty"}
+_CONSTRAINT_TYPES = ("Constraint", "AtomicConstraint", "LogicalConstraint")
+_TYPES = {
+    "permission": ("Permission",),
+    "prohibition": ("Prohibition",),
+    "obligation": ("Duty",),
+    "duty": ("Duty",),
+    **dict.fromkeys(("constraint", "refinement", "and", "or", "xone", "andSequence"), _CONSTRAINT_TYPES),
+}
 
 
 def policy_hash(document: Mapping[str, object]) -> str:
@@ -40,9 +45,9 @@ def same_rules(left: Mapping[str, object], right: Mapping[str, object]) -> bool:
     """Whether two policies hold the same rules in another spelling.
 
     Forgiven are: `odrl:` and full names, `{"@id": x}` for x, one object for a list of one, empty lists, the
-    `@type` of a rule, and an integer right operand written as text (Catena-X writes integers, the Dataspace
-    Protocol sends strings). Order counts, and so does every member that this node does not know. Raises
-    `MalformedPolicy` like `policy_hash`.
+    `@type` of a rule or constraint, and an integer right operand written as text (Catena-X writes integers,
+    the Dataspace Protocol sends strings). Order counts, and so does every member that this node does not
+    know. Raises `MalformedPolicy` like `policy_hash`.
     """
     return _normal_form(left) == _normal_form(right)
 
@@ -69,7 +74,7 @@ def _rules(document: Mapping[str, object]) -> dict[str, object]:
 def _members(document: Mapping[str, object], within: str) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, value in short_keys(document, within).items():
-        if name == "@type" and isinstance(value, str) and term(value) == _RULE_TYPES.get(within):
+        if name == "@type" and isinstance(value, str) and term(value) in _TYPES.get(within, ()):
             continue
         settled = _settled(name, value)
         if settled is not None and settled != []:

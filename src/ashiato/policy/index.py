@@ -1,5 +1,4 @@
-"""What a policy can be looked up by: whom and when it may permit at all, and when a permit has to be asked
-again.
+"""What a policy can be looked up by, whom and when it may permit at all; and when to ask it again.
 
 `audience_keys` and `window` are never too narrow: what they leave out is certainly refused. They are for
 choosing rows before each is decided, not for deciding.
@@ -43,8 +42,7 @@ def window(policy: Policy) -> Window:
 
 
 def next_change_ms(policy: Policy, request: Request) -> int | None:
-    """The earliest instant after `request.now_ms` at which a permit may turn into a denial; None when time
-    alone never does that.
+    """The first instant after `request.now_ms` at which a permit may turn into a denial, if time alone does that.
 
     Before that instant no permit is lost, everything else in `request` unchanged. The instant is exact except
     for a policy with very many limits, where it may come early: ask again then.
@@ -77,11 +75,8 @@ def _audience(node: Node) -> frozenset[str] | None:
         return node.measured if isinstance(node.measured, frozenset) else frozenset()
     audiences = [_audience(operand) for operand in node.operands]
     if node.connective in ("or", "xone"):
-        return (
-            None
-            if None in audiences
-            else frozenset().union(*(part for part in audiences if part is not None))
-        )
+        named = [audience for audience in audiences if audience is not None]
+        return frozenset().union(*named) if len(named) == len(audiences) else None
     meeting: frozenset[str] | None = None
     for part in audiences:
         meeting = _both(meeting, part)

@@ -1,5 +1,4 @@
-"""A policy as a value: the JSON of an Offer, Agreement or Set is read once, checked and made ready to be
-judged.
+"""A policy as a value: the JSON of an Offer, Agreement or Set, read once, checked and ready to be judged.
 
 Names may come short, with `odrl:` or as full addresses, keys included; `{"@id": ...}`, `{"@value": ...}` and
 `{"@list": ...}` are opened, and one object may stand where a list is meant. No context is resolved: names
@@ -22,11 +21,13 @@ MAX_CONSTRAINTS = 1000
 MAX_RULES = 1000
 MAX_DEPTH = 32
 _LOGICAL = ("and", "or", "xone", "andSequence")
+_COMPARISON = ("leftOperand", "operator", "rightOperand", "rightOperandReference")
 _CONFLICTS = ("perm", "prohibit", "invalid")
 # Members that change what a constraint compares; its right operand then cannot be read from `rightOperand`
 # alone.
 _OPERAND_CHANGERS = ("rightOperandReference", "unit", "status")
-_MAX_COUNT_DIGITS = 15
+_ACTION_KEYS = ("rdf:value", "http://www.w3.org/1999/02/22-rdf-syntax-ns#value", "@id")
+_MAX_DIGITS = 15
 
 
 class MalformedPolicy(ValueError):
@@ -91,10 +92,10 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 def parse_policy(document: Mapping[str, object]) -> Policy:
-    """The policy in the plain JSON of an Offer, Agreement or Set (DSP 2025-1 ODRL profile); raises
-    `MalformedPolicy`.
+    """The policy in the plain JSON of an Offer, Agreement or Set (DSP 2025-1, ODRL profile).
 
-    At most `MAX_RULES` rules, `MAX_CONSTRAINTS` constraints and `MAX_DEPTH` levels of constraints are read.
+    Raises `MalformedPolicy`, also for more than `MAX_RULES` rules, `MAX_CONSTRAINTS` constraints or `MAX_DEPTH`
+    levels of constraints.
     """
     return _Reader().policy(document)
 
@@ -110,9 +111,7 @@ def short_keys(document: object, path: str) -> Mapping[str, object]:
 
 
 class _Reader:
-    """One pass over one document; counts what it has read, so that the bounds hold for the document as a
-    whole.
-    """
+    """One pass over one document; what it has read is counted, so that the bounds hold for the whole."""
 
     def __init__(self) -> None:
         self._rules = 0
@@ -155,22 +154,20 @@ class _Reader:
         own_target = _party(members, "target", path)
         if own_target is not None and own_target != target:
             raise MalformedPolicy(
-                f"{path}.target", "a rule speaks about the asset of its policy and about no other"
+                f"{path}.target", "a rule speaks about the target of its policy; name the target there"
             )
         action, refinements = _action(members.get("action", common), path)
-        # Duties of duties stay out: they are noted, not read.
-        nested = path.count(".duty[") > 0
-        duties = () if nested else self._rules_of(members, "duty", path, None, target)
-        unread = [name for name in ("remedy", "consequence") if name in members]
-        if nested and "duty" in members:
-            unread.append("duty")
+        # ODRL 2.2 gives duties to permissions only; what else carries one is noted, not read.
+        is_permission = path.startswith("permission[") and ".duty[" not in path
+        duties = self._rules_of(members, "duty", path, None, target) if is_permission else ()
+        meaningful = ("remedy", "consequence") if is_permission else ("remedy", "consequence", "duty")
         return Rule(
             action=action,
             constraint=self._all(members.get("constraint"), refinements, path),
             duties=duties,
             assignee=_party(members, "assignee", path),
             path=path,
-            unread=tuple(unread),
+            unread=tuple(name for name in meaningful if members.get(name) not in (None, [])),
         )
 
     def _all(self, constraints: object, refinements: object, path: str) -> Node | None:
@@ -193,12 +190,7 @@ class _Reader:
         connectives = [name for name in _LOGICAL if name in members]
         if not connectives:
             return _atomic(members, path)
-        if (
-            len(connectives) > 1
-            or "leftOperand" in members
-            or "operator" in members
-            or "rightOperand" in members
-        ):
+        if len(connectives) > 1 or not members.keys().isdisjoint(_COMPARISON):
             raise MalformedPolicy(path, "a constraint is one comparison or one of and, or, xone, andSequence")
         connective = connectives[0]
         operands = _items(members[connective])
@@ -226,18 +218,18 @@ def _atomic(members: Mapping[str, object], path: str) -> Constraint:
     changed = any(name in members for name in _OPERAND_CHANGERS)
     right = None if changed else _right(members["rightOperand"])
     known = LEFT_OPERANDS.get(left)
-    readable = known is not None and right is not None and operator in known.operators
-    fields: list[tuple[str, str | tuple[str, ...]]] = [("left", left), ("operator", operator)]
-    if right is not None:
-        fields.append(("right", right))
+    measured = None
+    if known is not None and right is not None and operator in known.operators:
+        measured = _measure(known.kind, operator, right)
+    told: tuple[tuple[str, str | tuple[str, ...]], ...] = (("left", left), ("operator", operator))
     return Constraint(
         left_operand=left,
         operator=operator,
         right_operand=right,
         path=path,
         kind=None if known is None else known.kind,
-        measured=_measure(known.kind, operator, right) if readable and known and right is not None else None,
-        fields=tuple(fields),
+        measured=measured,
+        fields=told if right is None else (*told, ("right", right)),
     )
 
 
@@ -258,7 +250,12 @@ def _measure(
             return parse_duration(text)
     except MalformedInstant:
         return None
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_COUNT_DIGITS else None
+    return whole_number(text)
+
+
+def whole_number(text: str) -> int | None:
+    """The number that `text` writes in plain digits, at most fifteen; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else None
 
 
 def _right(value: object) -> str | tuple[str, ...] | None:
@@ -292,7 +289,8 @@ def _action(document: object, path: str) -> tuple[str, object]:
     if isinstance(item, str):
         return term(_name(item, where)), None
     members = short_keys(item, where)
-    name = next((members[key] for key in ("@id", "rdf:value", "value", "@value") if key in members), None)
+    # A refined action has an identifier of its own; what it refines stands in rdf:value.
+    name = next((members[key] for key in _ACTION_KEYS if key in members), None)
     return term(_name(name, where)), members.get("refinement")
 
 

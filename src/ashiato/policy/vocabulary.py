@@ -1,6 +1,4 @@
-"""The words of ODRL that this node knows, and for each how far it is held: one table that later rights are
-added to.
-"""
+"""The words of ODRL that this node knows and how far each is held: the tables that later rights are added to."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -14,9 +12,7 @@ _PARTICIPANT_IRI = "https://w3id.org/ashiato/2026/1/policy/participant"
 
 
 class Enforcement(StrEnum):
-    """Who holds a right: this process refuses, the partner's connector does it and signs, or it is only
-    promised.
-    """
+    """Who holds a right: this process, the partner's connector (which signs), or nobody but a promise."""
 
     ENFORCED = "enforced"
     ATTESTED = "attested"
@@ -41,21 +37,7 @@ class LeftOperand(msgspec.Struct, frozen=True):
 
 
 OPERATORS = frozenset(
-    (
-        "eq",
-        "gt",
-        "gteq",
-        "lteq",
-        "hasPart",
-        "isA",
-        "isAllOf",
-        "isAnyOf",
-        "isNoneOf",
-        "isPartOf",
-        "lt",
-        "term-lteq",
-        "neq",
-    )
+    "eq gt gteq lteq hasPart isA isAllOf isAnyOf isNoneOf isPartOf lt term-lteq neq".split()
 )
 _ORDER = frozenset(("lt", "lteq", "gt", "gteq", "eq", "neq"))
 _MEMBERSHIP = frozenset(("eq", "neq", "isAnyOf", "isNoneOf"))
@@ -71,7 +53,7 @@ LEFT_OPERANDS: Mapping[str, LeftOperand] = {
     "count": LeftOperand(Kind.COUNT, Enforcement.ENFORCED, _ORDER),
 }
 
-# ODRL Vocabulary 2.2, sections 3.7 and 4.4: the wider action and those that it includes. `write` is its
+# ODRL Vocabulary 2.2 (`includedIn`): the wider action and those that it includes. `write` is its
 # deprecated word for `modify`. `access` is Catena-X's word for seeing an offer; it is no part of `use`, nor
 # the other way round.
 _INCLUDES: Mapping[str, frozenset[str]] = {
@@ -124,9 +106,7 @@ _COVERED_BY: Mapping[str, frozenset[str]] = _covered_by()
 
 
 def term(name: str) -> str:
-    """`name` in short: ODRL terms lose prefix or namespace, our own operand its address; other names stay as
-    they are.
-    """
+    """The short form of ODRL's terms and of our own operand; every other name stays as it is."""
     if name.startswith(ODRL):
         return name[len(ODRL) :]
     if name.startswith(_ODRL_PREFIX):
@@ -135,9 +115,7 @@ def term(name: str) -> str:
 
 
 def covers(action: str, requested: str) -> bool:
-    """Whether a rule about `action` also speaks about `requested` (ODRL Information Model 2.2, 2.4:
-    `includedIn`).
-    """
+    """Whether a rule about `action` also speaks about `requested` (ODRL 2.2, 2.4: `includedIn`)."""
     return action == requested or action in _COVERED_BY.get(requested, ())
 
 
@@ -147,8 +125,7 @@ def is_known_action(action: str) -> bool:
 
 
 def bars(action: str, requested: str) -> bool | None:
-    """Whether a prohibition of `action` stands against `requested`; None when the action is unknown and could
-    be meant.
+    """Whether a prohibition of `action` stands against `requested`; None when an unknown action could be meant.
 
     It does when it covers the request, and when it names what this node does to fulfil a wider request:
     handing out for use is reading.
