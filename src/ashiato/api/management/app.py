@@ -1,0 +1,65 @@
+"""The management API as one ASGI application."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware import Middleware
+
+from ashiato.api.management import openapi, problems
+from ashiato.api.management.admission import OPENAPI_PATH, Admission
+from ashiato.api.management.calls import Surroundings
+from ashiato.api.management.gate import Gate
+from ashiato.api.management.ports import PartnerClient, ReceivedContent, TenantAdmin, Waiter
+from ashiato.api.management.routes import (
+    contracts,
+    fetching,
+    negotiating,
+    offering,
+    operating,
+    papers,
+    recording,
+    transferring,
+)
+from ashiato.connector.node import Node
+
+API_VERSION = "1.0.0"
+
+
+def create_app(
+    node: Node,
+    gate: Gate,
+    tenants_admin: TenantAdmin,
+    partner_client: PartnerClient,
+    waiter: Waiter,
+    received_content: ReceivedContent,
+) -> FastAPI:
+    """The application; call `gate.check()` before it is served."""
+    app = FastAPI(
+        title="Ashiato management API",
+        version=API_VERSION,
+        openapi_url=OPENAPI_PATH,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+        middleware=[Middleware(Admission, gate=gate, node=node)],
+    )
+    app.state.surroundings = Surroundings(node, tenants_admin, partner_client, waiter, received_content)
+    problems.install(app)
+    app.include_router(operating.health_router)
+    # Before the routes of a participant, whose slug could otherwise be "participants".
+    app.include_router(operating.router)
+    for module in (offering, contracts, papers, negotiating, transferring, fetching, recording):
+        app.include_router(module.router)
+    app.include_router(operating.own_router)
+
+    def document() -> dict[str, Any]:
+        return openapi.document(app)
+
+    app.openapi = document  # type: ignore[method-assign]  # the framework's own way to replace its document
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

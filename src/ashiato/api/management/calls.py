@@ -1,0 +1,101 @@
+"""What a route is given: one request of one participant, or of the operator, with its moment."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+
+from ashiato.api.management.ports import PartnerClient, ReceivedContent, TenantAdmin, Waiter
+from ashiato.connector.company import Company
+from ashiato.connector.node import Node, Tenant
+from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.problems import Invalid, NotFound
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """The program around the API."""
+
+    node: Node
+    admin: TenantAdmin
+    partners: PartnerClient
+    waiter: Waiter
+    received: ReceivedContent
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request of one participant; everything it touches is that participant's."""
+
+    tenant: Tenant
+    moment: Moment
+    around: Surroundings
+
+    @property
+    def company(self) -> Company:
+        return self.tenant.company
+
+    async def run(self, work: Callable[[UnitOfWork], T]) -> T:
+        """One transaction."""
+        return await self.around.node.store.run(self.tenant.participant_id, work)
+
+    async def read(self, work: Callable[[UnitOfWork], T]) -> T:
+        """A look that changes nothing."""
+        return await self.around.node.store.read(self.tenant.participant_id, work)
+
+    async def address_of(self, partner: str, given: str | None) -> str:
+        """Where the partner speaks the protocol: as `given`, or looked up."""
+        if not given:
+            return await self.around.partners.locate(partner)
+        self.check_address(given, "address")
+        return given.rstrip("/")
+
+    def check_address(self, url: str, path: str) -> None:
+        """Refuse an address that this node would not call; raises `Invalid` that names the member `path`."""
+        try:
+            self.company.vet_address(url)
+        except Invalid as refusal:
+            raise Invalid(refusal.sentence, path=path) from None
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorCall:
+    """One request of the operator of this node."""
+
+    moment: Moment
+    around: Surroundings
+
+
+async def participant_call(request: Request, slug: str) -> Call:
+    """The call of the participant that the gate let through to this address."""
+    tenant = request.state.tenant
+    if not isinstance(tenant, Tenant) or tenant.slug != slug:
+        raise NotFound("There is nothing here for this key.")
+    return Call(tenant, request.state.moment, request.app.state.surroundings)
+
+
+async def operator_call(request: Request) -> OperatorCall:
+    """The call of the operator that the gate let through."""
+    return OperatorCall(request.state.moment, request.app.state.surroundings)
+
+
+# The gate stands before the routes; these only declare in the OpenAPI document what it wants to see.
+DECLARED_SECURITY = [
+    Security(
+        HTTPBearer(
+            scheme_name="bearer",
+            auto_error=False,
+            description="An API key, or a token of the OpenID provider.",
+        )
+    ),
+    Security(
+        APIKeyHeader(name="X-Api-Key", scheme_name="apiKey", auto_error=False, description="An API key.")
+    ),
+]
+
+CallOf = Annotated[Call, Depends(participant_call)]
+OperatorCallOf = Annotated[OperatorCall, Depends(operator_call)]

@@ -1,0 +1,58 @@
+"""Which of a partner's offers is meant, and how its catalog is shown."""
+
+from ashiato.api.management.calls import Call
+from ashiato.api.management.models.processes import Dataset
+from ashiato.connector.problems import Invalid, NotFound
+from ashiato.dsp import catalog
+
+TITLE_MEMBERS = ("title", "dct:title", "http://purl.org/dc/terms/title", "name")
+
+
+async def chosen_offer(
+    call: Call, partner: str, address: str, asset_id: str, offer_id: str | None
+) -> dict[str, object]:
+    """The partner's offer for that dataset, by its id or the only one; raises `NotFound` or `Invalid`."""
+    dataset = await call.around.partners.dataset(call.tenant, partner, address, asset_id)
+    named = [offer for offer in offers_of(dataset) if offer_id in (None, offer.get("@id"))]
+    if not named:
+        raise NotFound(
+            f"{partner} makes you no such offer for {asset_id!r}.", asset_id=asset_id, offer_id=offer_id
+        )
+    if len(named) > 1 and offer_id is None:
+        ids = [offer.get("@id") for offer in named]
+        raise Invalid(
+            f"{partner} makes several offers for {asset_id!r}; name one as offer_id.", offer_ids=ids
+        )
+    return {**named[0], "target": asset_id}
+
+
+def offers_of(dataset: catalog.Dataset) -> list[dict[str, object]]:
+    """The offers of a dataset, those of its distributions included, each once."""
+    found = [*dataset.offers]
+    for distribution in dataset.distributions:
+        found += distribution.offers
+    return list({str(offer.get("@id")): dict(offer) for offer in reversed(found)}.values())[::-1]
+
+
+def shown(dataset: catalog.Dataset) -> Dataset:
+    """The dataset as the API shows it."""
+    title = next(
+        (text for name in TITLE_MEMBERS if isinstance(text := dataset.extensions.get(name), str)), ""
+    )
+    return Dataset.model_validate(
+        {
+            "asset_id": dataset.dataset_id,
+            "title": title,
+            "offers": offers_of(dataset),
+            "formats": list(dict.fromkeys(distribution.format for distribution in dataset.distributions)),
+            "properties": dataset.extensions,
+        }
+    )
+
+
+def all_datasets(page: catalog.Catalog) -> list[catalog.Dataset]:
+    """The datasets of a catalog and of the catalogs nested in it."""
+    found = [*page.datasets]
+    for nested in page.catalogs:
+        found += all_datasets(nested)
+    return found

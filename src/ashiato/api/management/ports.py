@@ -1,0 +1,70 @@
+"""What the management API needs from the program around it; wiring and the couriers bring it."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from ashiato.connector.node import Tenant
+from ashiato.connector.records import ReceivedData
+from ashiato.dsp.catalog import Catalog, Dataset
+
+
+class TenantAdmin(Protocol):
+    """Port: makes participants and takes them out of service."""
+
+    async def add(self, slug: str, name: str, did: str | None, api_key_sha256: str) -> Tenant:
+        """A new participant with its keys, reachable at once; `did` None means a did:web under this node's own address.
+
+        `api_key_sha256` (hexadecimal) is all that is kept of its first API key. Raises `WrongState` when the slug or the DID is
+        taken and `Invalid` when the DID cannot be served here.
+        """
+
+    async def suspend(self, slug: str) -> None:
+        """From now on the participant is not served and its keys open nothing; its data stays."""
+
+
+class PartnerPage(Protocol):
+    """One page of a partner's catalog; `cursor` asks for the next, None at the end."""
+
+    @property
+    def catalog(self) -> Catalog: ...
+    @property
+    def cursor(self) -> str | None: ...
+
+
+class PartnerClient(Protocol):
+    """Port: asks another company's connector. Each raises a `Problem` when the partner cannot be asked or says no."""
+
+    async def locate(self, partner_id: str) -> str:
+        """The base address at which that participant speaks the protocol."""
+
+    async def catalog(
+        self,
+        tenant: Tenant,
+        partner_id: str,
+        address: str | None,
+        filter_items: list[object],
+        cursor: str | None,
+    ) -> PartnerPage:
+        """One page of what the partner offers to `tenant`; `address` None means that it is looked up."""
+
+    async def dataset(self, tenant: Tenant, partner_id: str, address: str | None, asset_id: str) -> Dataset:
+        """One dataset with the offers made to `tenant`; raises `NotFound` when the partner shows none."""
+
+
+class Waiter(Protocol):
+    """Port: wakes calls that wait for something to happen."""
+
+    async def wait(self, participant_id: str, process_id: str | None, timeout_s: float) -> None:
+        """Returns after the next event of that process (None: of any process of the participant), or after `timeout_s`.
+
+        Must listen from its first step on, before it first gives up control: who starts it and then reads misses nothing.
+        """
+
+
+class ReceivedContent(Protocol):
+    """Port: the bytes of received data."""
+
+    def open(
+        self, participant_id: str, received: ReceivedData, start_bytes: int, end_bytes: int
+    ) -> AsyncIterator[bytes]:
+        """Chunks from `start_bytes` up to, not including, `end_bytes`; raises `NotFound` when the file is gone."""

@@ -1,0 +1,207 @@
+"""The contract master: standing contracts, single agreements and contracts on paper, per partner."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import Path, Query, Response
+
+from ashiato.api.management.calls import Call, CallOf
+from ashiato.api.management.models.contracts import (
+    Agreement,
+    AgreementQuery,
+    Contract,
+    ContractQuery,
+    Ending,
+    Framework,
+    FrameworkId,
+    FrameworkProposal,
+    FrameworkQuery,
+    Paper,
+    ProposedFramework,
+)
+from ashiato.api.management.models.shared import ForeignId, Page, page_of
+from ashiato.api.management.openapi import WITH_JSON_BODY, WITH_PARTNER, problems
+from ashiato.api.management.routing import participant_router
+from ashiato.connector import frameworks, negotiations, transfers
+from ashiato.connector.ports import UnitOfWork
+from ashiato.connector.problems import NotFound, WrongState
+from ashiato.connector.records import FrameworkContract
+from ashiato.dsp.states import Role
+
+KINDS = ("framework", "paper", "agreement")
+# What a proposal says; the rest of the record is what became of it.
+PROPOSED_MEMBERS = (
+    "role", "peer_id", "title", "policy", "from_ms", "until_ms", "data_item", "part_group", "purpose", "paper_sha256",
+)  # fmt: skip
+
+router = participant_router("contracts")
+
+AgreementId = Annotated[ForeignId, Path()]
+FrameworkPath = Annotated[FrameworkId, Path()]
+
+
+@router.get("/contracts", summary="List all contracts: standing ones, those on paper, single agreements")
+async def list_contracts(call: CallOf, wanted: Annotated[ContractQuery, Query()]) -> Page[Contract]:
+    found = await call.read(lambda uow: list(_contracts(uow, wanted)))
+    return page_of(Page[Contract], found, wanted.limit, _cursor_of)
+
+
+@router.get("/agreements", summary="List the agreements")
+async def list_agreements(call: CallOf, wanted: Annotated[AgreementQuery, Query()]) -> Page[Agreement]:
+    found = await call.read(
+        lambda uow: uow.contracts.list_agreements(
+            wanted.cursor, wanted.limit + 1, peer_id=wanted.partner, framework_id=wanted.framework_id
+        )
+    )
+    shown = [Agreement.of(agreement) for agreement in found]
+    return page_of(Page[Agreement], shown, wanted.limit, lambda agreement: agreement.agreement_id)
+
+
+@router.post(
+    "/agreements/{agreement_id:path}/terminate",
+    summary="End an agreement: nothing is served or fetched under it any more, its transfers end",
+    responses=problems(*WITH_JSON_BODY, "wrong-state"),
+)
+async def terminate_agreement(call: CallOf, agreement_id: AgreementId, body: Ending) -> Agreement:
+    ended = await call.run(
+        lambda uow: transfers.end_agreement(uow, call.company, agreement_id, body.reason, call.moment)
+    )
+    return Agreement.of(ended)
+
+
+@router.get("/agreements/{agreement_id:path}", summary="Show an agreement")
+async def get_agreement(call: CallOf, agreement_id: AgreementId) -> Agreement:
+    agreement = await call.read(lambda uow: uow.contracts.agreement(agreement_id))
+    if agreement is None:
+        raise NotFound(f"There is no agreement {agreement_id!r}.", id=agreement_id)
+    return Agreement.of(agreement)
+
+
+@router.get("/frameworks", summary="List the framework contracts")
+async def list_frameworks(call: CallOf, wanted: Annotated[FrameworkQuery, Query()]) -> Page[Framework]:
+    found = await call.read(lambda uow: list(_frameworks(uow, wanted.partner, wanted.cursor)))
+    shown = [Framework.of(framework) for framework in found[: wanted.limit + 1]]
+    return page_of(Page[Framework], shown, wanted.limit, lambda framework: framework.framework_id)
+
+
+@router.post(
+    "/frameworks",
+    status_code=201,
+    summary="Propose a framework contract to a partner",
+    responses={
+        200: {
+            "model": ProposedFramework,
+            "description": "The same proposal was made before; nothing was started.",
+        },
+        **problems(*WITH_JSON_BODY, *WITH_PARTNER, "wrong-state", "quota-exceeded"),
+    },
+)
+async def propose_framework(call: CallOf, body: FrameworkProposal, response: Response) -> ProposedFramework:
+    framework = FrameworkContract(
+        framework_id=body.framework_id or frameworks.TARGET_PREFIX + call.moment.fresh_id(),
+        role=Role(body.role),
+        peer_id=body.partner,
+        title=body.title,
+        policy=dict(body.policy),
+        from_ms=body.from_ms,
+        until_ms=body.until_ms,
+        data_item=body.data_item,
+        part_group=body.part_group,
+        purpose=body.purpose,
+        paper_sha256=body.paper_sha256,
+    )
+    response.headers["Location"] = f"/v1/{call.tenant.slug}/frameworks/{framework.framework_id}"
+    known = await call.read(lambda uow: _proposed_before(uow, framework))
+    if known is None:
+        return await _propose(call, framework, body.address)
+    response.status_code = 200
+    return ProposedFramework(framework=Framework.of(known), negotiation_pid=None)
+
+
+@router.post(
+    "/frameworks/{framework_id}/end",
+    summary="End a framework contract: no further agreements under it, those that exist stay",
+    responses=problems(*WITH_JSON_BODY, "wrong-state"),
+)
+async def end_framework(call: CallOf, framework_id: FrameworkPath, body: Ending) -> Framework:
+    ended = await call.run(lambda uow: frameworks.end(uow, framework_id, body.reason, call.moment))
+    return Framework.of(ended)
+
+
+@router.get("/frameworks/{framework_id}", summary="Show a framework contract")
+async def get_framework(call: CallOf, framework_id: FrameworkPath) -> Framework:
+    framework = await call.read(lambda uow: uow.contracts.framework(framework_id))
+    if framework is None:
+        raise NotFound(f"There is no framework contract {framework_id!r}.", id=framework_id)
+    return Framework.of(framework)
+
+
+async def _propose(call: Call, framework: FrameworkContract, address: str | None) -> ProposedFramework:
+    partner_address = await call.address_of(framework.peer_id, address)
+
+    def work(uow: UnitOfWork) -> ProposedFramework:
+        negotiation = negotiations.propose_framework(
+            uow, call.company, partner_address, framework, call.moment
+        )
+        stored = uow.contracts.framework(framework.framework_id)
+        return ProposedFramework(
+            framework=Framework.of(stored or framework), negotiation_pid=negotiation.own_pid
+        )
+
+    return await call.run(work)
+
+
+def _proposed_before(uow: UnitOfWork, framework: FrameworkContract) -> FrameworkContract | None:
+    known = uow.contracts.framework(framework.framework_id)
+    if known is None or all(getattr(known, name) == getattr(framework, name) for name in PROPOSED_MEMBERS):
+        return known
+    raise WrongState(
+        f"There is another framework contract {framework.framework_id!r}; choose another id.",
+        id=framework.framework_id,
+    )
+
+
+def _contracts(uow: UnitOfWork, wanted: ContractQuery) -> Iterator[Contract]:
+    """One more than asked for, where there is one more; kind by kind, each by id."""
+    first_kind, _, after_id = wanted.cursor.partition(":")
+    kinds = KINDS[KINDS.index(first_kind) :] if first_kind in KINDS else KINDS
+    left_count = wanted.limit + 1
+    for kind in kinds:
+        if left_count <= 0 or wanted.kind not in (None, kind):
+            continue
+        for contract in _of_kind(
+            uow, kind, wanted.partner, after_id if kind == first_kind else "", left_count
+        ):
+            left_count -= 1
+            yield contract
+
+
+def _of_kind(
+    uow: UnitOfWork, kind: str, partner: str | None, after_id: str, limit_count: int
+) -> list[Contract]:
+    if kind == "framework":
+        found = list(_frameworks(uow, partner, after_id))[:limit_count]
+        return [Contract(kind="framework", framework=Framework.of(framework)) for framework in found]
+    if kind == "paper":
+        papers = sorted(uow.contracts.list_papers(partner), key=lambda paper: paper.paper_id)
+        later = [paper for paper in papers if paper.paper_id > after_id]
+        return [Contract(kind="paper", paper=Paper.of(paper)) for paper in later[:limit_count]]
+    agreements = uow.contracts.list_agreements(after_id, limit_count, peer_id=partner)
+    return [Contract(kind="agreement", agreement=Agreement.of(agreement)) for agreement in agreements]
+
+
+def _frameworks(uow: UnitOfWork, partner: str | None, after_id: str) -> Iterator[FrameworkContract]:
+    known = uow.contracts.list_frameworks(partner)
+    return (
+        framework
+        for framework in sorted(known, key=lambda framework: framework.framework_id)
+        if framework.framework_id > after_id
+    )
+
+
+def _cursor_of(contract: Contract) -> str:
+    if contract.framework is not None:
+        return f"framework:{contract.framework.framework_id}"
+    if contract.paper is not None:
+        return f"paper:{contract.paper.paper_id}"
+    return f"agreement:{contract.agreement.agreement_id if contract.agreement else ''}"
