@@ -57,10 +57,10 @@ def judge(store: str, executed: Mapping[str, str]) -> Verdict:
     """One line for each suite, then what did not pass: tests with a problem, missing tests and tests too many."""
     passed = Counter(suite_of(test_id) for test_id in scenarios.TESTS if executed.get(test_id) == "")
     lines = [f"{store} {suite} {passed[suite]}/{count}" for suite, count in expected_counts().items()]
-    lines += [f"  {store} {test_id}: {problem}" for test_id, problem in executed.items() if problem]
+    lines += [f"  {store} {test_id}: {problem}" for test_id, problem in sorted(executed.items()) if problem]
     missing = [test_id for test_id in scenarios.TESTS if test_id not in executed]
     if missing:
-        lines.append(f"  {store} not executed: {' '.join(missing)}")
+        lines.append(f"  {store} not executed: {' '.join(missing) if executed else 'all of them'}")
     unknown = [test_id for test_id in executed if test_id not in scenarios.TESTS]
     if unknown:
         lines.append(f"  {store} not among the tests of {scenarios.RELEASE}: {' '.join(unknown)}")
