@@ -149,7 +149,7 @@ def permitted(terms: dict[str, object], peer_id: str, now_ms: int) -> Decision:
         compiled(rules_of(terms)),
         Request(
             checkpoint=Checkpoint.NEGOTIATION,
-            action="use",
+            action="read",
             participant_id=peer_id,
             now_ms=now_ms,
             agreed_at_ms=None,

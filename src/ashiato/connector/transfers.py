@@ -220,7 +220,7 @@ def check_usable(agreement: AgreementRecord, checkpoint: Checkpoint, now_ms: int
         compiled(rules_of(agreement.document)),
         Request(
             checkpoint=checkpoint,
-            action="use",
+            action="read",
             participant_id=str(consumer_id),
             now_ms=now_ms,
             agreed_at_ms=agreement.agreed_ms,

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Generator, Sequence
 
 import uvicorn
-from uvicorn._types import ASGIApplication
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ashiato.wiring.settings import BadSettings, ListenerSettings
@@ -94,7 +94,7 @@ class Listener:
         self,
         bound: socket.socket,
         settings: ListenerSettings,
-        app: ASGIApplication,
+        app: ASGIApp,
         concurrent_requests_count: int,
     ) -> None:
         self._socket = bound

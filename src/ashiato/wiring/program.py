@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 
 from ashiato.api.data import DataApi, DataSettings
 from ashiato.api.data_tokens import Doorkeeper
+from ashiato.api.management.gate import Gate, KeyList
 from ashiato.api.protocol import BASE, ProtocolApi
 from ashiato.clients.did_web import DidCacheRules, DidResolver
 from ashiato.clients.egress import Egress, EgressRules
@@ -33,10 +34,13 @@ from ashiato.couriers.waiting import Waiter
 from ashiato.identity.signed_tokens import SignedTokens
 from ashiato.outbox.deliveries import DeliveryKind
 from ashiato.stores.engine import SqlStore, open_store
-from ashiato.stores.received_files import ReceivedFiles
+from ashiato.stores.keys import open_safe
+from ashiato.stores.received_files import ReceivedFolder
 from ashiato.wiring.adapters import Documents, ParticipantSecrets, Possession, Prover
 from ashiato.wiring.listening import Listener, bind
-from ashiato.wiring.settings import Settings
+from ashiato.wiring.management import LazyApp, ReceivedContents, app_builder, make_gate
+from ashiato.wiring.registry import Registry
+from ashiato.wiring.settings import Settings, resolve_secret
 from ashiato.wiring.tenancy import Tenancy
 
 DISK_THREADS_COUNT = 8
@@ -64,6 +68,7 @@ class Program:
         self.bound = bind(settings.protocol)
         self.management_bound = bind(settings.management)
         self.public_url = settings.protocol.public_url or _loopback_url(self.bound)
+        self.management_url = _loopback_url(self.management_bound)
         self.secrets = ParticipantSecrets()
         self.folders: dict[str, Path] = {}
         self.store: SqlStore
@@ -71,7 +76,9 @@ class Program:
         self.node: Node
         self.partners: Partners
         self.waiter: Waiter
-        self.files: ReceivedFiles
+        self.files: ReceivedFolder
+        self.registry: Registry
+        self._gate: Gate
         self._egress: Egress
         self._listeners: list[Listener] = []
         self._closers: list[Callable[[], Awaitable[None]]] = []
@@ -97,7 +104,25 @@ class Program:
         self.node = Node(self.store, identity, self.tenancy, now)
         self.partners = Partners(self.node, self._egress, self._documents)
         self.waiter = Waiter(self.store)
-        self.files = ReceivedFiles(Path(settings.store.directory) / "received")
+        directory = Path(settings.store.directory)
+        self.files = ReceivedFolder(directory / "received")
+        key_file = Path(settings.store.key_file) if settings.store.key_file else directory / "keys.json"
+        keys = KeyList({})
+        self.registry = Registry(
+            self.store,
+            open_safe(key_file, self._passphrase()),
+            self.tenancy,
+            self.public_url,
+            now,
+            self.secrets,
+            self.folders,
+            keys.add,
+            keys.remove,
+        )
+        await self.registry.load(settings.participants)
+        self.store.subscribe(self.registry.follow)
+        self._gate = make_gate(settings.management, keys, self._egress)
+        self._gate.check()
 
     def start(self) -> None:
         """Start the couriers and listen for other companies."""
@@ -127,6 +152,13 @@ class Program:
         app = Starlette(routes=[*ProtocolApi(self.node).routes(), *self._data_routes(streams, disk_threads)])
         concurrent_count = self.settings.limits.concurrent_requests_count
         self._listeners.append(Listener(self.bound, self.settings.protocol, app, concurrent_count))
+        parts = (
+            self.node, self._gate, self.registry, self.partners, self.waiter, ReceivedContents(self.files),
+        )  # fmt: skip
+        management = LazyApp("ashiato.api.management.app", app_builder(*parts))
+        self._listeners.append(
+            Listener(self.management_bound, self.settings.management, management, concurrent_count)
+        )
 
     async def serve(self) -> None:
         """Serve until `stop`."""
@@ -141,6 +173,10 @@ class Program:
         """Stop couriers and store, the last opened first."""
         for close in reversed(self._closers):
             await close()
+
+    def _passphrase(self) -> bytes | None:
+        reference = self.settings.store.key_passphrase
+        return resolve_secret(reference).encode() if reference else None
 
     def _egress_rules(self) -> EgressRules:
         management_port = self.management_bound.getsockname()[1]

@@ -18,11 +18,15 @@ class BadSettings(Exception):
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where state is kept: `sqlite:///path` or `postgresql://…`. `directory` holds received files and the key file."""
+    """Where state is kept: `sqlite:///path` or `postgresql://…`. `directory` holds received files and the key file.
+
+    `key_passphrase` names a secret (`env:NAME`, `file:PATH`) from which the key of the key file is derived.
+    """
 
     url: str = "sqlite:///ashiato-data/connector.db"
     directory: str = "ashiato-data"
     key_file: str = ""
+    key_passphrase: str = ""
 
 
 class ListenerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

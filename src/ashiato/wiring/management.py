@@ -1,0 +1,110 @@
+"""The management API, loaded when somebody first asks for it: other companies must not wait for its libraries."""
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import cast
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ashiato.api.management.gate import Gate, KeyList
+from ashiato.api.management.oidc import Fetch, FetchFailed, Oidc, OidcRules
+from ashiato.clients.egress import Egress, EgressError
+from ashiato.connector.problems import NotFound
+from ashiato.connector.records import ReceivedData
+from ashiato.stores.received_files import ReceivedFolder
+from ashiato.wiring.settings import ManagementSettings
+
+READ_BYTES = 256 * 1024
+
+
+class LazyApp:
+    """An ASGI application that is built, in a thread, at the first request."""
+
+    def __init__(self, module: str, build: Callable[[object], ASGIApp]) -> None:
+        self._module = module
+        self._build = build
+        self._app: ASGIApp | None = None
+        self._lock = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, the first of which waits for the load."""
+        await (await self.load())(scope, receive, send)
+
+    async def load(self) -> ASGIApp:
+        """The application."""
+        if self._app is None:
+            async with self._lock:
+                if self._app is None:
+                    module = await asyncio.to_thread(importlib.import_module, self._module)
+                    self._app = self._build(module)
+        return self._app
+
+
+def make_gate(settings: ManagementSettings, keys: KeyList, egress: Egress) -> Gate:
+    """Who may use the management API, by the settings."""
+    tokens = None
+    if settings.oidc is not None:
+        rules = OidcRules(
+            issuer=settings.oidc.issuer,
+            audience=settings.oidc.audience,
+            participants_claim=settings.oidc.participants_claim,
+            operator_scope=settings.oidc.operator_scope,
+        )
+        tokens = Oidc(rules, _fetch_by(egress))
+    return Gate(operator_key_hashes=settings.operator_key_sha256, participant_keys=keys, tokens=tokens)
+
+
+def _fetch_by(egress: Egress) -> Fetch:
+    async def fetch(url: str) -> bytes:
+        try:
+            response = await egress.request("GET", url)
+        except EgressError as error:
+            raise FetchFailed(str(error)) from error
+        if response.status != 200:
+            raise FetchFailed(f"{url} answered {response.status}")
+        return response.body
+
+    return fetch
+
+
+class ReceivedContents:
+    """The port `ReceivedContent` over the folder of received files."""
+
+    def __init__(self, folder: ReceivedFolder) -> None:
+        self._folder = folder
+
+    async def open(
+        self, participant_id: str, received: ReceivedData, start_bytes: int, end_bytes: int
+    ) -> AsyncIterator[bytes]:
+        """See `api.management.ports.ReceivedContent`."""
+        path = self._folder.path(participant_id, received.file_name)
+        position = start_bytes
+        while position < end_bytes:
+            chunk = await asyncio.to_thread(_read, path, position, min(READ_BYTES, end_bytes - position))
+            if not chunk:
+                raise NotFound(
+                    "The received data is not complete on this machine any more.", id=received.received_id
+                )
+            position += len(chunk)
+            yield chunk
+
+
+def _read(path: Path, position: int, size_bytes: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(position)
+            return file.read(size_bytes)
+    except FileNotFoundError:
+        raise NotFound("The received data is not on this machine any more.") from None
+
+
+def app_builder(*parts: object) -> Callable[[object], ASGIApp]:
+    """Builds the management application from its loaded module and what it works with."""
+
+    def build(module: object) -> ASGIApp:
+        create_app = cast(Callable[..., ASGIApp], getattr(module, "create_app"))  # noqa: B009  the module is a value here
+        return create_app(*parts)
+
+    return build
