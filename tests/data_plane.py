@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 from ashiato.api.abortable import AbortableHttpProtocol
 from ashiato.api.data import DataApi, DataSettings
 from ashiato.api.data_tokens import Doorkeeper
+from ashiato.api.inbox import InboxApi, InboxMeans, InboxSettings
 from ashiato.clients.egress import Egress, EgressRules
 from ashiato.clients.sources.factory import AssetSources
 from ashiato.connector.company import Company
@@ -27,15 +28,15 @@ from ashiato.connector.data_address import TokenDoor
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Moment, Store, UnitOfWork
 from ashiato.connector.records import AccessRecord, AgreementRecord, AgreementState, Asset, Event
-from ashiato.connector.sources import UnknownSecret
+from ashiato.connector.sources import SourceFactory, UnknownSecret
 from ashiato.connector.strategies import Automatic
 from ashiato.couriers.streaming import RunningStreams
 from ashiato.dsp import v2025_1 as wire
 from ashiato.dsp.messages import DataAddress
 from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
-from ashiato.outbox.deliveries import Delivery, DeliveryKind
 from ashiato.identity.signed_tokens import CannotResolve, SignedTokens
+from ashiato.outbox.deliveries import Delivery, DeliveryKind
 from ashiato.policy.builder import permit
 from ashiato.stores.engine import open_store
 from ashiato.trust.did import DidDocument, did_document, parse_did_document
@@ -176,6 +177,7 @@ class Side:
     files: FolderFiles
     folder: Path
     clock: Clock
+    sources: SourceFactory
     events: list[Event] = field(default_factory=list)
 
     def data_url(self, transfer_pid: str) -> str:
@@ -185,9 +187,7 @@ class Side:
         return await self.store.run(self.participant_id, work)
 
     async def accesses(self) -> list[AccessRecord]:
-        return await self.store.read(
-            self.participant_id, lambda uow: uow.transfers.list_accesses("", 1000)
-        )
+        return await self.store.read(self.participant_id, lambda uow: uow.transfers.list_accesses("", 1000))
 
     async def finished_accesses(self, count: int) -> list[AccessRecord]:
         """The records once `count` of them are finished: the last is written a moment after the last byte has left."""
@@ -199,9 +199,7 @@ class Side:
         raise AssertionError(f"{len(found)} accesses were finished, not {count}")
 
     async def agreement(self, agreement_id: str) -> AgreementRecord:
-        found = await self.store.read(
-            self.participant_id, lambda uow: uow.contracts.agreement(agreement_id)
-        )
+        found = await self.store.read(self.participant_id, lambda uow: uow.contracts.agreement(agreement_id))
         assert found is not None
         return found
 
@@ -251,6 +249,7 @@ async def running_side(
     *,
     clock: Clock | None = None,
     settings: DataSettings | None = None,
+    inbox_settings: InboxSettings | None = None,
     slowest_chunk_s: float = 60.0,
     recheck_every_s: float = 5.0,
     token_ttl_s: int = 300,
@@ -299,6 +298,16 @@ async def running_side(
             slowest_chunk_s=slowest_chunk_s,
             recheck_every_s=recheck_every_s,
         )
+        secrets = NamedSecrets({})
+        sources = AssetSources(
+            store=store,
+            egress=egress,
+            secrets=secrets,
+            folders={participant_id: folder},
+            disk_threads=threads,
+            sql_threads=threads,
+            clock_ms=clock.now_ms,
+        )
         side = Side(
             participant_id,
             role,
@@ -310,25 +319,28 @@ async def running_side(
             threads,
             egress,
             door,
-            NamedSecrets({}),
+            secrets,
             FolderFiles(folder / "received"),
             folder,
             clock,
+            sources,
         )
         store.subscribe(streams.listen)
         store.subscribe(side.events.append)
-        sources = AssetSources(
-            store=store,
-            egress=egress,
-            secrets=side.secrets,
-            folders={participant_id: folder},
-            disk_threads=threads,
-            sql_threads=threads,
-            clock_ms=clock.now_ms,
-        )
         doorkeeper = Doorkeeper(node, lambda _: key.verification_key())
         api = DataApi(node, doorkeeper, sources, streams, settings or DataSettings())
-        await stack.enter_async_context(_serving(Starlette(routes=api.routes()), bound))
+        inbox = InboxApi(
+            InboxMeans(
+                node=node,
+                doorkeeper=doorkeeper,
+                files=side.files,
+                uploads=streams,
+                threads=threads,
+                settings=inbox_settings or InboxSettings(),
+            )
+        )
+        app = Starlette(routes=[*api.routes(), *inbox.routes()])
+        await stack.enter_async_context(_serving(app, bound))
         yield side
 
 
@@ -361,14 +373,22 @@ async def make_deal(
     body: bytes | None = None,
     rules: Mapping[str, object] | None = None,
     consumer_id: str = CONSUMER,
-    wire_format: str = PULL,
-    push_address: DataAddress | None = None,
+    is_push: bool = False,
 ) -> Deal:
     """An asset, a finalized agreement over it and a started transfer, in the stores of both sides."""
     deal = Deal(
         asset.asset_id, f"urn:uuid:{uuid.uuid4()}", f"urn:uuid:{uuid.uuid4()}", f"urn:uuid:{uuid.uuid4()}"
     )
     now_ms = provider.clock.now_ms()
+    push_address: DataAddress | None = None
+    if is_push and consumer is not None:
+        push_address = consumer.door.push_address(
+            deal.consumer_pid,
+            provider.participant_id,
+            deal.agreement_id,
+            asset.asset_id,
+            consumer.clock.moment(),
+        )
     agreement = AgreementRecord(
         agreement_id=deal.agreement_id,
         role=Role.PROVIDER,
@@ -393,9 +413,9 @@ async def make_deal(
         peer_address=f"{consumer.root_url}/dsp" if consumer else "http://127.0.0.1:1/none",
         state=TransferState.STARTED,
         agreement_id=deal.agreement_id,
-        format=wire_format,
+        format=PUSH if is_push else PULL,
         data_address=push_address,
-        is_push=push_address is not None,
+        is_push=is_push,
         moved_by=Role.PROVIDER,
         created_ms=now_ms,
         updated_ms=now_ms,
@@ -422,9 +442,7 @@ async def make_deal(
             peer_address=f"{provider.root_url}/dsp",
             data_address=address,
         )
-        theirs = msgspec.structs.replace(
-            agreement, role=Role.CONSUMER, peer_id=provider.participant_id
-        )
+        theirs = msgspec.structs.replace(agreement, role=Role.CONSUMER, peer_id=provider.participant_id)
 
         def consume(uow: UnitOfWork) -> None:
             uow.contracts.put_agreement(theirs)
@@ -441,19 +459,21 @@ def token_of(provider: Side, deal: Deal, *, consumer_id: str = CONSUMER) -> str:
     )
 
 
-def pull_delivery(consumer: Side, deal: Deal, *, attempts_count: int = 0) -> Delivery:
-    """The order to pull, as a start of the transfer puts it into the outbox."""
-    now_ms = consumer.clock.now_ms()
+def data_delivery(side: Side, deal: Deal, *, attempts_count: int = 0) -> Delivery:
+    """The order to pull or to push, as a start of the transfer puts it into the outbox."""
+    now_ms = side.clock.now_ms()
+    is_provider = side.role is Role.PROVIDER
+    own_pid = deal.provider_pid if is_provider else deal.consumer_pid
     return Delivery(
         delivery_id=f"urn:uuid:{uuid.uuid4()}",
-        participant_id=consumer.participant_id,
-        kind=DeliveryKind.PULL,
-        process_id=f"data:{deal.consumer_pid}",
+        participant_id=side.participant_id,
+        kind=DeliveryKind.PUSH if is_provider else DeliveryKind.PULL,
+        process_id=f"data:{own_pid}",
         sequence=0,
         message_name="data",
         address="",
         audience="",
-        body=deal.consumer_pid.encode(),
+        body=own_pid.encode(),
         created_ms=now_ms,
         due_ms=now_ms,
         attempts_count=attempts_count,

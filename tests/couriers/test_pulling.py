@@ -3,12 +3,10 @@
 import hashlib
 import random
 
-import pytest
-
 from ashiato.connector.records import Asset, ReceivedData
 from ashiato.couriers.delivering import Verdict
 from ashiato.couriers.pulling import Puller, PullMeans
-from tests.data_plane import Side, make_deal, pull_delivery
+from tests.data_plane import Side, data_delivery, make_deal
 
 RECORD = b'{"footprint": "73.4"}'
 RECORD_ASSET = Asset(asset_id="powder", title="NMC811", source={"kind": "record"})
@@ -28,7 +26,7 @@ async def received_by(side: Side) -> list[ReceivedData]:
 
 async def test_a_record_is_pulled_verified_and_receipted(provider: Side, consumer: Side) -> None:
     deal = await make_deal(provider, consumer, RECORD_ASSET, body=RECORD)
-    outcome = await puller_of(consumer).deliver(pull_delivery(consumer, deal))
+    outcome = await puller_of(consumer).deliver(data_delivery(consumer, deal))
     assert outcome.verdict is Verdict.DONE
     (received,) = await received_by(consumer)
     assert consumer.files.content(received.file_name) == RECORD
@@ -48,7 +46,7 @@ async def test_a_large_file_is_pulled(provider: Side, consumer: Side) -> None:
     (provider.folder / "big.bin").write_bytes(content)
     asset = Asset(asset_id="big", title="big", source={"kind": "file", "path": "big.bin"})
     deal = await make_deal(provider, consumer, asset)
-    outcome = await puller_of(consumer).deliver(pull_delivery(consumer, deal))
+    outcome = await puller_of(consumer).deliver(data_delivery(consumer, deal))
     assert outcome.verdict is Verdict.DONE
     (received,) = await received_by(consumer)
     assert consumer.files.content(received.file_name) == content

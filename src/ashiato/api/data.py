@@ -94,7 +94,7 @@ class Endpoint:
             await self._handler(scope, receive, send, request)
         except Refused as error:
             log.info("data refused", path=scope["path"], code=error.refusal.code, why=error.refusal.reason)
-            await answers.send_problem(send, error.refusal)
+            await answers.send_problem(send, error.refusal, closes=request.method not in _READ_METHODS)
         except (SourceUnavailable, BadSource) as error:
             log.warning("source unavailable", path=scope["path"], why=str(error))
             await answers.send_problem(send, SOURCE_DOWN)

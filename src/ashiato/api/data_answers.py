@@ -40,8 +40,8 @@ def refuse(status_code: int, code: str, reason: str) -> Refused:
     return Refused(Refusal(status_code=status_code, code=code, reason=reason))
 
 
-async def send_problem(send: Send, refusal: Refusal, *, with_body: bool = True) -> None:
-    """The problem document of a refusal."""
+async def send_problem(send: Send, refusal: Refusal, *, closes: bool = False) -> None:
+    """The problem document of a refusal. With `closes` the connection ends, for a body that nobody will read."""
     body = msgspec.json.encode(
         {
             "type": "about:blank",
@@ -58,8 +58,10 @@ async def send_problem(send: Send, refusal: Refusal, *, with_body: bool = True) 
         headers.append((b"www-authenticate", challenge.encode()))
     if refusal.allowed_methods:
         headers.append((b"allow", ", ".join(refusal.allowed_methods).encode()))
+    if closes:
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": refusal.status_code, "headers": headers})
-    await send({"type": "http.response.body", "body": body if with_body else b""})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def send_json(

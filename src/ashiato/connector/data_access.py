@@ -260,6 +260,10 @@ def tell_access(
 
 NOT_FOUND = Refusal(status_code=404, code="not-found", reason="There is no such transfer.")
 
+AGREEMENT_ENDED = Refusal(
+    status_code=403, code="agreement-ended", reason="The agreement has ended; negotiate a new one."
+)
+
 _STATE_REFUSALS = {
     TransferState.REQUESTED: ("transfer-not-started", "The transfer has not been started yet."),
     TransferState.SUSPENDED: (
@@ -269,6 +273,12 @@ _STATE_REFUSALS = {
     TransferState.COMPLETED: ("transfer-ended", "The transfer is completed; request a new one."),
     TransferState.TERMINATED: ("transfer-ended", "The transfer was terminated; request a new one."),
 }
+
+
+def state_refusal(state: TransferState) -> Refusal:
+    """Why no data flows in this state, which is not STARTED."""
+    code, reason = _STATE_REFUSALS[state]
+    return Refusal(status_code=403, code=code, reason=reason)
 
 
 class _Use(msgspec.Struct, frozen=True, kw_only=True):
@@ -333,10 +343,7 @@ def _standing(uow: UnitOfWork, grant: Grant, method: str) -> _Standing | Refusal
 
 
 def _transfer_refusal(transfer: TransferProcess) -> Refusal | None:
-    if transfer.state is TransferState.STARTED:
-        return None
-    code, reason = _STATE_REFUSALS[transfer.state]
-    return Refusal(status_code=403, code=code, reason=reason)
+    return None if transfer.state is TransferState.STARTED else state_refusal(transfer.state)
 
 
 def _agreement_refusal(agreement: AgreementRecord | None) -> Refusal | None:
@@ -346,11 +353,7 @@ def _agreement_refusal(agreement: AgreementRecord | None) -> Refusal | None:
         return Refusal(
             status_code=403, code="agreement-not-finalized", reason="The agreement is not finalized yet."
         )
-    if agreement.state is not AgreementState.ACTIVE:
-        return Refusal(
-            status_code=403, code="agreement-ended", reason="The agreement has ended; negotiate a new one."
-        )
-    return None
+    return None if agreement.state is AgreementState.ACTIVE else AGREEMENT_ENDED
 
 
 def _decide(

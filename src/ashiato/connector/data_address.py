@@ -20,7 +20,11 @@ _PREFIXES = ("https://w3id.org/edc/v0.0.1/ns/", "https://w3id.org/tractusx/auth/
 
 
 class DataEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where data is fetched from or sent to. `expires_ms` is a hint of the other side; None when it gave none."""
+    """Where data is fetched from or sent to. `expires_ms` is a hint of the other side; None when it gave none.
+
+    `method` and `is_resumable` say how a push is made: resumable means that HEAD tells how much is there (`Upload-Offset`) and
+    that PUT with `Content-Range` goes on behind it.
+    """
 
     url: str
     authorization: str
@@ -28,6 +32,8 @@ class DataEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     renewal_url: str | None = None
     expires_ms: int | None = None
     wants_proof: bool = False
+    method: str = "POST"
+    is_resumable: bool = False
 
 
 class TokenDoor(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,12 +58,14 @@ class TokenDoor(msgspec.Struct, frozen=True, kw_only=True):
     ) -> DataAddress:
         """What a provider needs to push to us under a transfer that we are about to request."""
         url = f"{self.inbox_url}/{quote(transfer_pid, safe='')}"
-        return self._address(
+        address = self._address(
             url,
             self.token(transfer_pid, peer_id, agreement_id, asset_id, moment),
             moment,
             renewal_url=f"{url}/token",
         )
+        properties = {**address.properties, "method": "PUT", "resumable": "true"}
+        return msgspec.structs.replace(address, properties=properties)
 
     def token(self, transfer_pid: str, peer_id: str, agreement_id: str, asset_id: str, moment: Moment) -> str:
         """A fresh access token for `peer_id`, bound to the transfer, the agreement and the asset."""
@@ -112,6 +120,8 @@ def read_address(address: DataAddress | None, received_ms: int | None = None) ->
         renewal_url=properties.get("refreshEndpoint") or None,
         expires_ms=None if lifetime_s is None or received_ms is None else received_ms + lifetime_s * 1000,
         wants_proof=properties.get("proofOfPossession", "").lower() == "dpop",
+        method="PUT" if properties.get("method", "").upper() == "PUT" else "POST",
+        is_resumable=properties.get("resumable", "").lower() == "true",
     )
 
 

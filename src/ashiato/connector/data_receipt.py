@@ -4,9 +4,17 @@ import msgspec
 
 from ashiato.connector import transfers
 from ashiato.connector.company import Company, tell
-from ashiato.connector.data_access import AccessOutcome, tell_access
+from ashiato.connector.data_access import (
+    AGREEMENT_ENDED,
+    NOT_FOUND,
+    AccessOutcome,
+    Grant,
+    Refusal,
+    state_refusal,
+    tell_access,
+)
 from ashiato.connector.ports import Moment, UnitOfWork
-from ashiato.connector.records import AccessRecord, Event, ReceivedData
+from ashiato.connector.records import AccessRecord, AgreementState, Event, ReceivedData
 from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
 
@@ -32,12 +40,59 @@ class Landed(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class Incoming(msgspec.Struct, frozen=True):
+    """A push under way: the entity tag of what is coming in, or the receipt when all of it came already."""
+
+    transfer: TransferProcess
+    etag: str | None
+    received: ReceivedData | None
+
+
 def expected(uow: UnitOfWork, own_pid: str) -> TransferProcess | None:
     """The consumer's transfer, when data may still come in under it and has not come in yet."""
     transfer = uow.transfers.get(own_pid)
     if transfer is None or transfer.role is not Role.CONSUMER or transfer.state is not TransferState.STARTED:
         return None
     return None if "received_id" in uow.transfers.context(own_pid) else transfer
+
+
+def incoming(uow: UnitOfWork, grant: Grant) -> Incoming | Refusal:
+    """What is known of a push that the grant opens: only for the counterparty of a started transfer that asked for a push."""
+    transfer = uow.transfers.get(grant.transfer_pid)
+    if (
+        transfer is None
+        or transfer.role is not Role.CONSUMER
+        or not transfer.is_push
+        or (transfer.peer_id, transfer.agreement_id) != (grant.consumer, grant.agreement_id)
+    ):
+        return NOT_FOUND
+    context = uow.transfers.context(transfer.own_pid)
+    if (received_id := context.get("received_id")) is not None:
+        return Incoming(transfer, None, uow.transfers.received(str(received_id)))
+    agreement = uow.contracts.agreement(transfer.agreement_id)
+    if agreement is None or agreement.state is not AgreementState.ACTIVE:
+        return AGREEMENT_ENDED
+    if transfer.state is not TransferState.STARTED:
+        return state_refusal(transfer.state)
+    etag = context.get("push_etag")
+    return Incoming(transfer, etag if isinstance(etag, str) else None, None)
+
+
+def begin_push(uow: UnitOfWork, own_pid: str, etag: str | None) -> None:
+    """Remember which representation is coming in, so that a broken push is only continued with the same."""
+    uow.transfers.put_context(own_pid, {**uow.transfers.context(own_pid), "push_etag": etag})
+
+
+def renewable_push(uow: UnitOfWork, caller_id: str, own_pid: str) -> tuple[TransferProcess, str] | Refusal:
+    """The transfer of the provider `caller_id` and its asset's id, for a fresh token; it may ask as often as it likes."""
+    transfer = uow.transfers.get(own_pid)
+    if transfer is None or transfer.role is not Role.CONSUMER or not transfer.is_push:
+        return NOT_FOUND
+    if transfer.peer_id != caller_id:
+        return NOT_FOUND
+    if transfer.state.is_terminal:
+        return state_refusal(transfer.state)
+    return transfer, _asset_id(uow, transfer)
 
 
 def note_attempt(uow: UnitOfWork, transfer: TransferProcess, attempt: Attempt, now_ms: int) -> None:

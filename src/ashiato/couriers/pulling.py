@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Executor
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -20,25 +20,25 @@ import structlog
 from ashiato.clients.egress import Egress, EgressRefused, EgressStream, Unreachable
 from ashiato.connector import data_receipt
 from ashiato.connector.data_access import AccessOutcome
-from ashiato.connector.data_address import DataEndpoint, read_address, with_token
+from ashiato.connector.data_address import read_address
 from ashiato.connector.data_receipt import Attempt, Landed
 from ashiato.connector.node import Node, Tenant
-from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import Invalid
 from ashiato.connector.ranges import content_range
 from ashiato.connector.sources import ReceivedFiles, ReceivedPart
+from ashiato.couriers.data_credentials import DataCredentials, Prover
 from ashiato.couriers.delivering import Outcome, Verdict
 from ashiato.couriers.streaming import RunningStreams, wait_for_either
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.facts.strict_json import MalformedJson, parse_strict
 from ashiato.outbox.deliveries import Delivery
+from ashiato.stores.part_writing import PartWriter
 
-BATCH_BYTES = 1024 * 1024
 PROGRESS_EVERY_S = 1.0
 PAUSE_AFTER_BREAK_S = 0.2
 MOST_CORRUPT_COUNT = 3
 MOST_NOT_FOUND_COUNT = 5
-RENEW_BEFORE_EXPIRY_MS = 10_000
 LONGEST_REASON_LENGTH_COUNT = 300
 
 T = TypeVar("T")
@@ -46,13 +46,6 @@ log = structlog.get_logger()
 
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):")
 _ETAG = re.compile(r'"[\x21\x23-\x7e]{1,256}"')
-
-
-class Prover(Protocol):
-    """Port: proves to the provider that we hold the key of the participant for whom the access token was made."""
-
-    def proof_for(self, participant_id: str, method: str, url: str, access_token: str, moment: Moment) -> str:
-        """The value of the `DPoP` header for one request (RFC 9449)."""
 
 
 class PullSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,41 +133,45 @@ class _Pull:
         self._participant_id = tenant.participant_id
         self._transfer = transfer
         self._tries_count = delivery.attempts_count
-        self._endpoint: DataEndpoint
+        self._credentials: DataCredentials
         self._etag: str | None = None
-        self._writing: asyncio.Future[None] | None = None
         self._told_s = 0.0
 
     async def run(self) -> Outcome:
         try:
-            self._endpoint = read_address(self._transfer.data_address, self._transfer.updated_ms)
+            endpoint = read_address(self._transfer.data_address, self._transfer.updated_ms)
         except Invalid as error:
             return self._give_up(error.sentence)
+        self._credentials = DataCredentials(
+            self._node,
+            self._means.egress,
+            self._means.prover,
+            self._participant_id,
+            self._transfer.peer_id,
+            endpoint,
+        )
         part = await self._in_thread(self._means.files.part, self._participant_id, self._transfer.own_pid)
         try:
             self._etag = await self._known_etag()
             return await self._loop(part)
+        except OSError as error:
+            return self._again(f"the disk does not take the data: {error.strerror}")
         finally:
-            await self._written()
             await asyncio.shield(self._in_thread(part.close))
 
     async def _loop(self, part: ReceivedPart) -> Outcome:
-        corrupt_count = renewed_count = 0
+        corrupt_count = 0
         while True:
-            if self._expires_soon() and renewed_count == 0:
-                renewed_count += 1
-                await self._renew()
+            await self._credentials.refresh()
             match await self._request(part):
                 case _Ended(outcome):
                     return outcome
                 case _Renew(why):
-                    renewed_count += 1
-                    if renewed_count > 2 or not await self._renew():
+                    if not await self._credentials.renew():
                         return self._again(why)
                 case _Broke(why, received_bytes):
                     if received_bytes == 0:
                         return self._again(why)
-                    renewed_count = 0
                     await asyncio.sleep(PAUSE_AFTER_BREAK_S)
                 case _Whole() as whole:
                     landed = await self._land(part, whole)
@@ -182,23 +179,20 @@ class _Pull:
                         return landed
                     corrupt_count += 1
                     if corrupt_count == MOST_CORRUPT_COUNT:
-                        reason = "what came does not have the hash that the provider named"
-                        return self._give_up(reason)
+                        return self._give_up("what came does not have the hash that the provider named")
 
     async def _request(self, part: ReceivedPart) -> _Step:
-        headers = {"Authorization": self._endpoint.authorization} if self._endpoint.authorization else {}
+        headers = self._credentials.headers("GET")
         if self._etag is not None:
             headers |= {"Range": f"bytes={part.size_bytes}-", "If-Range": self._etag}
         elif part.size_bytes:
             await self._in_thread(part.restart)
-        if self._endpoint.wants_proof and self._means.prover is not None:
-            headers["DPoP"] = self._means.prover.proof_for(
-                self._participant_id, "GET", self._endpoint.url, self._endpoint.token, self._node.moment()
-            )
-        most_bytes = self._means.settings.most_received_bytes
         try:
             async with self._means.egress.stream(
-                "GET", self._endpoint.url, headers=headers, max_response_bytes=most_bytes
+                "GET",
+                self._credentials.endpoint.url,
+                headers=headers,
+                max_response_bytes=self._means.settings.most_received_bytes,
             ) as answer:
                 return await self._read(part, answer)
         except Unreachable as error:
@@ -222,6 +216,7 @@ class _Pull:
             return await self._beyond(part, answer)
         else:
             return await self._refused(answer)
+        self._credentials.succeeded()
         await self._remember(_etag(answer.headers))
         attempt, why = await self._receive(part, answer)
         if why is None and whole_bytes is not None and part.size_bytes != whole_bytes:
@@ -236,32 +231,22 @@ class _Pull:
     async def _receive(self, part: ReceivedPart, answer: EgressStream) -> tuple[Attempt, str | None]:
         """The attempt, and why it broke off (None = the answer ended in peace)."""
         moment = self._node.moment()
-        start_bytes = part.size_bytes
-        # From the first byte on, the hash of the part is the hash of the attempt.
-        own_hash = hashlib.sha256() if start_bytes else None
-        batch: list[bytes] = []
-        batch_bytes = received_bytes = 0
+        writer = PartWriter(part, self._means.threads)
         why: str | None = None
         try:
             async for chunk in answer.chunks():
-                batch.append(chunk)
-                batch_bytes += len(chunk)
-                received_bytes += len(chunk)
-                if batch_bytes >= BATCH_BYTES:
-                    await self._write(part, own_hash, batch)
-                    batch, batch_bytes = [], 0
-                    await self._tell_progress(start_bytes + received_bytes)
+                if await writer.feed(chunk):
+                    await self._tell_progress(writer.start_bytes + writer.fed_bytes)
         except Unreachable as error:
             why = str(error)
-        await self._write(part, own_hash, batch)
-        await self._written()
-        sha256 = own_hash.hexdigest() if own_hash else await self._in_thread(part.sha256)
+        finally:
+            await writer.settle()
         attempt = Attempt(
             access_id=moment.fresh_id(),
             method="GET",
-            range_start_bytes=start_bytes,
-            received_bytes=received_bytes,
-            sha256=sha256,
+            range_start_bytes=writer.start_bytes,
+            received_bytes=writer.fed_bytes,
+            sha256=await writer.sha256(),
             outcome=AccessOutcome.COMPLETE,
             started_ms=moment.now_ms,
         )
@@ -329,13 +314,10 @@ class _Pull:
         """The hash of the whole, for providers that know it only after they sent it once."""
         if self._etag is None:
             return None
-        headers = {"Authorization": self._endpoint.authorization} if self._endpoint.authorization else {}
-        if self._endpoint.wants_proof and self._means.prover is not None:
-            headers["DPoP"] = self._means.prover.proof_for(
-                self._participant_id, "HEAD", self._endpoint.url, self._endpoint.token, self._node.moment()
-            )
         try:
-            answer = await self._means.egress.request("HEAD", self._endpoint.url, headers=headers)
+            answer = await self._means.egress.request(
+                "HEAD", self._credentials.endpoint.url, headers=self._credentials.headers("HEAD")
+            )
         except (Unreachable, EgressRefused):
             return None
         same = answer.status == 200 and _etag(answer.headers) == self._etag
@@ -353,37 +335,6 @@ class _Pull:
         return lambda uow: data_receipt.give_up(
             uow, self._tenant.company, own_pid, f"The data could not be fetched: {reason}", moment
         )
-
-    def _expires_soon(self) -> bool:
-        expires_ms = self._endpoint.expires_ms
-        if expires_ms is None or self._endpoint.renewal_url is None:
-            return False
-        return self._node.moment().now_ms >= expires_ms - RENEW_BEFORE_EXPIRY_MS
-
-    async def _renew(self) -> bool:
-        """Ask the provider for a fresh access token; a lost answer is asked for again at the next try."""
-        url = self._endpoint.renewal_url
-        if url is None:
-            return False
-        moment = self._node.moment()
-        authorization = await self._node.identity.token_for(
-            self._participant_id, self._transfer.peer_id, moment.now_ms, moment.fresh_id()
-        )
-        try:
-            answer = await self._means.egress.request(
-                "POST", url, headers={"Authorization": authorization}, body=b"", max_response_bytes=65_536
-            )
-            document = parse_strict(answer.body) if answer.status == 200 else None
-        except (Unreachable, EgressRefused, MalformedJson) as error:
-            log.info("token not renewed", transfer=self._transfer.own_pid, why=str(error))
-            return False
-        if not isinstance(document, Mapping) or not isinstance(token := document.get("access_token"), str):
-            log.info("token not renewed", transfer=self._transfer.own_pid, status=answer.status)
-            return False
-        lifetime_s = document.get("expires_in")
-        expires_ms = moment.now_ms + lifetime_s * 1000 if isinstance(lifetime_s, int) else None
-        self._endpoint = with_token(self._endpoint, token, expires_ms)
-        return True
 
     async def _known_etag(self) -> str | None:
         context = await self._node.store.read(
@@ -421,28 +372,8 @@ class _Pull:
             lambda uow: data_receipt.note_progress(uow, self._transfer.own_pid, received_bytes, now_ms),
         )
 
-    async def _write(self, part: ReceivedPart, own_hash: "hashlib._Hash | None", batch: list[bytes]) -> None:
-        """Write and hash a batch in a thread while the next one comes in."""
-        await self._written()
-        loop = asyncio.get_running_loop()
-        self._writing = loop.run_in_executor(self._means.threads, _append, part, own_hash, batch)
-
-    async def _written(self) -> None:
-        if self._writing is not None:
-            # The thread goes on whatever happens to this task, so it is waited for in any case.
-            await asyncio.wait({self._writing})
-            self._writing.result()
-            self._writing = None
-
     def _in_thread(self, work: Callable[..., T], *arguments: object) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._means.threads, work, *arguments)
-
-
-def _append(part: ReceivedPart, own_hash: "hashlib._Hash | None", batch: list[bytes]) -> None:
-    data = batch[0] if len(batch) == 1 else b"".join(batch)
-    part.append(data)
-    if own_hash is not None:
-        own_hash.update(data)
 
 
 def _length(header: str | None) -> int | None:

@@ -76,12 +76,13 @@ class RunningStreams:
         agreement_id: str | None = None,
         reason: str,
     ) -> int:
-        """Stop the streams of one transfer or one agreement; returns how many."""
+        """Stop the streams of one transfer, of one agreement, or all of the participant; returns how many."""
         found = [
             stream
             for stream in self._streams
             if stream.participant_id == participant_id
-            and (stream.transfer_pid == transfer_pid or stream.agreement_id == agreement_id)
+            and (transfer_pid is None or stream.transfer_pid == transfer_pid)
+            and (agreement_id is None or stream.agreement_id == agreement_id)
         ]
         for stream in found:
             stream.stop(reason)
