@@ -1,6 +1,7 @@
 """The courier: drains the outbox, from the commit on, in the order of each process, with retries and reconciliation."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 
@@ -12,7 +13,8 @@ from ashiato.connector.ports import UnitOfWork
 from ashiato.outbox.deliveries import LEASE_MS, Delivery, DeliveryKind, next_try_ms
 
 MOST_CLAIMED_COUNT = 200
-IDLE_CHECK_S = 3600.0
+# Nothing wakes this node when another one dies with deliveries on lease: it looks as often as a lease ends.
+IDLE_CHECK_S = LEASE_MS / 1000
 
 log = structlog.get_logger()
 
@@ -26,7 +28,11 @@ class Verdict(StrEnum):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of one try. `record` is run in the transaction that forgets the delivery (DONE and NEVER)."""
+    """The end of one try. `record` is run in the transaction that forgets the delivery for good.
+
+    That is so for DONE, and for NEVER or after the last AGAIN, unless the delivery was withdrawn in the meantime: the
+    counterparty has then gone on without it, and its failure means nothing any more.
+    """
 
     verdict: Verdict
     why: str = ""
@@ -43,6 +49,9 @@ class Courier:
         self._node = node
         self._handlers = handlers
         self._busy: set[str] = set()
+        # Short deliveries under way and queued, by participant: a thousand of one do not stand before the first of another.
+        self._under_way: dict[str, int] = {}
+        self._queued: dict[str, deque[Delivery]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
@@ -65,28 +74,55 @@ class Courier:
         if delivery.delivery_id in self._busy or self._closing:
             return
         self._busy.add(delivery.delivery_id)
+        owner = delivery.participant_id
+        if not _is_long(delivery) and self._under_way.get(owner, 0) >= MOST_AT_ONCE_COUNT:
+            self._queued.setdefault(owner, deque()).append(delivery)
+            return
+        self._start_delivery(delivery)
+
+    def _start_delivery(self, delivery: Delivery) -> None:
+        if not _is_long(delivery):
+            self._under_way[delivery.participant_id] = self._under_way.get(delivery.participant_id, 0) + 1
         task = asyncio.create_task(self._deliver(delivery))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _ended(self, delivery: Delivery) -> None:
+        self._busy.discard(delivery.delivery_id)
+        if _is_long(delivery):
+            return
+        owner = delivery.participant_id
+        self._under_way[owner] -= 1
+        queued = self._queued.get(owner)
+        if queued:
+            self._start_delivery(queued.popleft())
+        else:
+            self._queued.pop(owner, None)
+            if self._under_way[owner] == 0:
+                del self._under_way[owner]
 
     async def _deliver(self, delivery: Delivery) -> None:
         next_delivery: Delivery | None = None
         heartbeat = asyncio.create_task(self._keep_lease(delivery)) if _is_long(delivery) else None
         try:
-            outcome = await self._try(delivery)
-            next_delivery = await self._settle(delivery, outcome)
+            next_delivery = await self.make(delivery)
         except Exception:
             # The border of this delivery: a store that is away, or a defect, must not end the courier. The lease ends,
             # and the timer brings the delivery again.
             log.exception(
                 "delivery failed", delivery=delivery.delivery_id, participant=delivery.participant_id
             )
+            self._wake.set()
         finally:
             if heartbeat is not None:
                 heartbeat.cancel()
-            self._busy.discard(delivery.delivery_id)
+            self._ended(delivery)
         if next_delivery is not None:
             self._take(next_delivery)
+
+    async def make(self, delivery: Delivery) -> Delivery | None:
+        """One try of a delivery and what follows from it; returns the next of its process when it can be made now."""
+        return await self._settle(delivery, await self._try(delivery))
 
     async def _try(self, delivery: Delivery) -> Outcome:
         handler = self._handlers.get(delivery.kind)
@@ -114,7 +150,8 @@ class Courier:
             if again_ms is not None:
                 uow.outbox.reschedule(delivery.delivery_id, delivery.attempts_count + 1, again_ms)
                 return None
-            if outcome.record is not None:
+            counts = outcome.verdict is Verdict.DONE or uow.outbox.get(delivery.delivery_id) is not None
+            if outcome.record is not None and counts:
                 outcome.record(uow)
             return uow.outbox.remove(delivery.delivery_id)
 
@@ -131,7 +168,13 @@ class Courier:
             def keep(uow: UnitOfWork, due_ms: int = due_ms) -> None:
                 uow.outbox.reschedule(delivery.delivery_id, delivery.attempts_count, due_ms)
 
-            await self._node.store.run(delivery.participant_id, keep)
+            try:
+                await self._node.store.run(delivery.participant_id, keep)
+            except Exception:
+                # The store is away: a few of these may be missed before the lease ends.
+                log.exception(
+                    "lease not kept", delivery=delivery.delivery_id, participant=delivery.participant_id
+                )
 
     async def _run_timer(self) -> None:
         while True:

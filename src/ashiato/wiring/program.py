@@ -17,6 +17,7 @@ from ashiato.api.data import DataApi, DataSettings
 from ashiato.api.data_tokens import Doorkeeper
 from ashiato.api.management.gate import Gate, KeyList
 from ashiato.api.protocol import BASE, ProtocolApi
+from ashiato.api.turns import Turns, participant_of_management, participant_of_protocol
 from ashiato.clients.did_web import DidCacheRules, DidResolver
 from ashiato.clients.egress import Egress, EgressRules
 from ashiato.clients.sources.factory import AssetSources
@@ -151,11 +152,13 @@ class Program:
         self._closers += [courier.close, teller.close, _canceller(purging)]
         app = Starlette(routes=[*ProtocolApi(self.node).routes(), *self._data_routes(streams, disk_threads)])
         concurrent_count = self.settings.limits.concurrent_requests_count
-        self._listeners.append(Listener(self.bound, self.settings.protocol, app, concurrent_count))
+        protocol = Turns(app, participant_of_protocol)
+        self._listeners.append(Listener(self.bound, self.settings.protocol, protocol, concurrent_count))
         parts = (
             self.node, self._gate, self.registry, self.partners, self.waiter, ReceivedContents(self.files),
         )  # fmt: skip
-        management = LazyApp("ashiato.api.management.app", app_builder(*parts))
+        loaded = LazyApp("ashiato.api.management.app", app_builder(*parts))
+        management = Turns(loaded, participant_of_management)
         self._listeners.append(
             Listener(self.management_bound, self.settings.management, management, concurrent_count)
         )
