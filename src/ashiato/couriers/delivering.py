@@ -13,6 +13,7 @@ from ashiato.connector.ports import UnitOfWork
 from ashiato.outbox.deliveries import LEASE_MS, Delivery, DeliveryKind, next_try_ms
 
 MOST_CLAIMED_COUNT = 200
+MOST_AT_ONCE_COUNT = 16
 # Nothing wakes this node when another one dies with deliveries on lease: it looks as often as a lease ends.
 IDLE_CHECK_S = LEASE_MS / 1000
 
