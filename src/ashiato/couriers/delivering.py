@@ -41,6 +41,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Handler = Callable[[Delivery], Awaitable[Outcome]]
+Lane = tuple[str, str]
 
 
 class Courier:
@@ -50,9 +51,10 @@ class Courier:
         self._node = node
         self._handlers = handlers
         self._busy: set[str] = set()
-        # Short deliveries under way and queued, by participant: a thousand of one do not stand before the first of another.
-        self._under_way: dict[str, int] = {}
-        self._queued: dict[str, deque[Delivery]] = {}
+        # Short deliveries under way and queued, by lane: a thousand of one participant do not stand before the first of
+        # another, and a counterparty that does not answer holds up no other.
+        self._under_way: dict[Lane, int] = {}
+        self._queued: dict[Lane, deque[Delivery]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._timer: asyncio.Task[None] | None = None
@@ -75,15 +77,16 @@ class Courier:
         if delivery.delivery_id in self._busy or self._closing:
             return
         self._busy.add(delivery.delivery_id)
-        owner = delivery.participant_id
-        if not _is_long(delivery) and self._under_way.get(owner, 0) >= MOST_AT_ONCE_COUNT:
-            self._queued.setdefault(owner, deque()).append(delivery)
+        lane = _lane(delivery)
+        if not _is_long(delivery) and self._under_way.get(lane, 0) >= MOST_AT_ONCE_COUNT:
+            self._queued.setdefault(lane, deque()).append(delivery)
             return
         self._start_delivery(delivery)
 
     def _start_delivery(self, delivery: Delivery) -> None:
         if not _is_long(delivery):
-            self._under_way[delivery.participant_id] = self._under_way.get(delivery.participant_id, 0) + 1
+            lane = _lane(delivery)
+            self._under_way[lane] = self._under_way.get(lane, 0) + 1
         task = asyncio.create_task(self._deliver(delivery))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -92,15 +95,15 @@ class Courier:
         self._busy.discard(delivery.delivery_id)
         if _is_long(delivery):
             return
-        owner = delivery.participant_id
-        self._under_way[owner] -= 1
-        queued = self._queued.get(owner)
+        lane = _lane(delivery)
+        self._under_way[lane] -= 1
+        queued = self._queued.get(lane)
         if queued:
             self._start_delivery(queued.popleft())
         else:
-            self._queued.pop(owner, None)
-            if self._under_way[owner] == 0:
-                del self._under_way[owner]
+            self._queued.pop(lane, None)
+            if self._under_way[lane] == 0:
+                del self._under_way[lane]
 
     async def _deliver(self, delivery: Delivery) -> None:
         next_delivery: Delivery | None = None
@@ -201,6 +204,10 @@ class Courier:
         if next_ms is None:
             return IDLE_CHECK_S
         return min(max(next_ms - now_ms, 20) / 1000, IDLE_CHECK_S)
+
+
+def _lane(delivery: Delivery) -> Lane:
+    return delivery.participant_id, delivery.audience or delivery.address
 
 
 def _is_long(delivery: Delivery) -> bool:
