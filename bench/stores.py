@@ -100,6 +100,12 @@ async def work(store: SqlStore, number: int, count: int) -> None:
         await store.run(PARTICIPANT, step)
 
 
+def forget_deliveries(uow: UnitOfWork) -> None:
+    """Empty the outbox, which is short in life."""
+    for number in range(max(CONCURRENCIES)):
+        uow.outbox.remove_of_process(f"own-{number}")
+
+
 def server_cpu_s(folder: str) -> float:
     """CPU of the PostgreSQL processes whose data lie in `folder`, those that ended included."""
     total_s = 0.0
@@ -131,9 +137,7 @@ async def measure(url: str, folder: str) -> None:
                 f"   server CPU {server_ms:6.3f} ms   {1000 / wall_ms:7.0f}/s",
                 flush=True,
             )
-            await store.run(
-                PARTICIPANT, lambda uow: [uow.outbox.remove_of_process(f"own-{n}") for n in range(64)]
-            )
+            await store.run(PARTICIPANT, forget_deliveries)
     finally:
         await store.close()
 

@@ -1,6 +1,7 @@
 """The store of one connector process: units of work run on threads of their own, the event loop only hands them over."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,12 +21,16 @@ from ashiato.stores.sqlite import SqliteFile
 from ashiato.stores.unit_of_work import SqlUnitOfWork
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 SQLITE_READERS_COUNT = 2
 POSTGRESQL_WRITERS_COUNT = 2
 POSTGRESQL_READERS_COUNT = 3
 MOST_JOBS_PER_COMMIT_COUNT = 64
 PURGED_AT_ONCE_COUNT = 1000
+# A thread that comes back from the database waits this long for the interpreter while the event loop computes. With Python's
+# 5 ms a busy connector made 490 units of work a second on SQLite and 340 on PostgreSQL, with 0.1 ms 790 and 710.
+SWITCH_INTERVAL_S = 0.0001
 
 
 class Runner(Protocol):
@@ -38,19 +43,29 @@ class Runner(Protocol):
         """Give the connection back."""
 
 
+class Writer(Runner, Protocol):
+    """A connection that runs jobs which write."""
+
+    def tell_others(self, jobs: Sequence[Job]) -> None:
+        """Send the events of `jobs`, whose end was told here, to other processes."""
+
+
 class Database(Protocol):
     """An opened and migrated database."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """The last act of the store."""
 
 
 async def open_store(url: str, node_id: str) -> "SqlStore":
     """Open the database at `url` (`sqlite:///…` or `postgresql://…`), bring its schema up to date, recover its leases.
 
+    Sets the interpreter's switch interval, for the whole process.
+
     `node_id` names this process among those on the same database and is the same after a restart. Raises `BadStoreUrl`,
     `StoreUnavailable`, `StoreInUse`, `StoreTooNew`: the operator must act.
     """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -64,18 +79,24 @@ async def open_store(url: str, node_id: str) -> "SqlStore":
     # Loaded on first use: a connector on SQLite does without the driver.
     from ashiato.stores.postgresql import PostgresqlDatabase
 
-    database = await asyncio.to_thread(PostgresqlDatabase, url, node_id)
-    return SqlStore(
+    database = PostgresqlDatabase(url, node_id)
+    store = SqlStore(
         database,
         [database.writer() for _ in range(POSTGRESQL_WRITERS_COUNT)],
         [database.reader() for _ in range(POSTGRESQL_READERS_COUNT)],
     )
+    try:
+        await database.open(store.publish)
+    except BaseException:
+        await store.close()
+        raise
+    return store
 
 
 class SqlStore:
     """The port `Store`."""
 
-    def __init__(self, database: Database, writers: Sequence[Runner], readers: Sequence[Runner]) -> None:
+    def __init__(self, database: Database, writers: Sequence[Writer], readers: Sequence[Runner]) -> None:
         self._database = database
         self._loop = asyncio.get_running_loop()
         self._listeners: list[Callable[[Event], None]] = []
@@ -83,12 +104,14 @@ class SqlStore:
         self._writing = JobQueue(exclusive=True)
         self._reading = JobQueue(exclusive=False)
         self._threads = [
-            self._start(f"store-{kind}-{number}", runner, queue, most_count)
-            for kind, runners, queue, most_count in (
-                ("writer", writers, self._writing, MOST_JOBS_PER_COMMIT_COUNT),
-                ("reader", readers, self._reading, 1),
-            )
-            for number, runner in enumerate(runners)
+            *(
+                self._start(f"store-writer-{number}", self._write, writer)
+                for number, writer in enumerate(writers)
+            ),
+            *(
+                self._start(f"store-reader-{number}", self._read, reader)
+                for number, reader in enumerate(readers)
+            ),
         ]
 
     async def run(self, participant_id: str, work: Callable[[UnitOfWork], T]) -> T:
@@ -160,7 +183,7 @@ class SqlStore:
         self._reading.close()
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
-        self._database.close()
+        await self._database.close()
 
     async def _submit(self, queue: JobQueue, participant_id: str, work: Callable[[SqlUnitOfWork], T]) -> T:
         job = Job(participant_id, work, self._loop.create_future())
@@ -169,31 +192,43 @@ class SqlStore:
         result: T = await job.future
         return result
 
-    def _start(self, name: str, runner: Runner, queue: JobQueue, most_count: int) -> threading.Thread:
-        def serve() -> None:
-            while jobs := queue.take(most_count):
-                wanted = [job for job in jobs if not job.future.cancelled()]
-                runner.run(wanted)
-                queue.done(jobs)
-                self._loop.call_soon_threadsafe(self._settle, wanted)
-            runner.close()
-
-        thread = threading.Thread(target=serve, name=name, daemon=True)
+    def _start(self, name: str, serve: Callable[[R], None], runner: R) -> threading.Thread:
+        thread = threading.Thread(target=serve, args=(runner,), name=name, daemon=True)
         thread.start()
         return thread
+
+    def _write(self, writer: Writer) -> None:
+        while jobs := self._writing.take(MOST_JOBS_PER_COMMIT_COUNT):
+            wanted = [job for job in jobs if not job.future.cancelled()]
+            writer.run(wanted)
+            self._writing.done(jobs)
+            self._loop.call_soon_threadsafe(self._settle, wanted)
+            writer.tell_others(wanted)
+        writer.close()
+
+    def _read(self, reader: Runner) -> None:
+        while jobs := self._reading.take(1):
+            reader.run(jobs)
+            self._loop.call_soon_threadsafe(self._settle, jobs)
+        reader.close()
 
     def _settle(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             job.settle()
         for job in jobs:
             if job.uow is not None:
-                self._publish(job.uow)
+                self._hand_over(job.uow.deliveries)
+                self.publish(job.uow.events)
 
-    def _publish(self, uow: SqlUnitOfWork) -> None:
-        # Each call by itself, so that what one listener raises reaches the loop's handler and stops no other.
-        for delivery in uow.deliveries:
+    # Each call by itself, so that what one listener raises reaches the loop's handler and stops no other.
+
+    def _hand_over(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
             for courier in self._couriers:
                 self._loop.call_soon(courier, delivery)
-        for event in uow.events:
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Tell the listeners of this process; on the event loop."""
+        for event in events:
             for listener in self._listeners:
                 self._loop.call_soon(listener, event)

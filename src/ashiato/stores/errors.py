@@ -37,6 +37,16 @@ class StoreInUse(Exception):
         self.path = path
 
 
+class NodeIdTaken(Exception):
+    """Another running process has the same node id on this database: the operator must give each its own."""
+
+    def __init__(self, node_id: str) -> None:
+        super().__init__(
+            f"Another process with the node id {node_id!r} uses this database; give each process its own."
+        )
+        self.node_id = node_id
+
+
 class StatementRefused(Exception):
     """The database refuses a statement or a value: the programmer must act."""
 

@@ -58,7 +58,7 @@ class SqliteFile:
         """A connection that reads beside the writer."""
         return SqliteReader(self._connect(read_only=True), self._node_id)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let another process have the file."""
         os.close(self._lock)
 
@@ -173,6 +173,9 @@ class SqliteWriter:
                 self._connection.execute("ROLLBACK")
             for job in jobs:
                 job.fail(_named(error))
+
+    def tell_others(self, jobs: Sequence[Job]) -> None:
+        """There are none on the same file."""
 
     def _run_one(self, job: Job, *, undoable: bool) -> None:
         session = self._session
