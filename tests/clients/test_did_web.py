@@ -174,6 +174,19 @@ async def test_an_unknown_key_does_not_cost_a_good_document_while_the_server_is_
     assert logs == []
 
 
+async def test_unknown_keys_force_no_more_fetches_while_the_server_is_away(
+    publisher: Publisher, resolver: DidResolver
+) -> None:
+    did = publisher.did()
+    await resolver.resolve(did, T0_MS)
+    publisher.answer = respond(status="503 Busy")
+    for second in (40, 50, 60, 69):
+        await resolver.resolve(did, T0_MS + second * 1000, needs_kid=f"{did}#forged")
+    assert publisher.count == 2
+    await resolver.resolve(did, T0_MS + 70_000, needs_kid=f"{did}#forged")
+    assert publisher.count == 3
+
+
 async def test_a_known_key_forces_nothing(publisher: Publisher, resolver: DidResolver) -> None:
     did = publisher.did()
     for second in range(0, 300, 40):

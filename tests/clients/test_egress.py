@@ -6,6 +6,7 @@ import inspect
 import socket
 import ssl
 import time
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 
@@ -449,8 +450,14 @@ async def test_a_decompression_bomb_is_refused(egress: Egress) -> None:
     bomb = gzip.compress(b"\0" * 50_000_000)
     assert len(bomb) < 100_000
     async with loopback_server(respond(bomb, headers={"Content-Encoding": "gzip"})) as server:
-        with pytest.raises(ResponseTooLarge):
-            await egress.request("GET", server.url(), max_response_bytes=1_000_000)
+        tracemalloc.start()
+        try:
+            with pytest.raises(ResponseTooLarge):
+                await egress.request("GET", server.url(), max_response_bytes=1_000_000)
+            peak_bytes = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert peak_bytes < 10_000_000
 
 
 @pytest.mark.parametrize(

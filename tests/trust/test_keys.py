@@ -85,6 +85,7 @@ def test_a_public_jwk_gives_the_key_that_verifies(acme: Party) -> None:
     assert key.verify(signature, b"data")
     assert not key.verify(signature, b"other")
     assert not key.verify(signature + b"\0", b"data")
+    assert not key.verify(signature[:32] + b"\0" + signature[32:], b"data")
     assert not key.verify(b"", b"data")
 
 

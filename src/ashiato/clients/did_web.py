@@ -111,9 +111,7 @@ class DidResolver:
 
     def _without_server(self, did: str, error: DidUnresolved, now_ms: int) -> DidDocument:
         entry = self._entries.get(did)
-        if entry is None or not error.is_temporary:
-            raise error
-        if not _is_within(entry.fetched_ms, now_ms, self._rules.stale_s):
+        if entry is None or not _is_within(entry.fetched_ms, now_ms, self._rules.stale_s):
             raise error
         age_s = (now_ms - entry.fetched_ms) // 1000
         if age_s >= self._rules.fresh_s:
@@ -146,6 +144,7 @@ class DidResolver:
         except DidUnresolved as error:
             self._put(self._failures, did, _Failure(error, now_ms))
             if not error.is_temporary:
+                # Its owner took it away or broke it: what was kept must not be believed any longer.
                 self._entries.pop(did, None)
             raise
         self._failures.pop(did, None)
