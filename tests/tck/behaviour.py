@@ -119,5 +119,7 @@ def _transfer(uow: UnitOfWork, company: Company, pid: str, act: Act, moment: Mom
             transfers.suspend(uow, company, pid, REASON, moment)
         case Act.COMPLETE:
             transfers.complete(uow, company, pid, moment)
-        case _:
+        case Act.TERMINATE:
             transfers.terminate(uow, company, pid, REASON, moment)
+        case _:
+            raise ValueError(f"{act} is no act of a transfer")

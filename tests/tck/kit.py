@@ -116,9 +116,8 @@ def settings(connector: Connector, kit_port: int) -> dict[str, str]:
 
 
 def run(jars: Path, configuration: Mapping[str, str], folder: Path, log: Path) -> bytes | None:
-    """Run every suite once; the JUnit report, or None when the kit did not finish in time or wrote none."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    """Run every suite once, in a new folder; the JUnit report, or None where the kit did not get that far."""
+    folder.mkdir()
     lines = [f"{key}={_escaped(value)}\n" for key, value in configuration.items()]
     (folder / "kit.properties").write_text("".join(lines), "ascii")
     command = [

@@ -1,5 +1,6 @@
 """Run the official Dataspace Protocol kit against our own server process, once on each store."""
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -55,6 +56,8 @@ def main() -> int:
 
 def _executed_on(store: str, jars: Path) -> dict[str, str]:
     folder = CACHE / store
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     try:
         with _database(store, folder) as url, _connector(store, url, folder) as connector:
             settings = kit.settings(connector, _free_port())
@@ -71,25 +74,21 @@ def _executed_on(store: str, jars: Path) -> dict[str, str]:
 @contextmanager
 def _database(store: str, folder: Path) -> Iterator[str]:
     """The URL of an empty store."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if store == "postgresql":
-        with running_postgresql(durable=False) as server_url, fresh_database(server_url) as url:
-            yield url
+    if store == "sqlite":
+        yield f"sqlite:///{folder / 'connector.db'}"
         return
-    for leftover in folder.glob("connector.db*"):
-        leftover.unlink()
-    yield f"sqlite:///{folder / 'connector.db'}"
+    with running_postgresql(durable=False) as server_url, fresh_database(server_url) as url:
+        yield url
 
 
 @contextmanager
 def _connector(store: str, store_url: str, folder: Path) -> Iterator[kit.Connector]:
     """The connector under test as a process of its own, ended with the block."""
     ready = folder / "ready.json"
-    ready.unlink(missing_ok=True)
     log = LOGS / f"{store}-connector.log"
     command = [
         sys.executable, "-m", "tests.tck.connector_under_test",
-        "--store", store_url, "--port", str(_free_port()), "--ready", str(ready),
+        "--store", store_url, "--ready", str(ready),
     ]  # fmt: skip
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=REPOSITORY, stdout=output, stderr=subprocess.STDOUT)
