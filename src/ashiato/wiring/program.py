@@ -12,9 +12,11 @@ from pathlib import Path
 import structlog
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from ashiato.api.data import DataApi, DataSettings
 from ashiato.api.data_tokens import Doorkeeper
+from ashiato.api.inbox import InboxApi, InboxMeans, InboxSettings
 from ashiato.api.management.gate import Gate, KeyList
 from ashiato.api.protocol import BASE, ProtocolApi
 from ashiato.api.turns import Turns, participant_of_management, participant_of_protocol
@@ -25,13 +27,15 @@ from ashiato.connector import fetching
 from ashiato.connector.node import Node
 from ashiato.connector.ports import Moment
 from ashiato.connector.strategies import Automatic, Strategy
-from ashiato.couriers.delivering import Courier
+from ashiato.couriers.delivering import Courier, Handler
 from ashiato.couriers.messaging import Messenger
 from ashiato.couriers.partners import Partners
 from ashiato.couriers.pulling import Puller, PullMeans
+from ashiato.couriers.pushing import Pusher, PushMeans
 from ashiato.couriers.streaming import RunningStreams
 from ashiato.couriers.telling import Teller
 from ashiato.couriers.waiting import Waiter
+from ashiato.couriers.webhooks import WebhookCourier
 from ashiato.identity.signed_tokens import SignedTokens
 from ashiato.outbox.deliveries import DeliveryKind
 from ashiato.stores.engine import SqlStore, open_store
@@ -41,7 +45,7 @@ from ashiato.wiring.adapters import Documents, ParticipantSecrets, Possession, P
 from ashiato.wiring.listening import Listener, bind
 from ashiato.wiring.management import LazyApp, ReceivedContents, app_builder, make_gate
 from ashiato.wiring.registry import Registry
-from ashiato.wiring.settings import Settings, resolve_secret
+from ashiato.wiring.settings import ListenerSettings, Settings, resolve_secret
 from ashiato.wiring.tenancy import Tenancy
 
 DISK_THREADS_COUNT = 8
@@ -87,6 +91,8 @@ class Program:
     async def open(self) -> None:
         """Open the store and put everything together; nothing is served yet."""
         settings = self.settings
+        directory = Path(settings.store.directory)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.store = await open_store(settings.store.url, settings.node_id or self.public_url)
         self._closers.append(self.store.close)
         self._egress = Egress(self._egress_rules())
@@ -105,7 +111,6 @@ class Program:
         self.node = Node(self.store, identity, self.tenancy, now)
         self.partners = Partners(self.node, self._egress, self._documents)
         self.waiter = Waiter(self.store)
-        directory = Path(settings.store.directory)
         self.files = ReceivedFolder(directory / "received")
         key_file = Path(settings.store.key_file) if settings.store.key_file else directory / "keys.json"
         keys = KeyList({})
@@ -126,42 +131,59 @@ class Program:
         self._gate.check()
 
     def start(self) -> None:
-        """Start the couriers and listen for other companies."""
+        """Start the couriers and listen for other companies and for this one's own people."""
         disk_threads = ThreadPoolExecutor(DISK_THREADS_COUNT, thread_name_prefix="disk")
         streams = RunningStreams(self.store, lambda: now().now_ms, disk_threads)
         self.store.subscribe(streams.listen)
-        means = PullMeans(
-            node=self.node,
-            egress=self._egress,
-            files=self.files,
-            streams=streams,
-            threads=disk_threads,
-            prover=Prover(self.tenancy),
-        )
-        courier = Courier(
-            self.node,
-            {
-                DeliveryKind.MESSAGE: Messenger(self.node, self._egress).deliver,
-                DeliveryKind.PULL: Puller(means).deliver,
-            },
-        )
+        sources = self._sources(disk_threads)
+        courier = Courier(self.node, self._handlers(streams, sources, disk_threads))
         courier.start()
         teller = Teller(self.node)
         teller.start()
         purging = asyncio.create_task(self._purge())
         self._closers += [courier.close, teller.close, _canceller(purging)]
-        app = Starlette(routes=[*ProtocolApi(self.node).routes(), *self._data_routes(streams, disk_threads)])
-        concurrent_count = self.settings.limits.concurrent_requests_count
-        protocol = Turns(app, participant_of_protocol)
-        self._listeners.append(Listener(self.bound, self.settings.protocol, protocol, concurrent_count))
+        routes = [*ProtocolApi(self.node).routes(), *self._data_routes(streams, sources, disk_threads)]
+        self._listen(
+            self.bound, self.settings.protocol, Turns(Starlette(routes=routes), participant_of_protocol)
+        )
         parts = (
             self.node, self._gate, self.registry, self.partners, self.waiter, ReceivedContents(self.files),
         )  # fmt: skip
-        loaded = LazyApp("ashiato.api.management.app", app_builder(*parts))
-        management = Turns(loaded, participant_of_management)
-        self._listeners.append(
-            Listener(self.management_bound, self.settings.management, management, concurrent_count)
+        management = LazyApp("ashiato.api.management.app", app_builder(*parts))
+        self._listen(
+            self.management_bound, self.settings.management, Turns(management, participant_of_management)
         )
+
+    def _listen(self, bound: socket.socket, settings: ListenerSettings, app: ASGIApp) -> None:
+        self._listeners.append(Listener(bound, settings, app, self.settings.limits.concurrent_requests_count))
+
+    def _handlers(
+        self, streams: RunningStreams, sources: AssetSources, disk_threads: ThreadPoolExecutor
+    ) -> dict[DeliveryKind, Handler]:
+        prover = Prover(self.tenancy)
+        pull = PullMeans(
+            node=self.node,
+            egress=self._egress,
+            files=self.files,
+            streams=streams,
+            threads=disk_threads,
+            prover=prover,
+        )
+        push = PushMeans(
+            node=self.node,
+            egress=self._egress,
+            sources=sources,
+            streams=streams,
+            threads=disk_threads,
+            prover=prover,
+        )
+        webhooks = WebhookCourier(self.node, self._egress, lambda owner: self.tenancy.keys[owner])
+        return {
+            DeliveryKind.MESSAGE: Messenger(self.node, self._egress).deliver,
+            DeliveryKind.PULL: Puller(pull).deliver,
+            DeliveryKind.PUSH: Pusher(push).deliver,
+            DeliveryKind.WEBHOOK: webhooks.deliver,
+        }
 
     async def serve(self) -> None:
         """Serve until `stop`."""
@@ -187,8 +209,8 @@ class Program:
             unsafe_allow_loopback=self.settings.unsafe_allow_loopback, own_ports=frozenset({management_port})
         )
 
-    def _data_routes(self, streams: RunningStreams, disk_threads: ThreadPoolExecutor) -> list[BaseRoute]:
-        sources = AssetSources(
+    def _sources(self, disk_threads: ThreadPoolExecutor) -> AssetSources:
+        return AssetSources(
             store=self.store,
             egress=self._egress,
             secrets=self.secrets,
@@ -197,8 +219,27 @@ class Program:
             sql_threads=ThreadPoolExecutor(SQL_THREADS_COUNT, thread_name_prefix="sql"),
             clock_ms=lambda: now().now_ms,
         )
-        doorkeeper = Doorkeeper(self.node, self.tenancy.verification_key, Possession(self._documents))
-        return DataApi(self.node, doorkeeper, sources, streams, DataSettings()).routes()
+
+    def _data_routes(
+        self, streams: RunningStreams, sources: AssetSources, disk_threads: ThreadPoolExecutor
+    ) -> list[BaseRoute]:
+        limits = self.settings.limits
+        doorkeeper = Doorkeeper(
+            self.node,
+            self.tenancy.verification_key,
+            Possession(self._documents),
+            requires_proof=not self.settings.unsafe_bearer_tokens,
+        )
+        inbox = InboxMeans(
+            node=self.node,
+            doorkeeper=doorkeeper,
+            files=self.files,
+            uploads=streams,
+            threads=disk_threads,
+            settings=InboxSettings(most_pushed_bytes=limits.pushed_data_bytes),
+        )
+        data = DataApi(self.node, doorkeeper, sources, streams, DataSettings())
+        return [*data.routes(), *InboxApi(inbox).routes()]
 
     async def _purge(self) -> None:
         while True:

@@ -90,7 +90,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """All settings of `ashiato connector serve`.
 
     `unsafe_allow_loopback` allows plain http and loopback addresses, for demo and tests on one machine: on a server it
-    would let a counterparty reach what listens on this machine.
+    would let a counterparty reach what listens on this machine. `unsafe_bearer_tokens` serves data to whoever brings an
+    access token, without the proof that it is the consumer (RFC 9449): connectors of other makes may need it.
     """
 
     store: StoreSettings = msgspec.field(default_factory=StoreSettings)
@@ -100,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
     did: DidSettings = msgspec.field(default_factory=DidSettings)
     unsafe_allow_loopback: bool = False
+    unsafe_bearer_tokens: bool = False
     node_id: str = ""
 
 
