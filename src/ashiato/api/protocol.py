@@ -50,6 +50,7 @@ from ashiato.identity.signed_tokens import NotAuthenticated
 BASE = f"dsp/{wire.VERSION}"
 MOST_BODY_BYTES = 1_048_576
 GZIP_FROM_BYTES = 1024
+LONGEST_SENTENCE_LENGTH_COUNT = 500
 
 log = structlog.get_logger()
 
@@ -119,6 +120,8 @@ class ProtocolApi:
                 return Response(status_code=400)
             except _FAULTS as error:
                 status_code, code, sentence = _explain(error)
+                # What the counterparty wrote may be quoted in it.
+                sentence = sentence[:LONGEST_SENTENCE_LENGTH_COUNT]
                 log.info(
                     "message refused",
                     participant=tenant.participant_id,
@@ -174,9 +177,7 @@ async def _catalog_page(node: Node, tenant: Tenant, request: Request) -> Respons
         tenant.participant_id,
         lambda uow: catalog.page(uow, caller.participant_id, moment.now_ms, query, after),
     )
-    datasets: list[bytes | dict[str, object]] = [
-        _encode_dataset(tenant, dataset) for dataset in page.datasets
-    ]
+    datasets = _encode_datasets(tenant, page.datasets)
     body = wire.encode_catalog(
         f"{tenant.root_url}/catalog", tenant.participant_id, datasets, services=(_service(tenant),)
     )
@@ -319,6 +320,24 @@ async def _body(request: Request) -> bytes:
         if len(body) > MOST_BODY_BYTES:
             raise BodyTooLarge
     return bytes(body)
+
+
+def _encode_datasets(
+    tenant: Tenant, datasets: tuple[catalog.Dataset, ...]
+) -> list[bytes | dict[str, object]]:
+    encoded: list[bytes | dict[str, object]] = []
+    for dataset in datasets:
+        try:
+            encoded.append(_encode_dataset(tenant, dataset))
+        except UnsendableMessage as error:
+            # One that the protocol cannot carry must not hide the others.
+            log.error(
+                "dataset left out of the catalog",
+                participant=tenant.participant_id,
+                asset=dataset.asset.asset_id,
+                why=str(error),
+            )
+    return encoded
 
 
 def _encode_dataset(tenant: Tenant, dataset: catalog.Dataset) -> bytes:

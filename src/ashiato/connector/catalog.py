@@ -14,7 +14,7 @@ from ashiato.policy.odrl import Policy, parse_policy
 
 PAGE_SIZE_COUNT = 100
 MOST_SCANNED_COUNT = 10_000
-RULE_MEMBERS = ("profile", "permission", "prohibition", "obligation")
+RULE_MEMBERS = ("profile", "conflict", "permission", "prohibition", "obligation")
 
 
 class Dataset(msgspec.Struct, frozen=True):
@@ -192,7 +192,7 @@ def _asks_access(document: dict[str, object]) -> bool:
     return any(isinstance(rule, Mapping) and str(rule.get("action")).endswith("access") for rule in rules)
 
 
-def rules_of(document: dict[str, object]) -> dict[str, object]:
+def rules_of(document: Mapping[str, object]) -> dict[str, object]:
     """Only the rules of a policy, without what binds it to a target or to parties."""
     return {member: document[member] for member in RULE_MEMBERS if document.get(member)}
 

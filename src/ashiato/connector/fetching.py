@@ -12,7 +12,7 @@ from ashiato.connector import negotiations, transfers
 from ashiato.connector.company import Company, tell
 from ashiato.connector.negotiations import Partner
 from ashiato.connector.ports import Moment, UnitOfWork
-from ashiato.connector.problems import NotFound, NotPermitted, WrongState
+from ashiato.connector.problems import NotFound, NotPermitted, Problem, WrongState
 from ashiato.connector.records import AgreementRecord, Event, Fetch, FetchState
 from ashiato.connector.strategies import Act, Reaction
 from ashiato.dsp.states import Role
@@ -41,7 +41,8 @@ def begin(
     wire_format: str,
     moment: Moment,
 ) -> Fetch:
-    """Start an order: under a usable agreement if there is one and no `offer` is named, else by negotiating `offer`."""
+    """Start an order: by negotiating `offer`, or without one under an agreement that is usable; raises `NotFound`."""
+    transfers.check_format(wire_format)
     fetch = Fetch(
         fetch_id=moment.fresh_id(),
         peer_id=partner.participant_id,
@@ -52,11 +53,14 @@ def begin(
         created_ms=moment.now_ms,
         updated_ms=moment.now_ms,
     )
-    agreement = usable_agreement(uow, partner.participant_id, asset_id, moment.now_ms)
-    if agreement is not None:
-        return _transfer(uow, company, fetch, agreement.agreement_id, moment)
     if offer is None:
-        raise NotFound(f"There is no dataset {asset_id!r} at {partner.participant_id}.", id=asset_id)
+        agreement = usable_agreement(uow, partner.participant_id, asset_id, moment.now_ms)
+        if agreement is None:
+            raise NotFound(
+                f"There is no usable agreement over {asset_id!r} with {partner.participant_id}; name an offer.",
+                id=asset_id,
+            )
+        return _transfer(uow, company, fetch, agreement.agreement_id, moment)
     negotiation = negotiations.request(uow, company, partner, {**offer, "target": asset_id}, moment)
     return _put(uow, msgspec.structs.replace(fetch, negotiation_pid=negotiation.own_pid), moment)
 
@@ -69,11 +73,15 @@ def cancel(uow: UnitOfWork, company: Company, fetch_id: str, moment: Moment) -> 
     if fetch.state in ENDED:
         raise WrongState(f"The fetch is {fetch.state} already.", state=fetch.state)
     cancelled = _put(uow, msgspec.structs.replace(fetch, state=FetchState.CANCELLED), moment)
-    if fetch.transfer_pid is not None:
-        transfers.terminate(uow, company, fetch.transfer_pid, "The fetch was cancelled.", moment)
-    elif fetch.negotiation_pid is not None:
-        reaction = Reaction(act=Act.TERMINATE, reason="The fetch was cancelled.")
-        negotiations.do(uow, company, fetch.negotiation_pid, reaction, moment)
+    try:
+        if fetch.transfer_pid is not None:
+            transfers.terminate(uow, company, fetch.transfer_pid, "The fetch was cancelled.", moment)
+        elif fetch.negotiation_pid is not None:
+            reaction = Reaction(act=Act.TERMINATE, reason="The fetch was cancelled.")
+            negotiations.do(uow, company, fetch.negotiation_pid, reaction, moment)
+    except WrongState:
+        # Both sides have agreed or ended already, or are about to: the order ends alone, nothing is fetched.
+        pass
     _told(uow, company, cancelled, moment)
     return cancelled
 
@@ -89,20 +97,30 @@ def follow(uow: UnitOfWork, company: Company, event: Event, moment: Moment) -> N
         case "negotiation.finalized":
             try:
                 _transfer(uow, company, fetch, str(event.details["agreement_id"]), moment)
-            except NotPermitted as refusal:
-                _fail(uow, company, fetch, refusal.sentence, moment)
+            except Problem as problem:
+                _fail(uow, company, fetch, problem.sentence, moment)
         case "transfer.received":
             done = msgspec.structs.replace(
                 fetch, state=FetchState.DONE, received_id=str(event.details["received_id"])
             )
             _told(uow, company, _put(uow, done, moment), moment)
+        case "transfer.completed":
+            _fail(
+                uow, company, fetch, "The provider completed the transfer before the data was here.", moment
+            )
         case _:
-            problem = str(event.details.get("reason") or "The counterparty ended it without a reason.")
-            _fail(uow, company, fetch, problem, moment)
+            reason = str(event.details.get("reason") or "The counterparty ended it without a reason.")
+            _fail(uow, company, fetch, reason, moment)
 
 
 _STEPS = frozenset(
-    {"negotiation.finalized", "negotiation.terminated", "transfer.received", "transfer.terminated"}
+    {
+        "negotiation.finalized",
+        "negotiation.terminated",
+        "transfer.received",
+        "transfer.completed",
+        "transfer.terminated",
+    }
 )
 
 

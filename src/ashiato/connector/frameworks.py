@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import msgspec
 
 from ashiato.connector import offers
+from ashiato.connector.catalog import rules_of
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, WrongState
 from ashiato.connector.records import (
-    Asset,
     FrameworkContract,
     FrameworkState,
     OfferDefinition,
@@ -99,24 +99,62 @@ def proposed_by_peer(
         purpose=str(members["purpose"]),
         created_ms=moment.now_ms,
     )
-    uow.contracts.put_framework(check(framework))
+    _put(uow, check(framework), "framework.proposed", moment)
     return framework
+
+
+def propose(uow: UnitOfWork, framework: FrameworkContract, moment: Moment) -> FrameworkContract:
+    """Remember a framework contract that we are about to propose; raises `Invalid` when there is one with its id."""
+    if uow.contracts.framework(framework.framework_id) is not None:
+        raise Invalid(
+            f"The framework contract {framework.framework_id!r} exists already.", id=framework.framework_id
+        )
+    framework = msgspec.structs.replace(
+        check(framework), state=FrameworkState.PROPOSED, created_ms=moment.now_ms
+    )
+    _put(uow, framework, "framework.proposed", moment)
+    return framework
+
+
+def check_terms(negotiation: ContractNegotiation, document: Mapping[str, object]) -> None:
+    """Refuse an offer or agreement that would change the class of a proposed framework, or whose terms cannot be held."""
+    if not is_framework_target(negotiation.dataset_id):
+        return
+    if document.get(CLASS_MEMBER) != negotiation.offer.get(CLASS_MEMBER):
+        raise Invalid(
+            "The class of a framework contract stays as it was proposed; propose another framework instead.",
+            path=CLASS_MEMBER,
+        )
+    offers.checked_policy({"@type": "Offer", **rules_of(document)})
+
+
+def is_closed(uow: UnitOfWork, negotiation: ContractNegotiation) -> bool:
+    """Whether the negotiation is about a framework contract that was ended while it was still being proposed."""
+    if not is_framework_target(negotiation.dataset_id):
+        return False
+    framework = uow.contracts.framework(negotiation.dataset_id)
+    return framework is None or framework.state is FrameworkState.ENDED
 
 
 def activate(
     uow: UnitOfWork, framework_id: str, rules: dict[str, object], moment: Moment
 ) -> FrameworkContract:
-    """The framework was agreed by both sides: at the provider its class is offered to the partner from now on."""
+    """The framework was agreed by both sides: at the provider its class is offered to the partner from now on.
+
+    One that was ended in the meantime stays ended.
+    """
     framework = _known(uow, framework_id)
+    if framework.state is FrameworkState.ENDED:
+        return framework
     framework = msgspec.structs.replace(framework, state=FrameworkState.ACTIVE, policy=rules)
-    uow.contracts.put_framework(framework)
+    _put(uow, framework, "framework.active", moment)
     if framework.role is Role.PROVIDER:
         access_id = f"{framework_id}:access"
         access = permit(
             "use",
             participants=[framework.peer_id],
             not_before_ms=framework.from_ms,
-            until_ms=framework.until_ms,
+            until_ms=framework.until_ms - 1,
         )
         contract = PolicyDefinition(policy_id=framework_id, document={"@type": "Offer", **rules})
         offers.put_policy(uow, contract, moment)
@@ -133,27 +171,34 @@ def end(uow: UnitOfWork, framework_id: str, reason: str, moment: Moment) -> Fram
     ended = msgspec.structs.replace(
         framework, state=FrameworkState.ENDED, ended_ms=moment.now_ms, end_reason=reason
     )
-    uow.contracts.put_framework(ended)
+    _put(uow, ended, "framework.ended", moment)
     if framework.role is Role.PROVIDER and framework.state is FrameworkState.ACTIVE:
         uow.assets.delete_entries(offer_id=framework_id)
         uow.assets.delete_offer(framework_id)
     return ended
 
 
-def covering(
-    uow: UnitOfWork, peer_id: str, asset: Asset, terms: dict[str, object], now_ms: int
-) -> FrameworkContract | None:
-    """The active framework contract under which we, as provider, may give this asset on these terms to that partner."""
-    for framework in uow.contracts.list_frameworks(peer_id):
-        if (
-            framework.role is Role.PROVIDER
-            and _in_force(framework, now_ms)
-            and framework.data_item in ("", asset.data_item)
-            and framework.part_group in ("", asset.part_group)
-            and same_rules(framework.policy, terms)
-        ):
-            return framework
-    return None
+def covering(uow: UnitOfWork, negotiation: ContractNegotiation, now_ms: int) -> FrameworkContract | None:
+    """The active framework contract under which we, as provider, give the dataset on the terms of the present offer.
+
+    Where several cover it, the one whose own offer is asked for.
+    """
+    asset = uow.assets.asset(negotiation.dataset_id)
+    if asset is None or negotiation.role is not Role.PROVIDER:
+        return None
+    found = [
+        framework
+        for framework in uow.contracts.list_frameworks(negotiation.peer_id)
+        if framework.role is Role.PROVIDER
+        and _in_force(framework, now_ms)
+        and framework.data_item in ("", asset.data_item)
+        and framework.part_group in ("", asset.part_group)
+        and same_rules(framework.policy, negotiation.offer)
+    ]
+    asked = uow.negotiations.context(negotiation.own_pid).get("offer_id")
+    return next(
+        (framework for framework in found if framework.framework_id == asked), found[0] if found else None
+    )
 
 
 def covers_offer(uow: UnitOfWork, negotiation: ContractNegotiation, now_ms: int) -> bool:
@@ -174,6 +219,22 @@ def named_in(uow: UnitOfWork, agreement: Mapping[str, object], peer_id: str) -> 
     named = agreement.get(NAMED_MEMBER)
     framework = uow.contracts.framework(named) if isinstance(named, str) else None
     return framework.framework_id if framework is not None and framework.peer_id == peer_id else None
+
+
+def keeps_framework(uow: UnitOfWork, negotiation: ContractNegotiation, now_ms: int) -> bool:
+    """Whether the agreement names the framework contract under which we accepted the offer, if there was one."""
+    if not covers_offer(uow, negotiation, now_ms):
+        return True
+    agreement = negotiation.agreement or {}
+    return agreement.get(NAMED_MEMBER) == negotiation.offer.get(NAMED_MEMBER)
+
+
+def _put(uow: UnitOfWork, framework: FrameworkContract, event: str, moment: Moment) -> None:
+    uow.contracts.put_framework(framework)
+    details: dict[str, object] = {"title": framework.title, "role": framework.role}
+    if framework.end_reason:
+        details["reason"] = framework.end_reason
+    uow.records.add_history(moment.now_ms, event, framework.framework_id, framework.peer_id, details)
 
 
 def _in_force(framework: FrameworkContract, now_ms: int) -> bool:

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ashiato.connector import frameworks
-from ashiato.connector.catalog import rules_of
+from ashiato.connector import agreements, frameworks, offers
+from ashiato.connector.catalog import compiled, rules_of
 from ashiato.connector.company import Company, send, tell
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, QuotaExceeded, WrongState
-from ashiato.connector.records import AgreementRecord, AgreementState, FrameworkContract, FrameworkState
+from ashiato.connector.records import FrameworkContract
 from ashiato.connector.strategies import Act, Reaction, approvable, may_request
 from ashiato.dsp.effects import Deliver, Ending, Redeliver, Settle, Tell
 from ashiato.dsp.errors import IllegalTransition
@@ -39,8 +39,8 @@ from ashiato.dsp.negotiation import (
     reconcile,
 )
 from ashiato.dsp.states import NegotiationState, Role
-from ashiato.facts.instants import format_datetime
 from ashiato.policy.identity import policy_hash
+from ashiato.policy.odrl import MalformedPolicy
 
 
 class Partner(msgspec.Struct, frozen=True):
@@ -65,8 +65,9 @@ def requested(
     """A consumer asks for a contract; the same consumer pid again gives the same negotiation (DSP 2025-1, 8.2.1)."""
     known = uow.negotiations.find_by_peer(Role.PROVIDER, caller_id, message.consumer_pid)
     if known is not None:
-        return known
+        return receive(known, message, moment.now_ms).negotiation
     _vet_callback(company, message.callback_address)
+    _vet_policy(message.offer)
     step = opened_by_peer(
         message,
         own_pid=moment.fresh_id(),
@@ -91,8 +92,9 @@ def offered(
     """A provider makes an offer of its own accord; the same provider pid again gives the same negotiation."""
     known = uow.negotiations.find_by_peer(Role.CONSUMER, caller_id, message.provider_pid)
     if known is not None:
-        return known
+        return receive(known, message, moment.now_ms).negotiation
     _vet_callback(company, message.callback_address)
+    _vet_policy(message.offer)
     step = opened_by_peer(
         message,
         own_pid=moment.fresh_id(),
@@ -119,6 +121,12 @@ def received(
     step = receive(negotiation, message, moment.now_ms)
     if step.duplicate:
         return negotiation
+    if isinstance(message, ContractRequestMessage | ContractOfferMessage):
+        _vet_policy(message.offer)
+        frameworks.check_terms(negotiation, message.offer)
+    if isinstance(message, ContractAgreementMessage):
+        _vet_policy(message.agreement)
+        frameworks.check_terms(negotiation, message.agreement)
     _apply(uow, company, step, moment)
     return _react(uow, company, step.negotiation, moment)
 
@@ -144,6 +152,7 @@ def request(
 ) -> ContractNegotiation:
     """Ask a provider for a contract on `offer` (with `@id` and `target`); `acceptable` are further terms that we would sign."""
     document = {"@type": "Offer", **offer}
+    _vet_policy(document)
     message = ContractRequestMessage(
         consumer_pid=moment.fresh_id(), offer=document, callback_address=company.callback_address
     )
@@ -162,8 +171,13 @@ def offer(
     offer_id: str,
     moment: Moment,
 ) -> ContractNegotiation:
-    """Make an offer to a consumer of our own accord."""
+    """Make an offer to a consumer of our own accord, on terms that we can enforce; one under a framework contract names it."""
     wire_offer = {"@type": "Offer", **document}
+    if frameworks.is_framework_target(offer_id) and not frameworks.is_framework_target(
+        str(document.get("target"))
+    ):
+        wire_offer[frameworks.NAMED_MEMBER] = offer_id
+    offers.checked_policy(wire_offer)
     message = ContractOfferMessage(
         provider_pid=moment.fresh_id(), offer=wire_offer, callback_address=company.callback_address
     )
@@ -175,14 +189,7 @@ def propose_framework(
     uow: UnitOfWork, company: Company, partner_address: str, framework: FrameworkContract, moment: Moment
 ) -> ContractNegotiation:
     """Propose a framework contract to a partner, in either role; it is a negotiation like any other."""
-    if uow.contracts.framework(framework.framework_id) is not None:
-        raise Invalid(
-            f"The framework contract {framework.framework_id!r} exists already.", id=framework.framework_id
-        )
-    framework = msgspec.structs.replace(
-        frameworks.check(framework), state=FrameworkState.PROPOSED, created_ms=moment.now_ms
-    )
-    uow.contracts.put_framework(framework)
+    framework = frameworks.propose(uow, framework, moment)
     document: dict[str, object] = {
         "@id": f"{framework.framework_id}:offer",
         "target": framework.framework_id,
@@ -202,12 +209,8 @@ def do(
     negotiation = own(uow, own_pid)
     if reaction.act is Act.HOLD:
         return negotiation
-    if reaction.act is Act.TERMINATE and negotiation.peer_pid is None:
-        # Nothing can be sent before the counterparty's pid is known: either our first message never arrives, or its
-        # answer tells the pid, and then the termination follows.
-        context = uow.negotiations.context(own_pid)
-        uow.negotiations.put_context(own_pid, {**context, "withdrawn": reaction.reason})
-        return _abandon(uow, company, negotiation, reaction.reason, moment)
+    if reaction.act is Act.TERMINATE and negotiation.peer_pid is None and not negotiation.state.is_terminal:
+        return _withdraw(uow, company, negotiation, reaction.reason, moment)
     message = _message(uow, company, negotiation, reaction, moment)
     try:
         step = act(negotiation, message, moment.now_ms)
@@ -263,14 +266,11 @@ def reconciled(
     return not any(isinstance(effect, Redeliver) for effect in step.effects)
 
 
-def refused(
-    uow: UnitOfWork, company: Company, own_pid: str, message_name: str, why: str, moment: Moment
-) -> None:
-    """The counterparty refused our message for good: the negotiation ends on both sides, with the reason."""
+def undeliverable(uow: UnitOfWork, company: Company, own_pid: str, reason: str, moment: Moment) -> None:
+    """A message of ours will never be taken: the negotiation ends, on both sides if the counterparty can be told."""
     negotiation = own(uow, own_pid)
     if negotiation.state is NegotiationState.TERMINATED:
         return
-    reason = f"The counterparty refused our {message_name}: {why}"
     ended = _abandon(uow, company, negotiation, reason, moment)
     if negotiation.peer_pid is not None:
         send(uow, company, moment, _termination(ended, reason), ended, ended.role.other)
@@ -357,11 +357,11 @@ def _effects(uow: UnitOfWork, company: Company, step: Step, moment: Moment) -> N
 def _follow(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:
     match negotiation.state:
         case NegotiationState.AGREED:
-            _remember_agreement(uow, negotiation, moment)
+            agreements.remember(uow, negotiation, moment)
         case NegotiationState.FINALIZED:
-            _finalize(uow, negotiation, moment)
+            agreements.finalize(uow, negotiation, moment)
         case NegotiationState.TERMINATED:
-            _undo(uow, negotiation, moment)
+            agreements.undo(uow, negotiation, moment)
         case _:
             pass
 
@@ -392,7 +392,7 @@ def _message(
                 provider_pid=provider_pid, consumer_pid=consumer_pid, offer=document
             )
         case Act.AGREE:
-            agreement = _agreement(uow, company, negotiation, moment)
+            agreement = agreements.draw_up(uow, negotiation, moment)
             return ContractAgreementMessage(
                 provider_pid=provider_pid, consumer_pid=consumer_pid, agreement=agreement
             )
@@ -422,6 +422,8 @@ def _next_offer(
     described = negotiation.offer.get(frameworks.CLASS_MEMBER)
     if described is not None:
         document[frameworks.CLASS_MEMBER] = described
+    if negotiation.role is Role.PROVIDER:
+        offers.checked_policy(document)
     context = uow.negotiations.context(negotiation.own_pid)
     proposed = context.get("proposed")
     hashes = [*proposed] if isinstance(proposed, list) else []
@@ -431,84 +433,30 @@ def _next_offer(
     return document
 
 
-def _agreement(
-    uow: UnitOfWork, company: Company, negotiation: ContractNegotiation, moment: Moment
-) -> dict[str, object]:
-    terms = {
-        name: value for name, value in negotiation.offer.items() if name not in ("@id", "@type", "target")
-    }
-    agreement: dict[str, object] = {
-        "@id": f"urn:uuid:{moment.fresh_id()}",
-        "@type": "Agreement",
-        "target": negotiation.dataset_id,
-        "assigner": company.participant_id,
-        "assignee": negotiation.peer_id,
-        "timestamp": format_datetime(moment.now_ms),
-    }
-    agreement.update({name: value for name, value in terms.items() if name not in agreement})
-    agreement.pop(frameworks.NAMED_MEMBER, None)
-    asset = uow.assets.asset(negotiation.dataset_id)
-    framework = (
-        frameworks.covering(uow, negotiation.peer_id, asset, negotiation.offer, moment.now_ms)
-        if asset
-        else None
-    )
-    if framework is not None:
-        agreement[frameworks.NAMED_MEMBER] = framework.framework_id
-    return agreement
+def _withdraw(
+    uow: UnitOfWork, company: Company, negotiation: ContractNegotiation, reason: str, moment: Moment
+) -> ContractNegotiation:
+    """End a negotiation whose first message may have arrived or not.
+
+    The termination cannot be sent before the counterparty's pid is known. So the first message stays in the outbox until it
+    is answered; the answer tells the pid, and then the termination follows.
+    """
+    context = uow.negotiations.context(negotiation.own_pid)
+    uow.negotiations.put_context(negotiation.own_pid, {**context, "withdrawn": reason})
+    step = abandon(negotiation, _ending(reason), moment.now_ms)
+    unsettled = tuple(effect for effect in step.effects if not isinstance(effect, Settle))
+    _apply(uow, company, msgspec.structs.replace(step, effects=unsettled), moment)
+    return step.negotiation
 
 
-def _remember_agreement(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:
-    document = negotiation.agreement or {}
-    agreement_id = str(document["@id"])
-    if uow.contracts.agreement(agreement_id) is not None:
-        raise Invalid("An agreement with this id exists already.", path="agreement.@id")
-    uow.contracts.put_agreement(
-        AgreementRecord(
-            agreement_id=agreement_id,
-            role=negotiation.role,
-            peer_id=negotiation.peer_id,
-            asset_id=negotiation.dataset_id,
-            negotiation_pid=negotiation.own_pid,
-            document=document,
-            policy_hash=policy_hash(document),
-            agreed_ms=moment.now_ms,
-            framework_id=frameworks.named_in(uow, document, negotiation.peer_id),
-        )
-    )
-
-
-def _finalize(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:
-    document = negotiation.agreement or {}
-    agreement = uow.contracts.agreement(str(document["@id"]))
-    if agreement is None:
-        raise Invalid("The negotiation has no agreement.", pid=negotiation.own_pid)
-    uow.contracts.put_agreement(msgspec.structs.replace(agreement, finalized=True))
-    if frameworks.is_framework_target(negotiation.dataset_id):
-        frameworks.activate(uow, negotiation.dataset_id, rules_of(document), moment)
-
-
-def _undo(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:
-    if negotiation.agreement is not None:
-        agreement = uow.contracts.agreement(str(negotiation.agreement["@id"]))
-        if agreement is not None and agreement.state is AgreementState.ACTIVE:
-            ended = msgspec.structs.replace(
-                agreement,
-                state=AgreementState.TERMINATED,
-                ended_ms=moment.now_ms,
-                end_reason="The negotiation was terminated before the agreement was final.",
-            )
-            uow.contracts.put_agreement(ended)
-    if frameworks.is_framework_target(negotiation.dataset_id):
-        framework = uow.contracts.framework(negotiation.dataset_id)
-        if framework is not None and framework.state is FrameworkState.PROPOSED:
-            frameworks.end(uow, framework.framework_id, "The proposal was not agreed.", moment)
+def _ending(reason: str) -> Ending:
+    return Ending(reason=(reason,) if reason else ())
 
 
 def _abandon(
     uow: UnitOfWork, company: Company, negotiation: ContractNegotiation, reason: str, moment: Moment
 ) -> ContractNegotiation:
-    step = abandon(negotiation, Ending(reason=(reason,) if reason else ()), moment.now_ms)
+    step = abandon(negotiation, _ending(reason), moment.now_ms)
     _apply(uow, company, step, moment)
     return step.negotiation
 
@@ -516,7 +464,7 @@ def _abandon(
 def _termination(negotiation: ContractNegotiation, reason: str) -> ContractNegotiationTerminationMessage:
     provider_pid, consumer_pid = _pids(negotiation)
     return ContractNegotiationTerminationMessage(
-        provider_pid=provider_pid, consumer_pid=consumer_pid, code=None, reason=(reason,) if reason else ()
+        provider_pid=provider_pid, consumer_pid=consumer_pid, reason=_ending(reason).reason
     )
 
 
@@ -545,7 +493,7 @@ def _target(uow: UnitOfWork, document: Mapping[str, object]) -> str | None:
         return None
     entry = uow.assets.entry(str(document.get("@id", "")))
     if entry is None:
-        raise Invalid("The offer names no target, and its id is not one of our offers.", path="offer.target")
+        raise _no_such_offer()
     return entry.asset_id
 
 
@@ -559,8 +507,22 @@ def _visible_offer(uow: UnitOfWork, negotiation: ContractNegotiation, now_ms: in
         or not may_request(uow, offer, negotiation.peer_id, now_ms).permitted
     )
     if hidden or entry is None:
-        raise Invalid(
-            "There is no such offer for this dataset; read the catalog for the offers that you may ask for.",
-            path="offer.@id",
-        )
+        raise _no_such_offer()
     return entry.offer_id
+
+
+def _no_such_offer() -> Invalid:
+    # One answer for what does not exist and for what the caller may not see.
+    return Invalid(
+        "There is no such offer for this dataset; read the catalog for the offers that you may ask for.",
+        path="offer.@id",
+    )
+
+
+def _vet_policy(document: Mapping[str, object]) -> None:
+    """Refuse terms that could not be read later, when the data is asked for."""
+    try:
+        compiled(rules_of(document))
+        policy_hash(document)
+    except MalformedPolicy as error:
+        raise Invalid(f"The policy is malformed at {error.path}: {error.problem}", path=error.path) from None

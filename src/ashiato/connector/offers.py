@@ -4,11 +4,16 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from ashiato.connector.catalog import rules_of
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound
 from ashiato.connector.records import Approval, Asset, CatalogEntry, OfferDefinition, PolicyDefinition
 from ashiato.connector.sources import check_source
+from ashiato.dsp import v2025_1 as wire
+from ashiato.dsp.catalog import Distribution
+from ashiato.dsp.errors import UnsendableMessage
 from ashiato.policy.evaluation import unenforceable
+from ashiato.policy.identity import same_rules
 from ashiato.policy.index import audience_keys, window
 from ashiato.policy.odrl import MalformedPolicy, Policy, parse_policy
 
@@ -30,6 +35,7 @@ def put_asset(uow: UnitOfWork, asset: Asset, moment: Moment) -> Asset:
     """Create or replace an asset and its catalog entries; repeating the call changes nothing more."""
     check_id("asset", asset.asset_id)
     check_source(asset.source)
+    _check_sendable({"permission": [{"action": "use"}]}, asset.properties)
     before = uow.assets.asset(asset.asset_id)
     created_ms = before.created_ms if before else moment.now_ms
     asset = msgspec.structs.replace(asset, created_ms=created_ms, updated_ms=moment.now_ms)
@@ -86,6 +92,7 @@ def checked_policy(document: dict[str, object]) -> Policy:
             "This connector cannot enforce the policy: " + "; ".join(gap.text for gap in gaps),
             paths=[gap.path for gap in gaps],
         )
+    _check_sendable(document, {})
     return policy
 
 
@@ -105,9 +112,11 @@ def delete_policy(uow: UnitOfWork, policy_id: str, moment: Moment) -> None:
 def put_offer(uow: UnitOfWork, offer: OfferDefinition, moment: Moment) -> OfferDefinition:
     """Publish an offer and index the assets under it."""
     check_id("offer", offer.offer_id)
-    if not offer.asset_ids and offer.data_item is None and offer.part_group is None:
+    is_of_class = offer.data_item is not None or offer.part_group is not None
+    if bool(offer.asset_ids) is is_of_class or "" in (offer.data_item, offer.part_group):
         raise Invalid(
-            "The offer names no asset: give asset_ids, a data_item or a part_group.", id=offer.offer_id
+            "The offer must name either asset_ids, or a class by data_item, part_group or both.",
+            id=offer.offer_id,
         )
     wanted = [offer.contract_policy_id, *offer.alternative_policy_ids]
     wanted += [offer.access_policy_id] if offer.access_policy_id else []
@@ -159,6 +168,22 @@ def is_automatic(offer: OfferDefinition) -> bool:
     return offer.approval is Approval.AUTOMATIC
 
 
+def _check_sendable(document: dict[str, object], properties: dict[str, object]) -> None:
+    # One dataset that the protocol forbids would make the whole page of a catalog unsendable.
+    offer = {"@id": "offer", "@type": "Offer", **rules_of(document)}
+    try:
+        wire.encode_dataset("asset", [offer], [Distribution(format="any", access_service="any")], properties)
+    except UnsendableMessage as error:
+        raise Invalid(
+            f"The protocol cannot carry it: {error.path} {error.problem}.", path=error.path
+        ) from None
+    if not same_rules(document, offer):
+        raise Invalid(
+            "Write the rules as the protocol does: permission, prohibition and obligation, each with its action.",
+            path="permission",
+        )
+
+
 def _entry(uow: UnitOfWork, offer: OfferDefinition, asset_id: str) -> CatalogEntry:
     audiences = frozenset({"any"})
     from_ms: int | None = None
@@ -169,7 +194,8 @@ def _entry(uow: UnitOfWork, offer: OfferDefinition, asset_id: str) -> CatalogEnt
             raise Invalid(f"There is no policy {offer.access_policy_id!r}; store it first.")
         policy = parse_policy(definition.document)
         audiences = audience_keys(policy)
-        from_ms, until_ms = window(policy)
+        from_ms, last_ms = window(policy)
+        until_ms = None if last_ms is None else last_ms + 1
     return CatalogEntry(
         asset_id=asset_id,
         offer_id=offer.offer_id,
@@ -182,7 +208,8 @@ def _entry(uow: UnitOfWork, offer: OfferDefinition, asset_id: str) -> CatalogEnt
 
 def _assets_of(uow: UnitOfWork, offer: OfferDefinition) -> list[str]:
     if offer.asset_ids:
-        return list(offer.asset_ids)
+        known = uow.assets.assets_by_id(offer.asset_ids)
+        return [asset_id for asset_id in offer.asset_ids if asset_id in known]
     return uow.assets.assets_in_class(offer.data_item, offer.part_group)
 
 

@@ -62,6 +62,10 @@ class Automatic:
         self, uow: UnitOfWork, negotiation: ContractNegotiation, context: dict[str, object], now_ms: int
     ) -> Reaction:
         """See `Strategy`."""
+        if not negotiation.state.is_terminal and frameworks.is_closed(uow, negotiation):
+            return Reaction(
+                act=Act.TERMINATE, reason="The framework contract was ended before it was agreed."
+            )
         if negotiation.role is Role.PROVIDER:
             return self._as_provider(uow, negotiation, context, now_ms)
         return self._as_consumer(uow, negotiation, context, now_ms)
@@ -77,7 +81,7 @@ class Automatic:
             case NegotiationState.REQUESTED:
                 return self._answer_request(uow, negotiation, context, now_ms)
             case NegotiationState.ACCEPTED:
-                return Reaction(act=Act.AGREE)
+                return self._answer_acceptance(uow, negotiation, context, now_ms)
             case NegotiationState.VERIFIED:
                 return Reaction(act=Act.FINALIZE)
             case _:
@@ -92,11 +96,12 @@ class Automatic:
         if offer is None:
             return Reaction(act=Act.TERMINATE, reason="The offer was withdrawn.")
         acceptable = acceptable_terms(uow, offer)
-        if any(same_rules(negotiation.offer, terms) for terms in acceptable):
-            decision = permitted(negotiation.offer, negotiation.peer_id, now_ms)
+        matching = next((terms for terms in acceptable if same_rules(negotiation.offer, terms)), None)
+        if matching is not None:
+            decision = permitted(matching, negotiation.peer_id, now_ms)
             if not decision.permitted:
                 return Reaction(act=Act.TERMINATE, reason=decision.summary())
-            if is_automatic(offer):
+            if is_automatic(offer) or frameworks.covering(uow, negotiation, now_ms) is not None:
                 return Reaction(act=Act.AGREE)
             return _ask("This company asks for what you offered.", "agree", "offer", "terminate")
         if not is_automatic(offer):
@@ -109,6 +114,17 @@ class Automatic:
             act=Act.TERMINATE, reason="These terms are not offered, and no other terms are left to propose."
         )
 
+    def _answer_acceptance(
+        self, uow: UnitOfWork, negotiation: ContractNegotiation, context: dict[str, object], now_ms: int
+    ) -> Reaction:
+        offer = uow.assets.offer(str(context.get("offer_id", "")))
+        terms = acceptable_terms(uow, offer) if offer is not None else []
+        matching = next((known for known in terms if same_rules(negotiation.offer, known)), negotiation.offer)
+        decision = permitted(matching, negotiation.peer_id, now_ms)
+        if decision.permitted:
+            return Reaction(act=Act.AGREE)
+        return Reaction(act=Act.TERMINATE, reason=decision.summary())
+
     def _as_consumer(
         self, uow: UnitOfWork, negotiation: ContractNegotiation, context: dict[str, object], now_ms: int
     ) -> Reaction:
@@ -116,7 +132,12 @@ class Automatic:
             case NegotiationState.OFFERED:
                 return self._answer_offer(uow, negotiation, context, now_ms)
             case NegotiationState.AGREED:
-                return Reaction(act=Act.VERIFY)
+                if frameworks.keeps_framework(uow, negotiation, now_ms):
+                    return Reaction(act=Act.VERIFY)
+                reason = (
+                    "The agreement does not name the framework contract under which the offer was accepted."
+                )
+                return Reaction(act=Act.TERMINATE, reason=reason)
             case _:
                 return HOLD
 
@@ -144,9 +165,9 @@ def acceptable_terms(uow: UnitOfWork, offer: OfferDefinition) -> list[dict[str, 
 
 
 def permitted(terms: dict[str, object], peer_id: str, now_ms: int) -> Decision:
-    """Whether the terms themselves let this peer make a contract now."""
+    """Whether the terms themselves let this peer make a contract now; an assignee of the whole policy counts too."""
     return decide(
-        compiled(rules_of(terms)),
+        compiled(terms),
         Request(
             checkpoint=Checkpoint.NEGOTIATION,
             action="read",

@@ -43,6 +43,7 @@ from ashiato.policy.evaluation import Checkpoint, Request, decide
 PULL_FORMAT = "HttpData-PULL"
 PUSH_FORMAT = "HttpData-PUSH"
 FORMATS = (PULL_FORMAT, PUSH_FORMAT)
+FINITE_PROPERTY = "finite"
 
 
 # What the counterparty does.
@@ -58,8 +59,9 @@ def requested(
     agreement = uow.contracts.agreement(message.agreement_id)
     if agreement is None or agreement.peer_id != caller_id or agreement.role is not Role.PROVIDER:
         raise Invalid("There is no such agreement between us.", path="agreementId")
-    check_usable(agreement, Checkpoint.TRANSFER, moment.now_ms)
-    _check_format(message)
+    # A new transfer brings a new use: it is refused here already when none is left.
+    check_usable(agreement, Checkpoint.READ, moment.now_ms)
+    _check_request(message)
     company.vet_address(message.callback_address)
     if message.data_address is not None and message.data_address.endpoint:
         company.vet_address(message.data_address.endpoint)
@@ -111,8 +113,7 @@ def request(
             f"There is no agreement {agreement_id!r} in which you are the consumer.", id=agreement_id
         )
     check_usable(agreement, Checkpoint.TRANSFER, moment.now_ms)
-    if wire_format not in FORMATS:
-        raise Invalid(f"The format must be one of {', '.join(FORMATS)}.", path="format")
+    check_format(wire_format)
     consumer_pid = moment.fresh_id()
     address = None
     if wire_format == PUSH_FORMAT:
@@ -140,6 +141,10 @@ def start(uow: UnitOfWork, company: Company, own_pid: str, moment: Moment) -> Tr
     address = None
     if transfer.role is Role.PROVIDER and transfer.format == PULL_FORMAT:
         address = company.data_door.pull_address(transfer, agreement.asset_id, moment)
+        asset = uow.assets.asset(agreement.asset_id)
+        if asset is not None and not asset.finite:
+            properties = {**address.properties, FINITE_PROPERTY: "false"}
+            address = msgspec.structs.replace(address, properties=properties)
     provider_pid, consumer_pid = _pids(transfer)
     message = TransferStartMessage(provider_pid=provider_pid, consumer_pid=consumer_pid, data_address=address)
     return _act(uow, company, transfer, message, moment)
@@ -150,7 +155,7 @@ def suspend(uow: UnitOfWork, company: Company, own_pid: str, reason: str, moment
     transfer = own(uow, own_pid)
     provider_pid, consumer_pid = _pids(transfer)
     message = TransferSuspensionMessage(
-        provider_pid=provider_pid, consumer_pid=consumer_pid, reason=(reason,) if reason else ()
+        provider_pid=provider_pid, consumer_pid=consumer_pid, reason=_ending(reason).reason
     )
     return _act(uow, company, transfer, message, moment)
 
@@ -168,11 +173,8 @@ def terminate(
 ) -> TransferProcess:
     """End a transfer; the data stops at once."""
     transfer = own(uow, own_pid)
-    if transfer.peer_pid is None:
-        # As for a negotiation: the termination follows when the counterparty's pid is known.
-        context = uow.transfers.context(own_pid)
-        uow.transfers.put_context(own_pid, {**context, "withdrawn": reason})
-        return _abandon(uow, company, transfer, reason, moment)
+    if transfer.peer_pid is None and not transfer.state.is_terminal:
+        return _withdraw(uow, company, transfer, reason, moment)
     return _act(uow, company, transfer, _termination(transfer, reason), moment)
 
 
@@ -268,14 +270,11 @@ def reconciled(
     return not any(isinstance(effect, Redeliver) for effect in step.effects)
 
 
-def refused(
-    uow: UnitOfWork, company: Company, own_pid: str, message_name: str, why: str, moment: Moment
-) -> None:
-    """The counterparty refused our message for good: the transfer ends on both sides, with the reason."""
+def undeliverable(uow: UnitOfWork, company: Company, own_pid: str, reason: str, moment: Moment) -> None:
+    """A message of ours will never be taken: the transfer ends, on both sides if the counterparty can be told."""
     transfer = own(uow, own_pid)
     if transfer.state is TransferState.TERMINATED:
         return
-    reason = f"The counterparty refused our {message_name}: {why}"
     ended = _abandon(uow, company, transfer, reason, moment)
     if transfer.peer_pid is not None:
         send(uow, company, moment, _termination(ended, reason), ended, ended.role.other)
@@ -323,7 +322,9 @@ def _effects(uow: UnitOfWork, company: Company, step: Step, moment: Moment) -> N
 
 def _hand_over(uow: UnitOfWork, company: Company, transfer: TransferProcess, moment: Moment) -> None:
     pushes = transfer.format == PUSH_FORMAT and transfer.role is Role.PROVIDER
-    pulls = transfer.format == PULL_FORMAT and transfer.role is Role.CONSUMER
+    pulls = (
+        transfer.format == PULL_FORMAT and transfer.role is Role.CONSUMER and _ends_by_itself(uow, transfer)
+    )
     if not (pushes or pulls) or transfer.data_address is None:
         return
     uow.outbox.add(
@@ -343,6 +344,17 @@ def _hand_over(uow: UnitOfWork, company: Company, transfer: TransferProcess, mom
     )
 
 
+def _ends_by_itself(uow: UnitOfWork, transfer: TransferProcess) -> bool:
+    """Whether the data is fetched once and the transfer then completed.
+
+    Data without an end (a query, an inbox, a feed) is read by the company's own systems until somebody ends the transfer;
+    only an order to fetch it takes what there is now.
+    """
+    address = transfer.data_address
+    is_finite = address is None or address.properties.get(FINITE_PROPERTY) != "false"
+    return is_finite or uow.transfers.fetch_of_process(transfer.own_pid) is not None
+
+
 def data_process(own_pid: str) -> str:
     """The outbox process of a transfer's data: apart from its messages, so that a long pull never delays a termination."""
     return f"data:{own_pid}"
@@ -355,11 +367,18 @@ def _told(uow: UnitOfWork, company: Company, moment: Moment, transfer: TransferP
     tell(uow, company, moment, event, transfer.own_pid, transfer.peer_id, **details)
 
 
-def _check_format(message: TransferRequestMessage) -> None:
-    if message.format not in FORMATS:
+def check_format(wire_format: str) -> None:
+    """Refuse a transfer format that this connector does not speak."""
+    if wire_format not in FORMATS:
         raise Invalid(f"The format must be one of {', '.join(FORMATS)}.", path="format")
+
+
+def _check_request(message: TransferRequestMessage) -> None:
+    check_format(message.format)
     if message.format == PUSH_FORMAT and (message.data_address is None or not message.data_address.endpoint):
         raise Invalid("A push needs a dataAddress with an endpoint.", path="dataAddress")
+    if message.format == PULL_FORMAT and message.data_address is not None:
+        raise Invalid("A pull names no dataAddress: the provider does.", path="dataAddress")
 
 
 def _check_agreement_of(uow: UnitOfWork, transfer: TransferProcess, now_ms: int) -> AgreementRecord:
@@ -370,10 +389,26 @@ def _check_agreement_of(uow: UnitOfWork, transfer: TransferProcess, now_ms: int)
     return agreement
 
 
+def _withdraw(
+    uow: UnitOfWork, company: Company, transfer: TransferProcess, reason: str, moment: Moment
+) -> TransferProcess:
+    """As for a negotiation: the request stays in the outbox until it is answered, and then the termination follows."""
+    context = uow.transfers.context(transfer.own_pid)
+    uow.transfers.put_context(transfer.own_pid, {**context, "withdrawn": reason})
+    step = abandon(transfer, _ending(reason), moment.now_ms)
+    unsettled = tuple(effect for effect in step.effects if not isinstance(effect, Settle))
+    _apply(uow, company, msgspec.structs.replace(step, effects=unsettled), moment)
+    return step.transfer
+
+
+def _ending(reason: str) -> Ending:
+    return Ending(reason=(reason,) if reason else ())
+
+
 def _abandon(
     uow: UnitOfWork, company: Company, transfer: TransferProcess, reason: str, moment: Moment
 ) -> TransferProcess:
-    step = abandon(transfer, Ending(reason=(reason,) if reason else ()), moment.now_ms)
+    step = abandon(transfer, _ending(reason), moment.now_ms)
     _apply(uow, company, step, moment)
     return step.transfer
 
@@ -381,7 +416,7 @@ def _abandon(
 def _termination(transfer: TransferProcess, reason: str) -> TransferTerminationMessage:
     provider_pid, consumer_pid = _pids(transfer)
     return TransferTerminationMessage(
-        provider_pid=provider_pid, consumer_pid=consumer_pid, reason=(reason,) if reason else ()
+        provider_pid=provider_pid, consumer_pid=consumer_pid, reason=_ending(reason).reason
     )
 
 

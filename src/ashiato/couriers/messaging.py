@@ -17,8 +17,15 @@ from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import NotFound
 from ashiato.couriers.delivering import Outcome, Verdict
 from ashiato.dsp import v2025_1 as wire
+from ashiato.dsp.effects import Ending
 from ashiato.dsp.errors import MalformedMessage
-from ashiato.dsp.messages import ContractNegotiationAck, ContractOfferMessage, TransferProcessAck
+from ashiato.dsp.messages import (
+    ContractNegotiationAck,
+    ContractNegotiationError,
+    ContractOfferMessage,
+    TransferError,
+    TransferProcessAck,
+)
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import NegotiationState, Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
@@ -26,9 +33,11 @@ from ashiato.outbox.deliveries import Delivery
 
 MESSAGE_TIMEOUT_S = 15.0
 LONGEST_REASON_LENGTH_COUNT = 500
+LONGEST_PID_LENGTH_COUNT = 1000
 # 401 is here because our token may have been refused for a clock or a key that is being rotated; a later try brings a
 # fresh one. 404 because a counterparty may open its endpoint a moment after it spoke.
 TRY_AGAIN = frozenset({401, 404, 408, 409, 425, 429})
+MOVED_FOR_GOOD = frozenset({301, 308})
 
 Process = ContractNegotiation | TransferProcess
 Ack = ContractNegotiationAck | TransferProcessAck
@@ -52,20 +61,23 @@ class Messenger:
                 return settled
         try:
             response = await self._post(delivery)
-        except Unreachable as error:
-            return Outcome(verdict=Verdict.AGAIN, why=str(error))
-        except (EgressRefused, RedirectRefused, ResponseTooLarge) as error:
-            return self._never(tenant, delivery, str(error))
+        except (Unreachable, ResponseTooLarge) as error:
+            return self._again(tenant, delivery, error.why)
+        except RedirectRefused as error:
+            if error.status not in MOVED_FOR_GOOD:
+                return self._again(tenant, delivery, error.why)
+            return self._never(tenant, delivery, error.why)
+        except EgressRefused as error:
+            return self._never(tenant, delivery, error.why)
         if 200 <= response.status < 300:
             return self._done(tenant, delivery, response)
         if response.status in TRY_AGAIN or response.status >= 500:
-            return Outcome(verdict=Verdict.AGAIN, why=f"the counterparty answered {response.status}")
-        if delivery.attempts_count == 0:
-            # The refusal may be of a message that it took before, so its own view of the state decides.
-            settled = await self._reconcile(tenant, delivery)
-            if settled is not None:
-                return settled
-        return self._never(tenant, delivery, f"{response.status} {_reason(response.body)}")
+            return self._again(tenant, delivery, f"it answered {response.status}")
+        # The refusal may be of a message that it took before, so its own view of the state decides.
+        settled = await self._reconcile(tenant, delivery)
+        if settled is not None:
+            return settled
+        return self._never(tenant, delivery, f"{response.status} {_reason(delivery, response.body)}")
 
     async def _post(self, delivery: Delivery) -> EgressResponse:
         moment = self._node.moment()
@@ -86,7 +98,7 @@ class Messenger:
         is_provider = delivery.message_name == ContractOfferMessage.__name__
         ack = _ack(delivery.process_id, is_provider, _is_transfer(delivery), response.body)
         if ack is None:
-            return Outcome(verdict=Verdict.AGAIN, why="the counterparty's answer does not name the process")
+            return self._again(tenant, delivery, "its answer does not name the process")
         moment = self._node.moment()
 
         def record(uow: UnitOfWork) -> None:
@@ -97,14 +109,18 @@ class Messenger:
 
         return Outcome(verdict=Verdict.DONE, record=record)
 
+    def _again(self, tenant: Tenant, delivery: Delivery, why: str) -> Outcome:
+        reason = f"The counterparty did not take our {delivery.message_name} in all that time: {why}"
+        return Outcome(verdict=Verdict.AGAIN, why=why, record=self._ending(tenant, delivery, reason))
+
     def _never(self, tenant: Tenant, delivery: Delivery, why: str) -> Outcome:
+        reason = f"The counterparty refused our {delivery.message_name}: {why}"
+        return Outcome(verdict=Verdict.NEVER, why=why, record=self._ending(tenant, delivery, reason))
+
+    def _ending(self, tenant: Tenant, delivery: Delivery, reason: str) -> Callable[[UnitOfWork], None]:
         moment = self._node.moment()
-        refused = transfers.refused if _is_transfer(delivery) else negotiations.refused
-
-        def record(uow: UnitOfWork) -> None:
-            refused(uow, tenant.company, delivery.process_id, delivery.message_name, why, moment)
-
-        return Outcome(verdict=Verdict.NEVER, why=why, record=record)
+        end = transfers.undeliverable if _is_transfer(delivery) else negotiations.undeliverable
+        return lambda uow: end(uow, tenant.company, delivery.process_id, reason, moment)
 
     async def _reconcile(self, tenant: Tenant, delivery: Delivery) -> Outcome | None:
         """Done or refused when the counterparty's state says so; None when the message must be sent (again)."""
@@ -199,8 +215,20 @@ def _ack(process_id: str, is_provider: bool, is_transfer: bool, body: bytes) -> 
     ours, theirs = (
         (ack.provider_pid, ack.consumer_pid) if is_provider else (ack.consumer_pid, ack.provider_pid)
     )
-    return ack if ours == process_id and theirs else None
+    # An id that cannot stand in a path is none under which the counterparty could be answered.
+    is_usable = theirs not in ("", ".", "..") and len(theirs) <= LONGEST_PID_LENGTH_COUNT
+    return ack if ours == process_id and is_usable else None
 
 
-def _reason(body: bytes) -> str:
-    return body[:LONGEST_REASON_LENGTH_COUNT].decode("utf-8", "replace")
+def _reason(delivery: Delivery, body: bytes) -> str:
+    """What the counterparty says is wrong, in its words; of an answer that is no error of the protocol, its beginning."""
+    error: TransferError | ContractNegotiationError
+    try:
+        error = (
+            wire.decode(TransferError, body)
+            if _is_transfer(delivery)
+            else wire.decode(ContractNegotiationError, body)
+        )
+    except MalformedMessage:
+        return body[:LONGEST_REASON_LENGTH_COUNT].decode("utf-8", "replace")
+    return negotiations.in_words(Ending(code=error.code, reason=error.reason))[:LONGEST_REASON_LENGTH_COUNT]

@@ -1,5 +1,6 @@
 """Asks other companies' connectors: where they speak the protocol, and what they offer."""
 
+import re
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,6 +18,8 @@ ADDRESS_FRESH_MS = 300_000
 MOST_CATALOG_BYTES = 64 * 1_048_576
 SERVICE_TYPES = ("DataService", "CatalogService")
 
+_LINK = re.compile(r"<([^>]*)>([^<]*)")
+
 
 class PartnerUnavailable(Problem):
     """The partner's connector cannot be asked now, or does not answer as the protocol says."""
@@ -25,7 +28,7 @@ class PartnerUnavailable(Problem):
 
 
 class PartnerPage(msgspec.Struct, frozen=True):
-    """One page of a partner's catalog and the cursor of the next."""
+    """One page of a partner's catalog and the cursor of the next, which only that partner understands."""
 
     catalog: Catalog
     cursor: str | None
@@ -73,7 +76,7 @@ class Partners:
     ) -> PartnerPage:
         """One page of what the partner offers to `tenant`."""
         base = address or await self.locate(partner_id)
-        url = f"{base}/{wire.CATALOG_REQUEST}" + (f"?cursor={cursor}" if cursor else "")
+        url = f"{base}/{wire.CATALOG_REQUEST}" + (f"?{cursor}" if cursor else "")
         body = wire.encode(CatalogRequestMessage(filter=filter_items))
         response = await self._ask(tenant, partner_id, "POST", url, body)
         try:
@@ -126,10 +129,8 @@ class Partners:
 
 
 def _next_cursor(link: str) -> str | None:
-    for part in link.split(","):
-        target, _, parameters = part.partition(";")
-        if 'rel="next"' in parameters:
-            query = urlsplit(target.strip(" <>")).query
-            pairs = (pair.partition("=") for pair in query.split("&"))
-            return next((value for name, _, value in pairs if name == "cursor"), None)
+    """The query of the link to the next page: others may name their cursor as they like, but stay at their address."""
+    for target, parameters in _LINK.findall(link):
+        if re.search(r'\brel\s*=\s*"?next"?', parameters):
+            return urlsplit(target).query or None
     return None

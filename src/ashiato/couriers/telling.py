@@ -59,8 +59,10 @@ class Teller:
         try:
             hooks = await self._node.store.read(participant_id, lambda uow: uow.records.list_webhooks())
             if not hooks:
+                # Who stored one since this was read is in `_wanted` again, and is looked at again.
                 self._without.add(participant_id)
                 return
+            self._without.discard(participant_id)
             moment = self._node.moment()
             more = await self._node.store.run(participant_id, lambda uow: tell_webhooks(uow, moment))
         except Exception:

@@ -10,7 +10,7 @@ from ashiato.trust.tokens import TokenRefused, VerifiedCaller, mint_token, parse
 TOKEN_TTL_S = 60
 LONGEST_TTL_S = 600
 LEEWAY_S = 10
-SCHEME = "Bearer "
+SCHEME = "Bearer"
 
 
 class NotAuthenticated(Exception):
@@ -56,10 +56,11 @@ class SignedTokens:
         self, participant_id: str, authorization: str | None, now_ms: int
     ) -> VerifiedCaller:
         """The verified caller of a request to `participant_id`; raises `NotAuthenticated`."""
-        if authorization is None or not authorization.startswith(SCHEME):
+        scheme, _, compact = (authorization or "").partition(" ")
+        if scheme.lower() != SCHEME.lower() or not compact:
             raise NotAuthenticated("the request has no bearer token")
         try:
-            token = parse_token(authorization[len(SCHEME) :])
+            token = parse_token(compact)
             document = await self._documents.resolve(token.issuer, now_ms, needs_kid=token.kid)
             return verify_token(
                 token,
@@ -77,6 +78,5 @@ class SignedTokens:
     async def token_for(self, participant_id: str, audience: str, now_ms: int, token_id: str) -> str:
         """The value of the Authorization header that proves `participant_id` to `audience`; `token_id` is used once."""
         key = self._keys[participant_id]
-        return SCHEME + mint_token(
-            key, audience=audience, now_ms=now_ms, ttl_s=TOKEN_TTL_S, token_id=token_id
-        )
+        token = mint_token(key, audience=audience, now_ms=now_ms, ttl_s=TOKEN_TTL_S, token_id=token_id)
+        return f"{SCHEME} {token}"

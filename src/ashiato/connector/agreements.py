@@ -1,0 +1,90 @@
+"""The agreement that a contract negotiation makes: drawn up, remembered, made final, or undone.
+
+Every function runs inside the unit of work of the step that leads to it, so that no agreement is lost or doubled.
+"""
+
+import msgspec
+
+from ashiato.connector import frameworks
+from ashiato.connector.catalog import rules_of
+from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.problems import Invalid
+from ashiato.connector.records import AgreementRecord, AgreementState, FrameworkState
+from ashiato.dsp.negotiation import ContractNegotiation
+from ashiato.facts.instants import format_datetime
+from ashiato.policy.identity import policy_hash
+
+LONGEST_ID_LENGTH_COUNT = 1000
+
+
+def draw_up(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> dict[str, object]:
+    """The Agreement over the offer that stands, as the provider sends it; it names the framework that covers it."""
+    terms = {
+        name: value for name, value in negotiation.offer.items() if name not in ("@id", "@type", "target")
+    }
+    agreement: dict[str, object] = {
+        "@id": f"urn:uuid:{moment.fresh_id()}",
+        "@type": "Agreement",
+        "target": negotiation.dataset_id,
+        "assigner": negotiation.provider_id,
+        "assignee": negotiation.consumer_id,
+        "timestamp": format_datetime(moment.now_ms),
+    }
+    agreement.update({name: value for name, value in terms.items() if name not in agreement})
+    agreement.pop(frameworks.NAMED_MEMBER, None)
+    framework = frameworks.covering(uow, negotiation, moment.now_ms)
+    if framework is not None:
+        agreement[frameworks.NAMED_MEMBER] = framework.framework_id
+    return agreement
+
+
+def remember(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:
+    """Keep the agreement that was sent or received; it gives no right before it is final."""
+    document = negotiation.agreement or {}
+    agreement_id = str(document["@id"])
+    if not 0 < len(agreement_id) <= LONGEST_ID_LENGTH_COUNT or not agreement_id.isprintable():
+        raise Invalid("The id of the agreement must be short and printable.", path="agreement.@id")
+    if uow.contracts.agreement(agreement_id) is not None:
+        raise Invalid("An agreement with this id exists already.", path="agreement.@id")
+    uow.contracts.put_agreement(
+        AgreementRecord(
+            agreement_id=agreement_id,
+            role=negotiation.role,
+            peer_id=negotiation.peer_id,
+            asset_id=negotiation.dataset_id,
+            negotiation_pid=negotiation.own_pid,
+            document=document,
+            policy_hash=policy_hash(document),
+            agreed_ms=moment.now_ms,
+            framework_id=frameworks.named_in(uow, document, negotiation.peer_id),
+        )
+    )
+
+
+def finalize(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:
+    """From now on the agreement gives its right; that of a framework contract puts the framework in force."""
+    document = negotiation.agreement or {}
+    agreement = uow.contracts.agreement(str(document["@id"]))
+    if agreement is None:
+        raise Invalid("The negotiation has no agreement.", pid=negotiation.own_pid)
+    uow.contracts.put_agreement(msgspec.structs.replace(agreement, finalized=True))
+    if frameworks.is_framework_target(negotiation.dataset_id):
+        frameworks.activate(uow, negotiation.dataset_id, rules_of(document), moment)
+
+
+def undo(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:
+    """The negotiation was terminated: what it had agreed gives no right, and what it had proposed is closed."""
+    if negotiation.agreement is not None:
+        agreement = uow.contracts.agreement(str(negotiation.agreement["@id"]))
+        if agreement is not None and agreement.state is AgreementState.ACTIVE:
+            ended = msgspec.structs.replace(
+                agreement,
+                state=AgreementState.TERMINATED,
+                ended_ms=moment.now_ms,
+                end_reason="The negotiation was terminated before the agreement was final.",
+            )
+            uow.contracts.put_agreement(ended)
+    if frameworks.is_framework_target(negotiation.dataset_id):
+        framework = uow.contracts.framework(negotiation.dataset_id)
+        if framework is not None and framework.state is not FrameworkState.ENDED:
+            frameworks.end(uow, framework.framework_id, "The proposal was not agreed.", moment)
