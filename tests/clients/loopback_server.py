@@ -73,12 +73,14 @@ def drip(head: bytes, piece: bytes, *, every_s: float) -> Answer:
     return answer
 
 
-async def _read_request(reader: asyncio.StreamReader) -> Asked:
+async def _read_request(reader: asyncio.StreamReader, reads_bodies: bool) -> Asked:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     request_line, *lines = head.rstrip("\r\n").split("\r\n")
     method, target, _ = request_line.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = b""
+    if not reads_bodies:
+        return Asked(method, target, headers, body)
     if headers.get("transfer-encoding") == "chunked":
         while size := int((await reader.readline()).strip() or b"0", 16):
             body += await reader.readexactly(size)
@@ -91,7 +93,7 @@ async def _read_request(reader: asyncio.StreamReader) -> Asked:
 
 @asynccontextmanager
 async def loopback_server(
-    answer: Answer, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    answer: Answer, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None, reads_bodies: bool = True
 ) -> AsyncIterator[LoopbackServer]:
     """Serves `answer` to every request until the block ends."""
     seen = LoopbackServer()
@@ -103,7 +105,7 @@ async def loopback_server(
         seen.open_most = max(seen.open_most, seen.open_now)
         try:
             while not writer.is_closing():
-                asked = await _read_request(reader)
+                asked = await _read_request(reader, reads_bodies)
                 seen.asked.append(asked)
                 await answer(asked, writer)
                 await writer.drain()
@@ -118,7 +120,7 @@ async def loopback_server(
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, host, port, ssl=tls)
+    server = await asyncio.start_server(accept, host, 0, ssl=tls)
     seen.port = server.sockets[0].getsockname()[1]
     try:
         yield seen

@@ -106,6 +106,70 @@ async def test_an_error_of_the_bodys_source_is_not_taken_for_one_of_the_wire(egr
             await egress.request("PUT", server.url(), body=pieces())
 
 
+async def _endless() -> AsyncIterator[bytes]:
+    while True:
+        yield b"x" * 65_536
+
+
+async def test_a_server_that_stops_reading_an_upload_is_given_up() -> None:
+    rules = EgressRules(unsafe_allow_loopback=True, idle_timeout_s=0.3)
+    async with (
+        Egress(rules) as way_out,
+        loopback_server(send(b"", then_close=False), reads_bodies=False) as server,
+    ):
+        started_s = time.monotonic()
+        with pytest.raises(Unreachable, match="in time"):
+            await way_out.request("PUT", server.url(), body=_endless(), timeout_s=86_400)
+        opening = way_out.stream("PUT", server.url(), body=_endless(), timeout_s=86_400, max_response_bytes=1)
+        with pytest.raises(Unreachable, match="in time"):
+            await opening.__aenter__()
+        assert time.monotonic() - started_s < 5
+
+
+async def test_a_slow_source_of_an_upload_is_not_held_against_the_server() -> None:
+    async def slowly() -> AsyncIterator[bytes]:
+        for _ in range(3):
+            await asyncio.sleep(0.3)
+            yield b"piece"
+
+    rules = EgressRules(unsafe_allow_loopback=True, idle_timeout_s=0.1)
+    async with Egress(rules) as way_out, loopback_server(respond()) as server:
+        await way_out.request("PUT", server.url(), body=slowly())
+    assert server.asked[0].body == b"piece" * 3
+
+
+async def test_a_server_that_never_answers_an_upload_is_given_up() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"piece"
+
+    rules = EgressRules(unsafe_allow_loopback=True, total_timeout_s=0.3)
+    async with Egress(rules) as way_out, loopback_server(send(b"", then_close=False)) as server:
+        with pytest.raises(Unreachable, match="in time"):
+            await way_out.request("PUT", server.url(), body=pieces(), timeout_s=86_400)
+
+
+async def test_an_answer_before_the_end_of_an_upload_ends_the_upload_and_the_connection() -> None:
+    stopped = asyncio.Event()
+
+    async def watched() -> AsyncIterator[bytes]:
+        try:
+            async for chunk in _endless():
+                yield chunk
+        finally:
+            stopped.set()
+
+    answer = send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno", then_close=False)
+    async with (
+        Egress(EgressRules(unsafe_allow_loopback=True)) as way_out,
+        loopback_server(answer, reads_bodies=False) as server,
+    ):
+        refusal = await way_out.request("PUT", server.url(), body=watched(), timeout_s=5)
+        assert (refusal.status, refusal.body) == (413, b"no")
+        await asyncio.wait_for(stopped.wait(), 5)
+        assert (await way_out.request("GET", server.url())).status == 413
+        assert server.connections == 2
+
+
 async def test_connections_are_kept_and_used_again(egress: Egress) -> None:
     async with loopback_server(respond()) as server:
         for _ in range(5):
@@ -680,6 +744,16 @@ async def test_a_server_that_speaks_no_tls_is_not_spoken_to_without_it(egress: E
         with pytest.raises(Unreachable):
             await egress.request("GET", server.url(scheme="https"))
     assert server.asked == []
+
+
+def test_a_message_shows_neither_user_information_nor_the_query() -> None:
+    for kind in (EgressRefused, Unreachable):
+        error = kind("https://user:secret@a.example/x?signature=secret", "why")
+        assert "secret" not in str(error)
+        assert "a.example/x" in str(error)
+    assert "secret" not in str(
+        RedirectRefused("https://a.example/?s=secret", 302, "https://b.example/?s=secret")
+    )
 
 
 # Every error of the HTTP library has its place.

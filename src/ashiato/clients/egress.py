@@ -5,7 +5,7 @@ import re
 import time
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Self
@@ -143,19 +143,29 @@ class EgressStream:
 
 
 class _Upload:
-    """Passes a caller's body on and keeps the caller's own error apart from the wire's."""
+    """Passes a caller's body on, watches that it is taken, and keeps the caller's own error apart."""
 
-    def __init__(self, source: AsyncIterable[bytes]) -> None:
+    def __init__(self, source: AsyncIterable[bytes], idle_timeout_s: float) -> None:
         self._source = source
+        self._idle_timeout_s = idle_timeout_s
         self.error: Exception | None = None
+        self.watch: asyncio.Timeout | None = None
+        """Runs out when a piece is not taken in time; the time that the source needs does not count."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
             async for chunk in self._source:
+                self._allow(self._idle_timeout_s)
                 yield chunk
+                self._allow(None)
         except Exception as error:  # whatever the source raises is the caller's, who gets it back
             self.error = error
             raise
+
+    def _allow(self, duration_s: float | None) -> None:
+        if self.watch is not None and not self.watch.expired():
+            now_s = asyncio.get_running_loop().time()
+            self.watch.reschedule(None if duration_s is None else now_s + duration_s)
 
 
 class Egress:
@@ -303,14 +313,17 @@ class Egress:
         from ashiato.clients.http_session import WIRE_ERRORS, own_error
 
         rules = self.rules
-        upload = None if body is None or isinstance(body, bytes) else _Upload(body)
+        upload = None if body is None or isinstance(body, bytes) else _Upload(body, rules.idle_timeout_s)
         limits = ClientTimeout(
             total=total_s,
             sock_connect=rules.connect_timeout_s,
-            sock_read=rules.idle_timeout_s if is_stream else None,
+            sock_read=rules.idle_timeout_s if is_stream else rules.total_timeout_s,
         )
         try:
-            async with asyncio.timeout(rules.total_timeout_s if total_s is None else total_s):
+            async with (
+                asyncio.timeout(rules.total_timeout_s if total_s is None else total_s),
+                nullcontext() if upload is None else _watching(upload),
+            ):
                 response = await session.request(
                     method,
                     URL(str(parsed), encoded=True),
@@ -347,6 +360,17 @@ class Egress:
         if received and response.headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip"):
             return _inflate(url, received, limit_bytes)
         return bytes(received)
+
+
+@asynccontextmanager
+async def _watching(upload: _Upload) -> AsyncIterator[None]:
+    """Ends the block with `TimeoutError` when a piece of the upload is not taken in time."""
+    async with asyncio.timeout(None) as watch:
+        upload.watch = watch
+        try:
+            yield
+        finally:
+            upload.watch = None
 
 
 def _load() -> None:

@@ -1,11 +1,19 @@
 """What can go wrong on the way out, named by who must act."""
 
+import re
+
+_USER_INFORMATION = re.compile(r"//[^/]*@")
+
 
 class EgressError(Exception):
-    """Base of all errors of the egress: `url` was asked for, `why` is one sentence."""
+    """Base of all errors of the egress: `url` was asked for, `why` is one sentence.
+
+    The message leaves out what may be secret: user information, and the query of a presigned address.
+    """
 
     def __init__(self, url: str, why: str) -> None:
-        super().__init__(f"{url[:512]!r}: {why}")
+        shown = _USER_INFORMATION.sub("//", url.partition("?")[0])[:512]
+        super().__init__(f"{shown!r}: {why}")
         self.url = url
         self.why = why
 
