@@ -10,7 +10,7 @@ from ashiato.api.management import openapi, problems
 from ashiato.api.management.admission import OPENAPI_PATH, Admission
 from ashiato.api.management.calls import Surroundings
 from ashiato.api.management.gate import Gate
-from ashiato.api.management.ports import PartnerClient, ReceivedContent, TenantAdmin, Waiter
+from ashiato.api.management.ports import PartnerClient, ReceivedFiles, TenantAdmin, Waiter
 from ashiato.api.management.routes import (
     contracts,
     fetching,
@@ -24,6 +24,19 @@ from ashiato.api.management.routes import (
 from ashiato.connector.node import Node
 
 API_VERSION = "1.0.0"
+# The operator's routes come before those of a participant, whose slug could otherwise be "participants".
+ROUTERS = (
+    operating.health_router,
+    operating.router,
+    offering.router,
+    contracts.router,
+    papers.router,
+    negotiating.router,
+    transferring.router,
+    fetching.router,
+    recording.router,
+    operating.own_router,
+)
 
 
 def create_app(
@@ -32,7 +45,7 @@ def create_app(
     tenants_admin: TenantAdmin,
     partner_client: PartnerClient,
     waiter: Waiter,
-    received_content: ReceivedContent,
+    received_files: ReceivedFiles,
 ) -> FastAPI:
     """The application; call `gate.check()` before it is served."""
     app = FastAPI(
@@ -45,14 +58,11 @@ def create_app(
         generate_unique_id_function=_operation_id,
         middleware=[Middleware(Admission, gate=gate, node=node)],
     )
-    app.state.surroundings = Surroundings(node, tenants_admin, partner_client, waiter, received_content)
+    app.state.surroundings = Surroundings(node, tenants_admin, partner_client, waiter, received_files)
     problems.install(app)
-    app.include_router(operating.health_router)
-    # Before the routes of a participant, whose slug could otherwise be "participants".
-    app.include_router(operating.router)
-    for module in (offering, contracts, papers, negotiating, transferring, fetching, recording):
-        app.include_router(module.router)
-    app.include_router(operating.own_router)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.state.routes = [route for router in ROUTERS for route in router.routes]
 
     def document() -> dict[str, Any]:
         return openapi.document(app)

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
+from urllib.parse import quote
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from ashiato.api.management.ports import PartnerClient, ReceivedContent, TenantAdmin, Waiter
+from ashiato.api.management.admission import ROOT
+from ashiato.api.management.ports import PartnerClient, ReceivedFiles, TenantAdmin, Waiter
 from ashiato.connector.company import Company
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Moment, UnitOfWork
@@ -24,7 +26,7 @@ class Surroundings:
     admin: TenantAdmin
     partners: PartnerClient
     waiter: Waiter
-    received: ReceivedContent
+    received: ReceivedFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,10 @@ class Call:
             return await self.around.partners.locate(partner)
         self.check_address(given, "address")
         return given.rstrip("/")
+
+    def location(self, kind: str, item_id: str) -> str:
+        """The path of one of the participant's things, for a Location header."""
+        return f"/{ROOT}/{self.tenant.slug}/{kind}/{quote(item_id, safe=':~')}"
 
     def check_address(self, url: str, path: str) -> None:
         """Refuse an address that this node would not call; raises `Invalid` that names the member `path`."""

@@ -2,8 +2,12 @@
 
 from ashiato.api.management.calls import Call
 from ashiato.api.management.models.processes import Dataset
+from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound
+from ashiato.connector.records import FrameworkState
 from ashiato.dsp import catalog
+from ashiato.dsp.states import Role
+from ashiato.policy.identity import same_rules
 
 TITLE_MEMBERS = ("title", "dct:title", "http://purl.org/dc/terms/title", "name")
 
@@ -11,19 +15,35 @@ TITLE_MEMBERS = ("title", "dct:title", "http://purl.org/dc/terms/title", "name")
 async def chosen_offer(
     call: Call, partner: str, address: str, asset_id: str, offer_id: str | None
 ) -> dict[str, object]:
-    """The partner's offer for that dataset, by its id or the only one; raises `NotFound` or `Invalid`."""
+    """The partner's offer for that dataset; raises `NotFound` or `Invalid`.
+
+    By its id; without one, the offer on the terms of a framework contract with that partner, or the only terms there are.
+    """
     dataset = await call.around.partners.dataset(call.tenant, partner, address, asset_id)
     named = [offer for offer in offers_of(dataset) if offer_id in (None, offer.get("@id"))]
     if not named:
         raise NotFound(
             f"{partner} makes you no such offer for {asset_id!r}.", asset_id=asset_id, offer_id=offer_id
         )
-    if len(named) > 1 and offer_id is None:
+    standing = await call.read(lambda uow: _standing_terms(uow, partner, call.moment.now_ms))
+    covered = [offer for offer in named if any(same_rules(offer, terms) for terms in standing)]
+    chosen = [*covered, *named][0]
+    if not covered and not all(same_rules(offer, chosen) for offer in named):
         ids = [offer.get("@id") for offer in named]
         raise Invalid(
             f"{partner} makes several offers for {asset_id!r}; name one as offer_id.", offer_ids=ids
         )
-    return {**named[0], "target": asset_id}
+    return {**chosen, "target": asset_id}
+
+
+def _standing_terms(uow: UnitOfWork, partner: str, now_ms: int) -> list[dict[str, object]]:
+    return [
+        framework.policy
+        for framework in uow.contracts.list_frameworks(partner)
+        if framework.role is Role.CONSUMER
+        and framework.state is FrameworkState.ACTIVE
+        and framework.from_ms <= now_ms < framework.until_ms
+    ]
 
 
 def offers_of(dataset: catalog.Dataset) -> list[dict[str, object]]:

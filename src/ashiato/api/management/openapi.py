@@ -54,6 +54,11 @@ def raw_answer(description: str, *media_types: str) -> dict[str, Any]:
     return {"description": description, "content": {kind: {"schema": schema} for kind in media_types}}
 
 
+def any_answer(description: str) -> dict[str, Any]:
+    """The entry of `responses` for data of a kind that only its owner knows."""
+    return {"description": description, "content": {"*/*": {"schema": {}}}}
+
+
 def document(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document of the application, made once."""
     if app.openapi_schema is None:

@@ -1,10 +1,9 @@
 """What the management API needs from the program around it; wiring and the couriers bring it."""
 
-from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Protocol
 
 from ashiato.connector.node import Tenant
-from ashiato.connector.records import ReceivedData
 from ashiato.dsp.catalog import Catalog, Dataset
 
 
@@ -61,10 +60,8 @@ class Waiter(Protocol):
         """
 
 
-class ReceivedContent(Protocol):
-    """Port: the bytes of received data."""
+class ReceivedFiles(Protocol):
+    """Port: where received data lies."""
 
-    def open(
-        self, participant_id: str, received: ReceivedData, start_bytes: int, end_bytes: int
-    ) -> AsyncIterator[bytes]:
-        """Chunks from `start_bytes` up to, not including, `end_bytes`; raises `NotFound` when the file is gone."""
+    def path(self, participant_id: str, file_name: str) -> Path:
+        """The file of a `ReceivedData`; it may be gone."""

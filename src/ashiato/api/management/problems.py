@@ -1,6 +1,6 @@
 """Every answer that is not a success: a problem document (RFC 9457) with one sentence that says what to do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 import msgspec
@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from ashiato.connector.problems import Problem
 from ashiato.dsp.errors import MismatchedMessage, UnsendableMessage
@@ -96,7 +97,7 @@ def answer(
         "type": TYPE_PREFIX + code,
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": sentence,
+        "detail": sentence if sentence.endswith((".", "!", "?")) else f"{sentence}.",
         "fields": fields,
     }
     body = msgspec.json.encode(document, enc_hook=str)
@@ -170,12 +171,19 @@ async def _refused_by_framework(request: Request, error: Exception) -> Response:
     if isinstance(error, Refused):
         return answer_to(error.problem)
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = ", ".join(_methods_of(request))
         sentence = f"This address does not take {request.method}; it takes {allowed}."
         return answer("method-not-allowed", sentence, {}, {"Allow": allowed})
     if error.status_code == 404:
         return not_found()
     return answer("malformed", "The request cannot be read.", {})
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Every method that some route takes at this address; the framework names only those of the first one."""
+    routes: Sequence[Route] = request.app.state.routes
+    fitting = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in fitting for method in route.methods or ()})
 
 
 async def _internal(_: Request, error: Exception) -> Response:

@@ -75,9 +75,9 @@ class Model(BaseModel):
     def of(cls, record: msgspec.Struct, **more: object) -> Self:
         """The model of a record: its members under their outside names, those that the model does not show left out."""
         members = {_OUTSIDE_NAME.get(name, name): value for name, value in _builtins(record).items()}
-        return cls.model_validate(
-            {name: value for name, value in (members | more).items() if name in cls.model_fields}
-        )
+        shown = {name: value for name, value in (members | more).items() if name in cls.model_fields}
+        # Not strict: a record holds tuples where a document has lists.
+        return cls.model_validate(shown, strict=False)
 
 
 class Page(Model, Generic[ModelT]):

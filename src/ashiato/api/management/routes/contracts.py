@@ -110,7 +110,7 @@ async def propose_framework(call: CallOf, body: FrameworkProposal, response: Res
         purpose=body.purpose,
         paper_sha256=body.paper_sha256,
     )
-    response.headers["Location"] = f"/v1/{call.tenant.slug}/frameworks/{framework.framework_id}"
+    response.headers["Location"] = call.location("frameworks", framework.framework_id)
     known = await call.read(lambda uow: _proposed_before(uow, framework))
     if known is None:
         return await _propose(call, framework, body.address)

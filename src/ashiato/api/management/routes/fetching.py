@@ -36,6 +36,8 @@ FetchId = Annotated[ForeignId, Path()]
     responses=problems(*WITH_JSON_BODY, *WITH_PARTNER),
 )
 async def query_catalog(call: CallOf, body: CatalogQuery) -> CatalogPage:
+    if body.address:
+        call.check_address(body.address, "address")
     wanted = {wire_name: getattr(body, name) for name, wire_name in FILTER_NAMES.items()}
     items: list[object] = [{name: value} for name, value in wanted.items() if value is not None]
     page = await call.around.partners.catalog(
@@ -70,7 +72,7 @@ async def begin_fetch(call: CallOf, body: FetchRequest, response: Response) -> F
     if known is not None:
         response.status_code = 200
     fetch = known or await _begin(call, body)
-    response.headers["Location"] = f"/v1/{call.tenant.slug}/fetches/{fetch.fetch_id}"
+    response.headers["Location"] = call.location("fetches", fetch.fetch_id)
     return Fetch.of(fetch)
 
 

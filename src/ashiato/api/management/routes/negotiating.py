@@ -68,7 +68,7 @@ async def start_negotiation(call: CallOf, body: NegotiationRequest, response: Re
         shown = await _ask(call, body)
     else:
         shown = await _offer(call, body)
-    response.headers["Location"] = f"/v1/{call.tenant.slug}/negotiations/{shown.negotiation_pid}"
+    response.headers["Location"] = call.location("negotiations", shown.negotiation_pid)
     return shown
 
 

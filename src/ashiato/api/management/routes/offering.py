@@ -17,7 +17,7 @@ from ashiato.api.management.models.offering import (
     RecordReceipt,
 )
 from ashiato.api.management.models.shared import OwnId, Page, PageQuery, page_of
-from ashiato.api.management.openapi import WITH_JSON_BODY, problems, raw_answer
+from ashiato.api.management.openapi import WITH_JSON_BODY, problems
 from ashiato.api.management.routing import participant_router
 from ashiato.connector import offers, records
 from ashiato.connector.ports import UnitOfWork
@@ -89,7 +89,7 @@ async def put_record(call: CallOf, asset_id: AssetId, request: Request) -> Recor
     "/assets/{asset_id}/record",
     summary="Show the JSON record of an asset, as it was put",
     response_class=Response,
-    responses={200: raw_answer("The record.", "application/json")},
+    responses={200: {"description": "The record.", "content": {"application/json": {"schema": {}}}}},
 )
 async def get_record(call: CallOf, asset_id: AssetId) -> Response:
     def work(uow: UnitOfWork) -> bytes:

@@ -1,8 +1,9 @@
 """Transfers, the data they brought, and the accesses made under them."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 from fastapi import Path, Query, Request, Response
 from starlette.responses import StreamingResponse
@@ -21,7 +22,7 @@ from ashiato.api.management.models.processes import (
     TransferWithProgress,
 )
 from ashiato.api.management.models.shared import MOST_ITEMS_COUNT, ForeignId, Page, PageQuery, page_of
-from ashiato.api.management.openapi import WITH_JSON_BODY, WITH_PARTNER, problems, raw_answer
+from ashiato.api.management.openapi import WITH_JSON_BODY, WITH_PARTNER, any_answer, problems
 from ashiato.api.management.problems import RangeNotSatisfiable
 from ashiato.api.management.repeats import with_first_id
 from ashiato.api.management.routing import participant_router
@@ -35,6 +36,8 @@ from ashiato.dsp.transfer import TransferProcess
 _PLAIN_MEDIA_TYPE = re.compile(
     r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}(; ?[A-Za-z0-9_-]+=[A-Za-z0-9_.-]+)?"
 )
+
+CHUNK_BYTES = 512 * 1024
 
 router = participant_router("transfers")
 
@@ -76,7 +79,7 @@ async def request_transfer(call: CallOf, body: TransferRequest, response: Respon
     shown, was_known = await call.run(work)
     if was_known:
         response.status_code = 200
-    response.headers["Location"] = f"/v1/{call.tenant.slug}/transfers/{shown.transfer_pid}"
+    response.headers["Location"] = call.location("transfers", shown.transfer_pid)
     return shown
 
 
@@ -125,8 +128,8 @@ async def get_received(call: CallOf, received_id: ReceivedId) -> Received:
     summary="Download data received; a Range resumes a broken download",
     response_class=Response,
     responses={
-        200: raw_answer("The whole data.", "*/*"),
-        206: raw_answer("The wanted part.", "*/*"),
+        200: any_answer("The whole data."),
+        206: any_answer("The wanted part."),
         **problems("range-not-satisfiable"),
     },
 )
@@ -141,9 +144,11 @@ async def get_content(call: CallOf, received_id: ReceivedId, request: Request) -
             f"The data has only {received.size_bytes} bytes.", size_bytes=received.size_bytes
         )
     wanted = part or ByteRange(0, received.size_bytes)
-    chunks = call.around.received.open(
-        call.tenant.participant_id, received, wanted.start_bytes, wanted.end_bytes
-    )
+    path = call.around.received.path(call.tenant.participant_id, received.file_name)
+    try:
+        file = await asyncio.to_thread(path.open, "rb")
+    except FileNotFoundError:
+        raise NotFound(f"The bytes of {received_id!r} are not here any more.", id=received_id) from None
     headers = {
         "Accept-Ranges": "bytes",
         "Content-Disposition": "attachment",
@@ -153,7 +158,7 @@ async def get_content(call: CallOf, received_id: ReceivedId, request: Request) -
     if part is not None:
         headers["Content-Range"] = f"bytes {part.start_bytes}-{part.end_bytes - 1}/{received.size_bytes}"
     return StreamingResponse(
-        await _begun(chunks),
+        _chunks(file, wanted),
         status_code=206 if part is not None else 200,
         headers=headers,
         media_type=_safe_media_type(received.media_type),
@@ -172,16 +177,13 @@ async def list_accesses(call: CallOf, wanted: Annotated[AccessQuery, Query()]) -
     )
 
 
-async def _begun(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same chunks, the first one read already: a file that is gone is a problem document, not a broken answer."""
-    first = await anext(chunks, b"")
-
-    async def all_chunks() -> AsyncIterator[bytes]:
-        yield first
-        async for chunk in chunks:
+async def _chunks(file: BinaryIO, part: ByteRange) -> AsyncIterator[bytes]:
+    with file:
+        await asyncio.to_thread(file.seek, part.start_bytes)
+        left_bytes = part.size_bytes
+        while left_bytes > 0 and (chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, left_bytes))):
+            left_bytes -= len(chunk)
             yield chunk
-
-    return all_chunks()
 
 
 def _safe_media_type(media_type: str) -> str:

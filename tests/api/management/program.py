@@ -1,0 +1,281 @@
+"""A connector program in one process: real store, protocol, couriers and management API; only the network is inside it."""
+
+import asyncio
+import hashlib
+import threading
+import time
+import uuid
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import httpx2
+import uvicorn
+from cryptography.hazmat.primitives.asymmetric import ec
+from fastapi import FastAPI
+from starlette.applications import Starlette
+
+from ashiato.api.management.app import create_app
+from ashiato.api.management.gate import Gate, KeyList, key_sha256
+from ashiato.api.protocol import BASE, ProtocolApi
+from ashiato.clients.egress import Egress, EgressResponse, Unreachable
+from ashiato.connector import data_receipt, fetching
+from ashiato.connector.company import Company
+from ashiato.connector.data_access import AccessOutcome
+from ashiato.connector.data_address import TokenDoor
+from ashiato.connector.node import Node, Tenant
+from ashiato.connector.ports import Moment, Store, UnitOfWork
+from ashiato.connector.problems import Invalid, WrongState
+from ashiato.connector.strategies import Automatic
+from ashiato.couriers.delivering import Courier, Outcome, Verdict
+from ashiato.couriers.messaging import Messenger
+from ashiato.couriers.partners import Partners
+from ashiato.couriers.waiting import Waiter
+from ashiato.dsp import v2025_1 as wire
+from ashiato.identity.signed_tokens import CannotResolve, SignedTokens
+from ashiato.outbox.deliveries import Delivery, DeliveryKind
+from ashiato.stores.engine import open_store
+from ashiato.stores.received_files import ReceivedFolder
+from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
+from ashiato.trust.keys import SigningKey
+
+ROOT = "https://connector.test"
+OPERATOR_KEY = "operator-key-0123456789abcdef0123456789"
+SLUGS = ("maker", "cells")
+
+
+def did_of(slug: str) -> str:
+    return f"did:web:{slug}.example"
+
+
+def key_of(slug: str) -> str:
+    return f"participant-key-of-{slug}-0123456789abcdef"
+
+
+class Companies:
+    """The tenants of the program and, as `TenantAdmin`, the way to make more of them."""
+
+    def __init__(self, keys: KeyList) -> None:
+        self._keys = keys
+        self._tenants: dict[str, Tenant] = {}
+        self.signing_keys: dict[str, SigningKey] = {}
+        self.documents: dict[str, DidDocument] = {}
+
+    def by_slug(self, slug: str) -> Tenant | None:
+        return self._tenants.get(slug)
+
+    def by_id(self, participant_id: str) -> Tenant | None:
+        return next((tenant for tenant in self.all() if tenant.participant_id == participant_id), None)
+
+    def all(self) -> list[Tenant]:
+        return list(self._tenants.values())
+
+    async def add(self, slug: str, name: str, did: str | None, api_key_sha256: str) -> Tenant:
+        own_did = did or did_of(slug)
+        if slug in self._tenants or own_did in self.documents:
+            raise WrongState(f"{own_did} exists already.", did=own_did)
+        tenant = self.serve(slug, name, own_did)
+        self._keys.add(slug, api_key_sha256)
+        return tenant
+
+    async def suspend(self, slug: str) -> None:
+        self._tenants.pop(slug)
+        self._keys.remove(slug)
+
+    def serve(self, slug: str, name: str, did: str) -> Tenant:
+        key = SigningKey(f"{did}#key-1", ec.generate_private_key(ec.SECP256R1()))
+        root_url = f"{ROOT}/{slug}"
+        service = Service(f"{did}#connector", "DataService", f"{root_url}/{wire.VERSIONS_PATH}")
+        document = did_document(did, [key.verification_key()], [service])
+        self.signing_keys[did] = key
+        self.documents[did] = parse_did_document(document, did)
+        company = Company(
+            participant_id=did,
+            callback_address=f"{root_url}/{BASE}",
+            wire=wire,
+            strategy=Automatic(),
+            data_door=TokenDoor(data_url=f"{root_url}/data", inbox_url=f"{root_url}/inbox", key=lambda: key),
+            vet_address=vet_address,
+            reactors=(fetching.follow,),
+        )
+        tenant = Tenant(slug, name, company, root_url, document)
+        self._tenants[slug] = tenant
+        return tenant
+
+    async def resolve(self, did: str, now_ms: int, *, needs_kid: str | None = None) -> DidDocument:
+        if did not in self.documents:
+            raise CannotResolve(f"there is no {did}", is_temporary=False)
+        return self.documents[did]
+
+
+def vet_address(address: str) -> None:
+    if "169.254." in address or "localhost" in address:
+        raise Invalid(f"This connector does not call {address!r}.", path="callbackAddress")
+
+
+class InnerNetwork:
+    """An egress whose only host is this program. `is_down` makes it refuse every connection."""
+
+    def __init__(self) -> None:
+        self.app: Starlette | None = None
+        self.is_down = False
+        self.requests_count = 0
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | AsyncIterable[bytes] | None = None,
+        timeout_s: float | None = None,
+        max_response_bytes: int = 1_048_576,
+    ) -> EgressResponse:
+        self.requests_count += 1
+        if self.is_down or not url.startswith(ROOT) or self.app is None:
+            raise Unreachable(url, "nothing listens there")
+        content = body if isinstance(body, bytes) else None
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app)) as client:
+            response = await client.request(method, url, headers=dict(headers or {}), content=content)
+        return EgressResponse(response.status_code, response.headers, response.content)
+
+
+class Puller:
+    """Takes the data of a pull from memory: the bytes of each asset, as if the provider had sent them."""
+
+    def __init__(self, node: Node, files: ReceivedFolder, contents: dict[str, bytes]) -> None:
+        self._node = node
+        self._files = files
+        self._contents = contents
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        tenant = self._node.tenants.by_id(delivery.participant_id)
+        own_pid = delivery.body.decode()
+        transfer = await self._node.store.read(
+            delivery.participant_id, lambda uow: data_receipt.expected(uow, own_pid)
+        )
+        if transfer is None or tenant is None:
+            return Outcome(verdict=Verdict.DONE)
+        moment = self._node.moment()
+        agreement = await self._node.store.read(
+            delivery.participant_id, lambda uow: uow.contracts.agreement(transfer.agreement_id)
+        )
+        body = self._contents[agreement.asset_id if agreement else ""]
+        part = self._files.part(delivery.participant_id, own_pid)
+        part.append(body)
+        part.finish(own_pid)
+        part.close()
+        sha256 = hashlib.sha256(body).hexdigest()
+        landed = data_receipt.Landed(
+            file_name=own_pid, media_type="application/json", size_bytes=len(body), sha256=sha256
+        )
+        attempt = data_receipt.Attempt(
+            access_id=moment.fresh_id(),
+            method="GET",
+            range_start_bytes=0,
+            received_bytes=len(body),
+            sha256=sha256,
+            outcome=AccessOutcome.COMPLETE,
+            started_ms=moment.now_ms,
+        )
+        company = tenant.company
+
+        def record(uow: UnitOfWork) -> None:
+            data_receipt.take(uow, company, own_pid, landed, attempt, moment)
+
+        return Outcome(verdict=Verdict.DONE, record=record)
+
+
+@dataclass
+class Program:
+    """The running program and what a test may reach into."""
+
+    app: FastAPI
+    node: Node
+    store: Store
+    companies: Companies
+    network: InnerNetwork
+    files: ReceivedFolder
+    gate: Gate
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def client(self, key: str | None) -> AsyncIterator[httpx2.AsyncClient]:
+        """A client that sends this key."""
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        transport = httpx2.ASGITransport(self.app, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(
+            transport=transport, base_url="http://management.test", headers=headers
+        ) as client:
+            yield client
+
+
+def moment() -> Moment:
+    return Moment(time.time_ns() // 1_000_000, lambda: str(uuid.uuid4()))
+
+
+@asynccontextmanager
+async def running_program(folder: Path) -> AsyncIterator[Program]:
+    """The program with the participants `maker` and `cells`, on a SQLite store below `folder`."""
+    keys = KeyList({slug: [key_sha256(key_of(slug))] for slug in SLUGS})
+    companies = Companies(keys)
+    for slug in SLUGS:
+        companies.serve(slug, slug.capitalize(), did_of(slug))
+    store = await open_store(f"sqlite:///{folder}/connector.db", "node")
+    node = Node(store, SignedTokens(companies, companies.signing_keys), companies, moment)
+    network = InnerNetwork()
+    egress = cast(Egress, network)
+    network.app = Starlette(routes=ProtocolApi(node).routes())
+    files = ReceivedFolder(folder / "received")
+    contents: dict[str, bytes] = {}
+    courier = Courier(
+        node,
+        {
+            DeliveryKind.MESSAGE: Messenger(node, egress).deliver,
+            DeliveryKind.PULL: Puller(node, files, contents).deliver,
+        },
+    )
+    courier.start()
+    gate = Gate(operator_key_hashes=[key_sha256(OPERATOR_KEY)], participant_keys=keys)
+    gate.check()
+    app = create_app(node, gate, companies, Partners(node, egress, companies), Waiter(store), files)
+    try:
+        yield Program(app, node, store, companies, network, files, gate, contents)
+    finally:
+        await courier.close()
+        await store.close()
+
+
+@contextmanager
+def served_program(folder: Path) -> Iterator[tuple[str, Program]]:
+    """The same program behind a real HTTP server in a thread of its own: (URL, program)."""
+    ready = threading.Event()
+    found: dict[str, object] = {}
+
+    async def serve() -> None:
+        async with running_program(folder) as program:
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    program.app, host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none"
+                )
+            )
+            found["server"] = server
+            serving = asyncio.create_task(server.serve())
+            while not server.started:
+                await asyncio.sleep(0.01)
+            port = server.servers[0].sockets[0].getsockname()[1]
+            found.update(url=f"http://127.0.0.1:{port}", program=program)
+            ready.set()
+            await serving
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    if not ready.wait(30):
+        raise TimeoutError("the program did not start within 30 s")
+    try:
+        yield str(found["url"]), cast(Program, found["program"])
+    finally:
+        cast(uvicorn.Server, found["server"]).should_exit = True
+        thread.join(30)
