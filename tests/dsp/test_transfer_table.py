@@ -17,7 +17,7 @@ COLUMNS = "request start renewing_start suspension completion termination".split
 RECEIVED_BY_PROVIDER = """
 REQUESTED  C  =  x        x        x          x          TERMINATED
 STARTED    C  =  =        =        SUSPENDED  COMPLETED  TERMINATED
-STARTED    P  =  x        x        SUSPENDED  COMPLETED  TERMINATED
+STARTED    P  =  =        =        SUSPENDED  COMPLETED  TERMINATED
 SUSPENDED  C  =  STARTED  STARTED  =          x          TERMINATED
 SUSPENDED  P  =  STARTED  STARTED  =          x          TERMINATED
 COMPLETED  C  =  x        x        x          =          x

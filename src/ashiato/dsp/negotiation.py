@@ -44,12 +44,13 @@ from ashiato.dsp.messages import (
     Policy,
 )
 from ashiato.dsp.pids import check_pid, remembered
-from ashiato.dsp.states import NegotiationState, Role
+from ashiato.dsp.states import Doubt, NegotiationState, Role
 from ashiato.dsp.terms import differing_term
 
 __all__ = [
     "ContractNegotiation",
     "Deliver",
+    "Doubt",
     "Effect",
     "Ending",
     "IllegalTransition",
@@ -90,13 +91,13 @@ _ENTERED_BY = {
     _S.VERIFIED: Role.CONSUMER,
     _S.FINALIZED: Role.PROVIDER,
 }
-_ARRIVED_AT = {
-    _S.REQUESTED: frozenset({_S.REQUESTED, _S.OFFERED, _S.AGREED}),
-    _S.OFFERED: frozenset({_S.OFFERED, _S.REQUESTED, _S.ACCEPTED}),
-    _S.ACCEPTED: frozenset({_S.ACCEPTED, _S.AGREED}),
-    _S.AGREED: frozenset({_S.AGREED, _S.VERIFIED}),
-    _S.VERIFIED: frozenset({_S.VERIFIED, _S.FINALIZED}),
-    _S.FINALIZED: frozenset({_S.FINALIZED}),
+_AHEAD_OF = {
+    _S.REQUESTED: frozenset({_S.OFFERED, _S.AGREED}),
+    _S.OFFERED: frozenset({_S.REQUESTED, _S.ACCEPTED}),
+    _S.ACCEPTED: frozenset({_S.AGREED}),
+    _S.AGREED: frozenset({_S.VERIFIED}),
+    _S.VERIFIED: frozenset({_S.FINALIZED}),
+    _S.FINALIZED: frozenset({}),
 }
 
 
@@ -291,44 +292,64 @@ def abandon(negotiation: ContractNegotiation, ending: Ending, now_ms: int) -> St
     )
 
 
-def reconcile(negotiation: ContractNegotiation, peer_state: NegotiationState | None, now_ms: int) -> Step:
+def reconcile(
+    negotiation: ContractNegotiation,
+    peer_state: NegotiationState | None,
+    now_ms: int,
+    *,
+    doubt: Doubt = Doubt.SILENCE,
+) -> Step:
     """The step that follows from the state which the counterparty states when asked after a doubt.
 
     Ask with the negotiation as stored, and ask again where it changed before the answer came. `peer_state` is
-    None where the counterparty does not know the negotiation.
+    None where the counterparty does not know the negotiation. "Again" means: not by the opening message.
 
-        our state (entered by us)    it never arrived: Redeliver      it arrived: Settle
-        REQUESTED, first             unknown                          REQUESTED, OFFERED, AGREED
-        REQUESTED, again             OFFERED, unknown                 REQUESTED, AGREED
-        OFFERED, first               unknown                          OFFERED, REQUESTED, ACCEPTED
-        OFFERED, again               REQUESTED, unknown               OFFERED, ACCEPTED
-        ACCEPTED                     OFFERED, unknown                 ACCEPTED, AGREED
-        AGREED                       the state before, unknown        AGREED, VERIFIED
-        VERIFIED                     AGREED, unknown                  VERIFIED, FINALIZED
-        FINALIZED                    VERIFIED, unknown                FINALIZED
-        TERMINATED                   every other, unknown             TERMINATED, FINALIZED
+        we entered            and it states               what follows
+        REQUESTED (again)     OFFERED                     Redeliver, after silence
+        OFFERED (again)       REQUESTED                   Redeliver, after silence
+        ACCEPTED              OFFERED                     Redeliver, after silence
+        AGREED                the state that we left      Redeliver, after silence
+        VERIFIED              AGREED                      Redeliver, after silence
+        FINALIZED             VERIFIED                    Redeliver, after silence
+        REQUESTED             OFFERED, AGREED             Settle: it went on
+        OFFERED               REQUESTED, ACCEPTED         Settle: it went on
+        ACCEPTED              AGREED                      Settle: it went on
+        AGREED                VERIFIED                    Settle: it went on
+        VERIFIED              FINALIZED                   Settle: it went on
+
+        whoever entered       and it states               what follows
+        any state             unknown                     Redeliver
+        any state             the same                    Settle
+        TERMINATED            FINALIZED                   Settle: both have ended
+        TERMINATED            any other                   Redeliver
 
     A counterparty in TERMINATED ends the negotiation here too, even out of a FINALIZED that it never
-    acknowledged. Every other pair means that the two sides stand apart: the negotiation is terminated and the
-    counterparty told, as 7.1 demands. In a state that the counterparty entered nothing of ours is in doubt,
-    and only its TERMINATED counts.
+    acknowledged. Every other pair, as after a refusal, means that the two sides stand apart: the negotiation
+    is terminated and the counterparty told, as 7.1 demands. A FINALIZED that was acknowledged or received
+    stays.
     """
     state = negotiation.state
-    entered_by = _ENTERED_BY.get(state, negotiation.role)
-    if peer_state is _S.TERMINATED and state is not _S.TERMINATED:
-        if state is _S.FINALIZED and negotiation.role is Role.CONSUMER:
-            return Step(negotiation=negotiation, effects=(Settle(), Tell("negotiation.contradicted")))
-        ending = Ending(reason=("the counterparty states that it terminated the negotiation",))
-        return abandon(negotiation, ending, now_ms)
     if peer_state is None or (state is _S.TERMINATED and not peer_state.is_terminal):
         return Step(negotiation=negotiation, effects=(Redeliver(),))
-    if state is _S.TERMINATED or entered_by is not negotiation.role:
-        return Step(negotiation=negotiation, effects=(Settle(),))
-    if peer_state is _waiting_state(negotiation):
+    unacknowledged = doubt is not Doubt.NONE and _ENTERED_BY.get(state) is negotiation.role
+    behind = unacknowledged and peer_state is _waiting_state(negotiation)
+    if behind and doubt is Doubt.SILENCE:
         return Step(negotiation=negotiation, effects=(Redeliver(),))
-    if peer_state in _ARRIVED_AT[state]:
+    if peer_state is state or state is _S.TERMINATED or (not behind and peer_state in _ahead(negotiation)):
         return Step(negotiation=negotiation, effects=(Settle(),))
+    if state is _S.FINALIZED and not unacknowledged:
+        return Step(negotiation=negotiation, effects=(Settle(), Tell("negotiation.contradicted")))
+    if peer_state is _S.TERMINATED:
+        ending = Ending(reason=("the counterparty states that it terminated the negotiation",))
+        return abandon(negotiation, ending, now_ms)
     return _apart(negotiation, peer_state, now_ms)
+
+
+def _ahead(negotiation: ContractNegotiation) -> frozenset[NegotiationState]:
+    """The states to which a counterparty that received our last message may have gone on by itself."""
+    if _ENTERED_BY.get(negotiation.state) is not negotiation.role:
+        return frozenset()
+    return _AHEAD_OF[negotiation.state]
 
 
 def _waiting_state(negotiation: ContractNegotiation) -> NegotiationState | None:

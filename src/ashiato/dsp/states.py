@@ -45,3 +45,14 @@ class TransferState(StrEnum):
     def is_terminal(self) -> bool:
         """True where no transition leads out."""
         return self in (TransferState.COMPLETED, TransferState.TERMINATED)
+
+
+class Doubt(StrEnum):
+    """Why the counterparty is asked for its state, as far as the messages that we sent it are concerned."""
+
+    SILENCE = "SILENCE"
+    """A message waits in the outbox: no answer came, or one that says nothing (404, 5xx)."""
+    REFUSAL = "REFUSAL"
+    """A message waits in the outbox: the counterparty received it and refused it (any other 4xx)."""
+    NONE = "NONE"
+    """Nothing waits: all that we sent was acknowledged or settled."""

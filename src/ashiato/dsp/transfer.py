@@ -40,10 +40,11 @@ from ashiato.dsp.messages import (
     TransferTerminationMessage,
 )
 from ashiato.dsp.pids import check_pid, remembered
-from ashiato.dsp.states import Role, TransferState
+from ashiato.dsp.states import Doubt, Role, TransferState
 
 __all__ = [
     "Deliver",
+    "Doubt",
     "Effect",
     "Ending",
     "IllegalTransition",
@@ -93,6 +94,7 @@ _TARGETS: dict[_Kind, TransferState] = {
     "completion": _S.COMPLETED,
     "termination": _S.TERMINATED,
 }
+_WORDED = frozenset({_S.SUSPENDED, _S.TERMINATED})
 
 
 class TransferProcess(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,54 +241,94 @@ def abandon(transfer: TransferProcess, ending: Ending, now_ms: int) -> Step:
     return Step(transfer=ended, effects=(Settle(), _tell(_S.TERMINATED)))
 
 
-def reconcile(transfer: TransferProcess, peer_state: TransferState | None, now_ms: int) -> Step:
+def reconcile(
+    transfer: TransferProcess,
+    peer_state: TransferState | None,
+    now_ms: int,
+    *,
+    doubt: Doubt = Doubt.SILENCE,
+) -> Step:
     """The step that follows from the state which the counterparty states when asked after a doubt.
 
     Ask with the transfer as stored, and ask again where it changed before the answer came. `peer_state` is
     None where the counterparty does not know the transfer.
 
-        our state    entered by   counterparty           what follows
-        any          us           the same               Settle
-        any          any          unknown                Redeliver
-        REQUESTED    us           STARTED and later      Settle: its messages to us are under way
-        STARTED      us           REQUESTED, SUSPENDED   Redeliver
-        SUSPENDED    us           REQUESTED, STARTED     Redeliver
-        COMPLETED    us           non-terminal           Redeliver
-        TERMINATED   any          non-terminal           Redeliver
-        TERMINATED   any          COMPLETED              Settle: both have ended
-        STARTED      any          COMPLETED              we complete too
-        SUSPENDED    any          COMPLETED              we complete too
-        not ended    any          TERMINATED             we terminate
-        COMPLETED    us           TERMINATED             we terminate: ours was never acknowledged
-        STARTED      it           SUSPENDED              a consumer suspends too, a provider stays
-        SUSPENDED    it           STARTED                a consumer starts too, a provider stays
-        otherwise                                        Settle: nothing of ours is in doubt
+        we brought it to   and the other states     what follows
+        STARTED            SUSPENDED                Redeliver, after silence
+        SUSPENDED          STARTED                  Redeliver, after silence
+        STARTED, SUSPENDED REQUESTED                Redeliver after silence; after a refusal we terminate and tell
+        COMPLETED          not ended                Redeliver, unless acknowledged
+        COMPLETED          TERMINATED               we terminate, unless acknowledged
+
+        whoever did        and the other states     what follows
+        any state          unknown                  Redeliver
+        any state          the same                 Settle
+        TERMINATED         COMPLETED                Settle: both have ended
+        TERMINATED         not ended                Redeliver
+        not ended          TERMINATED               we terminate
+        STARTED, SUSPENDED COMPLETED                we complete too
+        STARTED            SUSPENDED                a consumer suspends too, a provider stays
+        SUSPENDED          STARTED                  a consumer starts too, a provider stays
+        otherwise                                   Settle
+
+    A COMPLETED that was acknowledged or received stays; a TERMINATED contradicts it.
     """
-    state, ours = transfer.state, transfer.moved_by is transfer.role
+    state = transfer.state
+    ours = doubt is not Doubt.NONE and transfer.moved_by is transfer.role
     if peer_state is state:
         return Step(transfer=transfer, effects=(Settle(),))
     if peer_state is None:
         return Step(transfer=transfer, effects=(Redeliver(),))
-    if peer_state is _S.TERMINATED:
-        if state is _S.COMPLETED and not ours:
-            return Step(transfer=transfer, effects=(Settle(), Tell("transfer.contradicted")))
-        ending = Ending(reason=("the counterparty states that it terminated the transfer",))
-        return _taken_over(transfer, peer_state, now_ms, ending)
     if state.is_terminal:
-        effect = Settle() if peer_state.is_terminal or (state is _S.COMPLETED and not ours) else Redeliver()
-        return Step(transfer=transfer, effects=(effect,))
+        return _ended(transfer, peer_state, now_ms, unacknowledged=ours)
+    if peer_state is _S.TERMINATED:
+        return _taken_over(transfer, peer_state, now_ms)
     if state is _S.REQUESTED:
         return Step(transfer=transfer, effects=(Settle(),))
     if peer_state is _S.COMPLETED:
-        return _taken_over(transfer, peer_state, now_ms, None)
-    if ours:
+        return _taken_over(transfer, peer_state, now_ms)
+    if ours and doubt is Doubt.SILENCE:
         return Step(transfer=transfer, effects=(Redeliver(),))
-    if peer_state is _S.REQUESTED or transfer.role is Role.PROVIDER:
+    if peer_state is _S.REQUESTED:
+        return _apart(transfer, now_ms) if ours else Step(transfer=transfer, effects=(Settle(),))
+    if transfer.role is Role.PROVIDER:
         return Step(transfer=transfer, effects=(Settle(),))
-    return _taken_over(transfer, peer_state, now_ms, None)
+    return _taken_over(transfer, peer_state, now_ms)
 
 
-def _taken_over(transfer: TransferProcess, state: TransferState, now_ms: int, reason: Ending | None) -> Step:
+def _ended(
+    transfer: TransferProcess, peer_state: TransferState, now_ms: int, *, unacknowledged: bool
+) -> Step:
+    """Reconciles a transfer that has ended here with a counterparty that states otherwise."""
+    if transfer.state is _S.TERMINATED:
+        return Step(transfer=transfer, effects=(Settle() if peer_state.is_terminal else Redeliver(),))
+    if unacknowledged and peer_state is _S.TERMINATED:
+        return _taken_over(transfer, peer_state, now_ms)
+    if unacknowledged:
+        return Step(transfer=transfer, effects=(Redeliver(),))
+    if peer_state is _S.TERMINATED:
+        return Step(transfer=transfer, effects=(Settle(), Tell("transfer.contradicted")))
+    return Step(transfer=transfer, effects=(Settle(),))
+
+
+def _apart(transfer: TransferProcess, now_ms: int) -> Step:
+    """A counterparty that did not take the start cannot be served."""
+    ending = Ending(reason=("the start of the transfer was refused",))
+    step = abandon(transfer, ending, now_ms)
+    if transfer.peer_pid is None:
+        return step
+    provides = transfer.role is Role.PROVIDER
+    message = TransferTerminationMessage(
+        provider_pid=transfer.own_pid if provides else transfer.peer_pid,
+        consumer_pid=transfer.peer_pid if provides else transfer.own_pid,
+        reason=ending.reason,
+    )
+    return Step(transfer=step.transfer, effects=(Settle(), Deliver(message), _tell(_S.TERMINATED)))
+
+
+def _taken_over(transfer: TransferProcess, state: TransferState, now_ms: int) -> Step:
+    """The counterparty's state counts; its words, if it had any, did not reach us."""
+    reason = Ending(reason=(f"the counterparty states that it is {state}",)) if state in _WORDED else None
     adopted = _adopted(transfer, state, now_ms, moved_by=transfer.role.other, reason=reason)
     return Step(transfer=adopted, effects=(Settle(), _tell(state)))
 
@@ -332,14 +374,14 @@ def _renews_address(transfer: TransferProcess, message: _Call) -> bool:
 
 
 def _check_repeated(transfer: TransferProcess, message: _Call) -> None:
-    """A second start is a retry only where the sender's first one led here and it names no other address."""
-    if not isinstance(message, TransferStartMessage):
+    """A second start is a retry, or crossed ours; but from the side that started it may name no other
+    address.
+    """
+    if not isinstance(message, TransferStartMessage) or not _names_address(
+        transfer, message, transfer.role.other
+    ):
         return
-    sender = transfer.role.other
-    other_address = (
-        _names_address(transfer, message, sender) and message.data_address != transfer.data_address
-    )
-    if other_address or (sender is Role.CONSUMER and transfer.moved_by is not sender):
+    if message.data_address != transfer.data_address:
         raise IllegalTransition(transfer.state, type(message).__name__, "the transfer runs already")
 
 
