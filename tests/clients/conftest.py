@@ -1,4 +1,5 @@
 import ssl
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from ashiato.clients.egress import Egress, EgressRules
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +41,13 @@ def tls_pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, 
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate_file, key_file)
     return server, ssl.create_default_context(cafile=str(certificate_file))
+
+
+@pytest.fixture
+async def egress() -> AsyncIterator[Egress]:
+    """The way out where loopback is allowed, with short times."""
+    rules = EgressRules(
+        unsafe_allow_loopback=True, connect_timeout_s=2, total_timeout_s=2, idle_timeout_s=0.3, grace_s=0.3
+    )
+    async with Egress(rules) as way_out:
+        yield way_out

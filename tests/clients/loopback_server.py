@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
 
 @dataclass(frozen=True)
 class Asked:

@@ -11,11 +11,19 @@ from ashiato.clients.did_web import DidCacheRules, DidResolver, DidUnresolved
 from ashiato.clients.egress import Egress, EgressRules
 from ashiato.trust.did import DidDocument, did_document, parse_did_document
 from ashiato.trust.keys import SigningKey
-from tests.clients.loopback_server import Answer, Asked, LoopbackServer, drip, loopback_server, respond, send
+from tests.clients.loopback_server import (
+    HEAD,
+    Answer,
+    Asked,
+    LoopbackServer,
+    drip,
+    loopback_server,
+    respond,
+    send,
+)
 
 T0_MS = 1_764_000_000_000
 RULES = DidCacheRules(fresh_s=300, stale_s=86_400, failure_s=5, refetch_s=30, timeout_s=1.0)
-HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
 class Publisher:
