@@ -99,6 +99,7 @@ class SqlStore:
     def __init__(self, database: Database, writers: Sequence[Writer], readers: Sequence[Runner]) -> None:
         self._database = database
         self._loop = asyncio.get_running_loop()
+        self._is_closed = False
         self._listeners: list[Callable[[Event], None]] = []
         self._couriers: list[Callable[[Delivery], None]] = []
         self._writing = JobQueue(exclusive=True)
@@ -178,7 +179,10 @@ class SqlStore:
         )
 
     async def close(self) -> None:
-        """Run what was handed over, then stop."""
+        """Run what was handed over, then stop; a second call does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         self._writing.close()
         self._reading.close()
         for thread in self._threads:

@@ -28,7 +28,7 @@ from ashiato.stores.outbox import release_leases
 from ashiato.stores.statements import Row, Statement, Values
 
 CONNECT_TIMEOUT_S = 5
-MOST_TRIES_COUNT = 8
+MOST_TRIES_COUNT = 5
 PREPARED_STATEMENTS_COUNT = 500
 MIGRATION_LOCK = 0x61736869_61746F00
 # A node that hangs must not hold its locks for ever, and none waits for them for ever.
@@ -298,21 +298,19 @@ class PostgresqlWriter(_PostgresqlConnection):
                 return
 
     def _run_one(self, job: Job) -> None:
-        for tries_count in range(1, MOST_TRIES_COUNT + 1):
+        for tries_count in range(MOST_TRIES_COUNT):
+            if tries_count:
+                # Two that were in each other's way must not meet again at once.
+                time.sleep(random.uniform(0, 0.002 * 2**tries_count))  # noqa: S311  not a secret
             try:
                 self._transact([job])
-            except Conflict as error:
-                job.fail(error)
-            except StatementRefused as error:
-                job.fail(error)
                 return
+            except (Conflict, StatementRefused) as error:
+                job.fail(error)
             except _Undone:
-                if not isinstance(job.error, Conflict):
-                    return
-            else:
+                pass
+            if not isinstance(job.error, Conflict):
                 return
-            # Two that were in each other's way must not meet again at once.
-            time.sleep(random.uniform(0, 0.002 * 2**tries_count))  # noqa: S311  not a secret
 
     def _transact(self, jobs: Sequence[Job]) -> None:
         committing = False

@@ -1,0 +1,115 @@
+from ashiato.connector.ports import UnitOfWork
+from ashiato.connector.records import AgreementState
+from ashiato.dsp.states import Role
+from ashiato.stores.engine import SqlStore
+from tests.stores.samples import MAKER, OTHER, TAKER, agreement, framework, paper
+
+
+async def test_an_agreement_comes_back_unchanged_and_is_replaced(store: SqlStore) -> None:
+    await store.run(MAKER, lambda uow: uow.contracts.put_agreement(agreement(finalized=False)))
+    first = await store.run(MAKER, lambda uow: uow.contracts.agreement("agreement-1"))
+    await store.run(MAKER, lambda uow: uow.contracts.put_agreement(agreement(framework_id="framework-1")))
+    second = await store.read(MAKER, lambda uow: uow.contracts.agreement("agreement-1"))
+    assert first == agreement(finalized=False)
+    assert second == agreement(framework_id="framework-1")
+
+
+async def test_what_is_not_there_is_none(store: SqlStore) -> None:
+    found = await store.read(
+        MAKER,
+        lambda uow: (
+            uow.contracts.agreement("no"),
+            uow.contracts.framework("no"),
+            uow.contracts.paper("no"),
+            uow.contracts.paper_scan("no"),
+            uow.contracts.list_papers(None),
+            uow.contracts.list_frameworks(TAKER),
+        ),
+    )
+    assert found == (None, None, None, None, [], [])
+
+
+async def test_agreements_are_listed_by_partner_and_by_framework(store: SqlStore) -> None:
+    def put(uow: UnitOfWork) -> None:
+        uow.contracts.put_agreement(agreement("1", framework_id="f"))
+        uow.contracts.put_agreement(agreement("2", peer_id=OTHER, framework_id="f"))
+        uow.contracts.put_agreement(agreement("3"))
+        uow.contracts.put_agreement(agreement("4", framework_id="f"))
+
+    def page(uow: UnitOfWork, after_id: str, limit_count: int, **filters: str) -> list[str]:
+        return [
+            found.agreement_id for found in uow.contracts.list_agreements(after_id, limit_count, **filters)
+        ]
+
+    await store.run(MAKER, put)
+    assert await store.read(MAKER, lambda uow: page(uow, "", 3)) == ["1", "2", "3"]
+    assert await store.read(MAKER, lambda uow: page(uow, "3", 3)) == ["4"]
+    assert await store.read(MAKER, lambda uow: page(uow, "", 9, peer_id=TAKER)) == ["1", "3", "4"]
+    assert await store.read(MAKER, lambda uow: page(uow, "", 9, framework_id="f")) == ["1", "2", "4"]
+    both = await store.read(MAKER, lambda uow: page(uow, "1", 9, peer_id=TAKER, framework_id="f"))
+    assert both == ["4"]
+
+
+async def test_only_finalized_active_agreements_are_usable_and_the_newest_comes_first(
+    store: SqlStore,
+) -> None:
+    def put(uow: UnitOfWork) -> None:
+        uow.contracts.put_agreement(agreement("old", agreed_ms=10))
+        uow.contracts.put_agreement(agreement("new", agreed_ms=30))
+        uow.contracts.put_agreement(agreement("middle", agreed_ms=20))
+        uow.contracts.put_agreement(agreement("open", agreed_ms=40, finalized=False))
+        uow.contracts.put_agreement(agreement("ended", agreed_ms=50, state=AgreementState.TERMINATED))
+        uow.contracts.put_agreement(agreement("theirs", agreed_ms=60, role=Role.CONSUMER))
+        uow.contracts.put_agreement(agreement("other", agreed_ms=70, peer_id=OTHER))
+        uow.contracts.put_agreement(agreement("asset", agreed_ms=80, asset_id="asset-2"))
+
+    def usable(uow: UnitOfWork) -> list[str]:
+        return [found.agreement_id for found in uow.contracts.find_usable(Role.PROVIDER, TAKER, "asset-1")]
+
+    await store.run(MAKER, put)
+    assert await store.read(MAKER, usable) == ["new", "middle", "old"]
+    ended = agreement("new", agreed_ms=30, state=AgreementState.TERMINATED)
+    await store.run(MAKER, lambda uow: uow.contracts.put_agreement(ended))
+    assert await store.read(MAKER, usable) == ["middle", "old"]
+
+
+async def test_frameworks_are_replaced_and_listed_by_partner(store: SqlStore) -> None:
+    def put(uow: UnitOfWork) -> None:
+        uow.contracts.put_framework(framework("1"))
+        uow.contracts.put_framework(framework("2", peer_id=OTHER))
+        uow.contracts.put_framework(framework("1", mark="again"))
+
+    await store.run(MAKER, put)
+    found = await store.read(
+        MAKER,
+        lambda uow: (
+            uow.contracts.framework("1"),
+            uow.contracts.list_frameworks(None),
+            uow.contracts.list_frameworks(OTHER),
+        ),
+    )
+    again, other = framework("1", mark="again"), framework("2", peer_id=OTHER)
+    assert found == (again, [again, other], [other])
+
+
+async def test_a_paper_contract_keeps_its_scan_byte_by_byte(store: SqlStore) -> None:
+    scan = bytes(range(256)) * 5_000
+
+    def put(uow: UnitOfWork) -> None:
+        uow.contracts.put_paper(paper("1"), b"first")
+        uow.contracts.put_paper(paper("2", peer_id=OTHER), b"")
+        uow.contracts.put_paper(paper("1", mark="again"), scan)
+
+    await store.run(MAKER, put)
+    again, other = paper("1", mark="again"), paper("2", peer_id=OTHER)
+    found = await store.read(
+        MAKER,
+        lambda uow: (
+            uow.contracts.paper("1"),
+            uow.contracts.paper_scan("1"),
+            uow.contracts.paper_scan("2"),
+            uow.contracts.list_papers(None),
+            uow.contracts.list_papers(OTHER),
+        ),
+    )
+    assert found == (again, scan, b"", [again, other], [other])
