@@ -32,7 +32,6 @@ from ashiato.connector.sources import SourceFactory, UnknownSecret
 from ashiato.connector.strategies import Automatic
 from ashiato.couriers.streaming import RunningStreams
 from ashiato.dsp import v2025_1 as wire
-from ashiato.dsp.messages import DataAddress
 from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.identity.signed_tokens import CannotResolve, SignedTokens
@@ -365,6 +364,53 @@ async def _serving(app: Starlette, bound: socket.socket) -> AsyncIterator[None]:
         await serving
 
 
+def deal_records(
+    asset: Asset,
+    *,
+    now_ms: int,
+    provider_id: str = PROVIDER,
+    consumer_id: str = CONSUMER,
+    rules: Mapping[str, object] | None = None,
+    consumer_address: str = "http://127.0.0.1:1/none",
+    is_push: bool = False,
+) -> tuple[Deal, AgreementRecord, TransferProcess]:
+    """A deal with the provider's records of it: a finalized agreement over the asset and a started transfer."""
+    deal = Deal(
+        asset.asset_id, f"urn:uuid:{uuid.uuid4()}", f"urn:uuid:{uuid.uuid4()}", f"urn:uuid:{uuid.uuid4()}"
+    )
+    agreement = AgreementRecord(
+        agreement_id=deal.agreement_id,
+        role=Role.PROVIDER,
+        peer_id=consumer_id,
+        asset_id=asset.asset_id,
+        negotiation_pid=f"urn:uuid:{uuid.uuid4()}",
+        document={
+            "@id": deal.agreement_id,
+            "assigner": provider_id,
+            "assignee": consumer_id,
+            **(permit() if rules is None else rules),
+        },
+        policy_hash="-",
+        agreed_ms=now_ms - 1000,
+        finalized=True,
+    )
+    transfer = TransferProcess(
+        role=Role.PROVIDER,
+        own_pid=deal.provider_pid,
+        peer_id=consumer_id,
+        peer_pid=deal.consumer_pid,
+        peer_address=consumer_address,
+        state=TransferState.STARTED,
+        agreement_id=deal.agreement_id,
+        format=PUSH if is_push else PULL,
+        is_push=is_push,
+        moved_by=Role.PROVIDER,
+        created_ms=now_ms,
+        updated_ms=now_ms,
+    )
+    return deal, agreement, transfer
+
+
 async def make_deal(
     provider: Side,
     consumer: Side | None,
@@ -376,50 +422,24 @@ async def make_deal(
     is_push: bool = False,
 ) -> Deal:
     """An asset, a finalized agreement over it and a started transfer, in the stores of both sides."""
-    deal = Deal(
-        asset.asset_id, f"urn:uuid:{uuid.uuid4()}", f"urn:uuid:{uuid.uuid4()}", f"urn:uuid:{uuid.uuid4()}"
+    deal, agreement, transfer = deal_records(
+        asset,
+        now_ms=provider.clock.now_ms(),
+        provider_id=provider.participant_id,
+        consumer_id=consumer_id,
+        rules=rules,
+        consumer_address=f"{consumer.root_url}/dsp" if consumer else "http://127.0.0.1:1/none",
+        is_push=is_push,
     )
-    now_ms = provider.clock.now_ms()
-    push_address: DataAddress | None = None
     if is_push and consumer is not None:
-        push_address = consumer.door.push_address(
+        address = consumer.door.push_address(
             deal.consumer_pid,
             provider.participant_id,
             deal.agreement_id,
             asset.asset_id,
             consumer.clock.moment(),
         )
-    agreement = AgreementRecord(
-        agreement_id=deal.agreement_id,
-        role=Role.PROVIDER,
-        peer_id=consumer_id,
-        asset_id=asset.asset_id,
-        negotiation_pid=f"urn:uuid:{uuid.uuid4()}",
-        document={
-            "@id": deal.agreement_id,
-            "assigner": provider.participant_id,
-            "assignee": consumer_id,
-            **(rules or permit()),
-        },
-        policy_hash="-",
-        agreed_ms=now_ms - 1000,
-        finalized=True,
-    )
-    transfer = TransferProcess(
-        role=Role.PROVIDER,
-        own_pid=deal.provider_pid,
-        peer_id=consumer_id,
-        peer_pid=deal.consumer_pid,
-        peer_address=f"{consumer.root_url}/dsp" if consumer else "http://127.0.0.1:1/none",
-        state=TransferState.STARTED,
-        agreement_id=deal.agreement_id,
-        format=PUSH if is_push else PULL,
-        data_address=push_address,
-        is_push=is_push,
-        moved_by=Role.PROVIDER,
-        created_ms=now_ms,
-        updated_ms=now_ms,
-    )
+        transfer = msgspec.structs.replace(transfer, data_address=address)
 
     def provide(uow: UnitOfWork) -> None:
         uow.assets.put_asset(asset)
@@ -429,26 +449,27 @@ async def make_deal(
         uow.transfers.insert(transfer)
 
     await provider.run(provide)
-    if consumer is not None:
-        address = push_address or provider.door.pull_address(
-            transfer, asset.asset_id, provider.clock.moment()
-        )
-        own = msgspec.structs.replace(
-            transfer,
-            role=Role.CONSUMER,
-            own_pid=deal.consumer_pid,
-            peer_id=provider.participant_id,
-            peer_pid=deal.provider_pid,
-            peer_address=f"{provider.root_url}/dsp",
-            data_address=address,
-        )
-        theirs = msgspec.structs.replace(agreement, role=Role.CONSUMER, peer_id=provider.participant_id)
+    if consumer is None:
+        return deal
+    address = transfer.data_address or provider.door.pull_address(
+        transfer, asset.asset_id, provider.clock.moment()
+    )
+    own = msgspec.structs.replace(
+        transfer,
+        role=Role.CONSUMER,
+        own_pid=deal.consumer_pid,
+        peer_id=provider.participant_id,
+        peer_pid=deal.provider_pid,
+        peer_address=f"{provider.root_url}/dsp",
+        data_address=address,
+    )
+    theirs = msgspec.structs.replace(agreement, role=Role.CONSUMER, peer_id=provider.participant_id)
 
-        def consume(uow: UnitOfWork) -> None:
-            uow.contracts.put_agreement(theirs)
-            uow.transfers.insert(own)
+    def consume(uow: UnitOfWork) -> None:
+        uow.contracts.put_agreement(theirs)
+        uow.transfers.insert(own)
 
-        await consumer.run(consume)
+    await consumer.run(consume)
     return deal
 
 

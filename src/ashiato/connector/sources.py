@@ -1,7 +1,7 @@
 """Where the bytes of an asset lie: one port for every kind of source, and the description that an owner writes."""
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -338,13 +338,3 @@ def _check_header(member: str, name: str) -> None:
         raise BadSource(
             f"{member}.{name}", "this header belongs to the connection and is set by the client itself"
         )
-
-
-async def collect(chunks: AsyncIterator[bytes], most_bytes: int) -> bytes:
-    """All chunks as one, for bodies that are known to be small; raises `SourceUnavailable` beyond `most_bytes`."""
-    whole = bytearray()
-    async for chunk in chunks:
-        whole += chunk
-        if len(whole) > most_bytes:
-            raise SourceUnavailable(f"more than {most_bytes} bytes came")
-    return bytes(whole)

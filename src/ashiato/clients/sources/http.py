@@ -1,5 +1,6 @@
 """An HTTP API of the company's own, reached with credentials that never leave the connector."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
@@ -122,18 +123,21 @@ class HttpSource:
     async def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
     ) -> EgressStream:
+        asked = self._egress.stream(
+            method,
+            url,
+            headers={**headers, "Accept-Encoding": "identity"},
+            body=body,
+            max_response_bytes=MOST_ANSWER_BYTES,
+        )
         try:
-            return await self._held.enter_async_context(
-                self._egress.stream(
-                    method,
-                    url,
-                    headers={**headers, "Accept-Encoding": "identity"},
-                    body=body,
-                    max_response_bytes=MOST_ANSWER_BYTES,
-                )
-            )
+            # The limit is for the head of the answer; its body is held to the idle time and least rate of the egress.
+            async with asyncio.timeout(self._place.timeout_s):
+                return await self._held.enter_async_context(asked)
         except EgressError as error:
             raise SourceUnavailable(error.why) from None
+        except TimeoutError:
+            raise SourceUnavailable(f"the API did not answer within {self._place.timeout_s} s") from None
 
     async def _guarded(self, answer: EgressStream) -> Chunks:
         """The body; an API that echoes one of our secrets is stopped before the secret has left."""

@@ -284,9 +284,11 @@ class PostgresqlRows:
                 self._connection.cancel_safe(timeout=CONNECT_TIMEOUT_S)
 
     def close(self) -> None:
-        """Give the connection back to the server."""
+        """End the connection, and with it the transaction and the cursor on the server."""
         if self._connection is not None:
             self._connection.close()
+        if self._cursor is not None:
+            self._cursor.close()
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
