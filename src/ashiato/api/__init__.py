@@ -1,0 +1,1 @@
+"""Faces for machines: the Dataspace Protocol, the data plane, the management API."""
