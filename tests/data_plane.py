@@ -179,6 +179,10 @@ class Side:
     sources: SourceFactory
     events: list[Event] = field(default_factory=list)
 
+    @property
+    def port(self) -> int:
+        return int(self.root_url.split(":")[2].split("/")[0])
+
     def data_url(self, transfer_pid: str) -> str:
         return f"{self.root_url}/data/{transfer_pid}"
 
@@ -471,6 +475,29 @@ async def make_deal(
 
     await consumer.run(consume)
     return deal
+
+
+async def move_address(side: Side, transfer_pid: str, port: int) -> None:
+    """Let `side` reach the counterparty's data plane through another port, behind which a proxy stands."""
+
+    def moved(url: str) -> str:
+        scheme, _, rest = url.partition("://")
+        return f"{scheme}://127.0.0.1:{port}/{rest.partition('/')[2]}"
+
+    def work(uow: UnitOfWork) -> None:
+        transfer = uow.transfers.get(transfer_pid)
+        assert transfer is not None
+        address = transfer.data_address
+        assert address is not None
+        assert address.endpoint is not None
+        properties = dict(address.properties)
+        properties["refreshEndpoint"] = moved(properties["refreshEndpoint"])
+        moved_address = msgspec.structs.replace(
+            address, endpoint=moved(address.endpoint), properties=properties
+        )
+        uow.transfers.update(msgspec.structs.replace(transfer, data_address=moved_address))
+
+    await side.run(work)
 
 
 def token_of(provider: Side, deal: Deal, *, consumer_id: str = CONSUMER) -> str:
