@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.wire_witness import _every_message_satisfies_the_schemas, wire_witness
 from tests.postgresql_server import fresh_database, running_postgresql
+
+__all__ = ["_every_message_satisfies_the_schemas", "wire_witness"]
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
