@@ -1,7 +1,7 @@
 """The console script `ashiato`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -37,6 +37,23 @@ def init(
     from ashiato.wiring import serving
 
     raise typer.Exit(serving.init(settings, slug, name or slug, public_url))
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the last step.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of the timeline.")
+    ] = False,
+    language: Annotated[
+        Literal["en", "ja"] | None,
+        typer.Option(help="The language of the timeline; by default that of LANG."),
+    ] = None,
+) -> None:
+    """Walk through the exchange: companies as real processes, one contract, real data."""
+    from ashiato.wiring import demo as walk
+
+    raise typer.Exit(walk.run(once=once, as_json=as_json, language=language))
 
 
 def main() -> None:

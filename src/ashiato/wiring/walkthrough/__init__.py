@@ -1,0 +1,1 @@
+"""The demonstration: companies as processes, and the steps that they take together, one function each."""
