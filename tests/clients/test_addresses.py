@@ -102,3 +102,12 @@ def test_an_allowed_address_is_global_by_the_standard_library_too(
         assert address.is_global
         assert not address.is_multicast
         assert not address.is_reserved
+
+
+def test_networks_of_the_company_itself_are_open_and_no_others() -> None:
+    own = ("10.1.0.0/16", "fd00::/8")
+    assert refusal_of("10.1.2.3", allow_loopback=False, own_networks=own) is None
+    assert refusal_of("fd00::1", allow_loopback=False, own_networks=own) is None
+    assert refusal_of("8.8.8.8", allow_loopback=False, own_networks=own) is None
+    for address in ("10.2.0.1", "127.0.0.1", "169.254.169.254", "::ffff:10.1.2.3", "192.168.0.1"):
+        assert refusal_of(address, allow_loopback=False, own_networks=own) is not None, address

@@ -1,7 +1,7 @@
 """Which IP addresses may be spoken to; an own list, as `ipaddress.is_global` admits wrapped loopback."""
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 # IANA IPv4 Special-Purpose Address Registry, and multicast and class E.
 _REFUSED_V4 = tuple(
@@ -43,16 +43,19 @@ _REFUSED_V6 = tuple(
 
 
 @lru_cache(maxsize=4096)
-def refusal_of(address: str, *, allow_loopback: bool) -> str | None:
+def refusal_of(address: str, *, allow_loopback: bool, own_networks: tuple[str, ...] = ()) -> str | None:
     """Why `address` may not be spoken to, or `None` when it may.
 
-    `allow_loopback` admits 127.0.0.0/8 and ::1 besides public addresses, and nothing else.
+    `allow_loopback` admits 127.0.0.0/8 and ::1 besides public addresses, `own_networks` what lies in them, and
+    nothing else.
     """
     try:
         parsed = ip_address(address)
     except ValueError:
         return f"{address[:64]!r} is not an IP address"
     if parsed.is_loopback and allow_loopback and _is_plain(parsed):
+        return None
+    if any(parsed in ip_network(network) for network in own_networks):
         return None
     kind = _kind_v4(parsed) if isinstance(parsed, IPv4Address) else _kind_v6(parsed)
     return f"the address {parsed} is {kind}, not public" if kind else None

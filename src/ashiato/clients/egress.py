@@ -56,7 +56,8 @@ class EgressRules:
 
     `unsafe_allow_loopback` admits plain http and loopback addresses; `own_ports`, this node's management
     ports, stay refused even then. `allowed_ports` of `None` means every port. A stream must bring
-    `min_bytes_per_s` on average after `grace_s`, and some byte each `idle_timeout_s`.
+    `min_bytes_per_s` on average after `grace_s`, and some byte each `idle_timeout_s`. `own_networks` admits
+    networks of the company's own, plain http too: only for a way out whose addresses the company itself writes.
     """
 
     unsafe_allow_loopback: bool = False
@@ -73,6 +74,11 @@ class EgressRules:
     keep_alive_s: float = 4.0
     dns_cache_s: int = 10
     read_buffer_bytes: int = 262_144
+    own_networks: tuple[str, ...] = ()
+
+    def refusal_of(self, address: str) -> str | None:
+        """Why that IP address may not be spoken to, None when it may."""
+        return refusal_of(address, allow_loopback=self.unsafe_allow_loopback, own_networks=self.own_networks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +96,12 @@ def check_url(url: str, rules: EgressRules) -> ParsedUrl:
     Raises `EgressRefused`. Where a name leads is checked by `Egress.vet` and again at each connection.
     """
     parsed = parse_url(url)
-    if parsed.scheme != "https" and not rules.unsafe_allow_loopback:
+    if parsed.scheme != "https" and not (rules.unsafe_allow_loopback or rules.own_networks):
         raise EgressRefused(url, "only https is allowed")
     if rules.allowed_ports is not None and parsed.port not in rules.allowed_ports:
         raise EgressRefused(url, f"the port {parsed.port} is not among the allowed ports")
     if parsed.is_address:
-        refusal = refusal_of(parsed.host, allow_loopback=rules.unsafe_allow_loopback)
+        refusal = rules.refusal_of(parsed.host)
         if refusal is not None:
             raise EgressRefused(url, refusal)
     if rules.unsafe_allow_loopback and parsed.port in rules.own_ports:
@@ -280,10 +286,10 @@ class Egress:
             from ashiato.clients.http_session import CheckedResolver, open_session
 
             rules = self.rules
-            self._resolver = CheckedResolver(self._resolve, allow_loopback=rules.unsafe_allow_loopback)
+            self._resolver = CheckedResolver(self._resolve, rules.refusal_of)
             self._session = open_session(
                 self._resolver,
-                allow_loopback=rules.unsafe_allow_loopback,
+                refusal_of=rules.refusal_of,
                 tls=self._tls,
                 connections_per_host=rules.connections_per_host,
                 connections=rules.connections,

@@ -10,7 +10,6 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.http_exceptions import HttpProcessingError
 
-from ashiato.clients.addresses import refusal_of
 from ashiato.clients.egress_errors import EgressError, EgressRefused, Unreachable
 
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
@@ -36,15 +35,19 @@ WIRE_ERRORS: tuple[type[Exception], ...] = (aiohttp.ClientError, HttpProcessingE
 """All that a request or a read can raise; `TimeoutError` is an `OSError`."""
 
 
+Refusal = Callable[[str], str | None]
+"""Why an address may not be spoken to, by the rules of one way out."""
+
+
 class CheckedResolver(AbstractResolver):
     """Resolves once and gives addresses out only when every one of them may be spoken to.
 
     A host with one public and one private address is refused whole: the choice would be the attacker's.
     """
 
-    def __init__(self, resolve: Resolve | None, *, allow_loopback: bool) -> None:
+    def __init__(self, resolve: Resolve | None, refusal: Refusal) -> None:
         self._resolve = resolve or self._resolve_by_system
-        self._allow_loopback = allow_loopback
+        self._refusal = refusal
         # Threads of its own: slow name servers of strangers must not hold up other work.
         self._threads = ThreadPoolExecutor(_DNS_THREADS, thread_name_prefix="dns")
 
@@ -56,7 +59,7 @@ class CheckedResolver(AbstractResolver):
         if not addresses:
             raise OSError(f"the name {host} has no address")
         for address in addresses:
-            refusal = refusal_of(address, allow_loopback=self._allow_loopback)
+            refusal = self._refusal(address)
             if refusal is not None:
                 raise AddressRefused(f"the host {host} leads where no request may go: {refusal}")
         return [_result(host, port, address) for address in addresses]
@@ -82,7 +85,7 @@ def _result(host: str, port: int, address: str) -> ResolveResult:
 def open_session(
     resolver: CheckedResolver,
     *,
-    allow_loopback: bool,
+    refusal_of: Refusal,
     tls: SSLContext | None,
     connections_per_host: int,
     connections: int,
@@ -94,7 +97,7 @@ def open_session(
 
     def checked_socket(info: AddressInfo) -> socket.socket:
         # The last look, at the very address that is connected to: no path around the resolver stays unseen.
-        refusal = refusal_of(str(info[4][0]), allow_loopback=allow_loopback)
+        refusal = refusal_of(str(info[4][0]))
         if refusal is not None:
             raise AddressRefused(f"no request may go there: {refusal}")
         return socket.socket(info[0], info[1], info[2])

@@ -2,8 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -11,12 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ashiato.api.management.gate import Gate, KeyList
 from ashiato.api.management.oidc import Fetch, FetchFailed, Oidc, OidcRules
 from ashiato.clients.egress import Egress, EgressError
-from ashiato.connector.problems import NotFound
-from ashiato.connector.records import ReceivedData
-from ashiato.stores.received_files import ReceivedFolder
 from ashiato.wiring.settings import ManagementSettings
-
-READ_BYTES = 256 * 1024
 
 
 class LazyApp:
@@ -67,37 +61,6 @@ def _fetch_by(egress: Egress) -> Fetch:
         return response.body
 
     return fetch
-
-
-class ReceivedContents:
-    """The port `ReceivedContent` over the folder of received files."""
-
-    def __init__(self, folder: ReceivedFolder) -> None:
-        self._folder = folder
-
-    async def open(
-        self, participant_id: str, received: ReceivedData, start_bytes: int, end_bytes: int
-    ) -> AsyncIterator[bytes]:
-        """See `api.management.ports.ReceivedContent`."""
-        path = self._folder.path(participant_id, received.file_name)
-        position = start_bytes
-        while position < end_bytes:
-            chunk = await asyncio.to_thread(_read, path, position, min(READ_BYTES, end_bytes - position))
-            if not chunk:
-                raise NotFound(
-                    "The received data is not complete on this machine any more.", id=received.received_id
-                )
-            position += len(chunk)
-            yield chunk
-
-
-def _read(path: Path, position: int, size_bytes: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(position)
-            return file.read(size_bytes)
-    except FileNotFoundError:
-        raise NotFound("The received data is not on this machine any more.") from None
 
 
 def app_builder(*parts: object) -> Callable[[object], ASGIApp]:

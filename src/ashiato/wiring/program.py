@@ -43,7 +43,7 @@ from ashiato.stores.keys import open_safe
 from ashiato.stores.received_files import ReceivedFolder
 from ashiato.wiring.adapters import Documents, ParticipantSecrets, Possession, Prover
 from ashiato.wiring.listening import Listener, bind
-from ashiato.wiring.management import LazyApp, ReceivedContents, app_builder, make_gate
+from ashiato.wiring.management import LazyApp, app_builder, make_gate
 from ashiato.wiring.registry import Registry
 from ashiato.wiring.settings import ListenerSettings, Settings, resolve_secret
 from ashiato.wiring.tenancy import Tenancy
@@ -85,6 +85,7 @@ class Program:
         self.registry: Registry
         self._gate: Gate
         self._egress: Egress
+        self._own_egress: Egress
         self._listeners: list[Listener] = []
         self._closers: list[Callable[[], Awaitable[None]]] = []
 
@@ -105,6 +106,8 @@ class Program:
             (fetching.follow,),
             settings.limits.open_negotiations_per_partner_count,
         )
+        self._own_egress = Egress(self._egress_rules(settings.own_networks))
+        self._closers.append(self._own_egress.close)
         rules = DidCacheRules(fresh_s=settings.did.fresh_s, stale_s=settings.did.stale_s)
         self._documents = Documents(DidResolver(self._egress, local=self.tenancy.document, rules=rules))
         identity = SignedTokens(self._documents, self.tenancy.keys)
@@ -147,7 +150,7 @@ class Program:
             self.bound, self.settings.protocol, Turns(Starlette(routes=routes), participant_of_protocol)
         )
         parts = (
-            self.node, self._gate, self.registry, self.partners, self.waiter, ReceivedContents(self.files),
+            self.node, self._gate, self.registry, self.partners, self.waiter, self.files,
         )  # fmt: skip
         management = LazyApp("ashiato.api.management.app", app_builder(*parts))
         self._listen(
@@ -177,7 +180,7 @@ class Program:
             threads=disk_threads,
             prover=prover,
         )
-        webhooks = WebhookCourier(self.node, self._egress, lambda owner: self.tenancy.keys[owner])
+        webhooks = WebhookCourier(self.node, self._own_egress, lambda owner: self.tenancy.keys[owner])
         return {
             DeliveryKind.MESSAGE: Messenger(self.node, self._egress).deliver,
             DeliveryKind.PULL: Puller(pull).deliver,
@@ -203,16 +206,18 @@ class Program:
         reference = self.settings.store.key_passphrase
         return resolve_secret(reference).encode() if reference else None
 
-    def _egress_rules(self) -> EgressRules:
+    def _egress_rules(self, own_networks: tuple[str, ...] = ()) -> EgressRules:
         management_port = self.management_bound.getsockname()[1]
         return EgressRules(
-            unsafe_allow_loopback=self.settings.unsafe_allow_loopback, own_ports=frozenset({management_port})
+            unsafe_allow_loopback=self.settings.unsafe_allow_loopback,
+            own_ports=frozenset({management_port}),
+            own_networks=own_networks,
         )
 
     def _sources(self, disk_threads: ThreadPoolExecutor) -> AssetSources:
         return AssetSources(
             store=self.store,
-            egress=self._egress,
+            egress=self._own_egress,
             secrets=self.secrets,
             folders=self.folders,
             disk_threads=disk_threads,

@@ -6,6 +6,7 @@ A variable `ASHIATO__STORE__URL` replaces `url` in `[store]`; its value is read 
 import os
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 
 import msgspec
@@ -89,6 +90,9 @@ class DidSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of `ashiato connector serve`.
 
+    `own_networks` ("10.0.0.0/8") are networks of the company's own, in which its sources and webhooks may lie; what a
+    counterparty names is never called there.
+
     `unsafe_allow_loopback` allows plain http and loopback addresses, for demo and tests on one machine: on a server it
     would let a counterparty reach what listens on this machine. `unsafe_bearer_tokens` serves data to whoever brings an
     access token, without the proof that it is the consumer (RFC 9449): connectors of other makes may need it.
@@ -100,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     participants: tuple[ParticipantSettings, ...] = ()
     limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
     did: DidSettings = msgspec.field(default_factory=DidSettings)
+    own_networks: tuple[str, ...] = ()
     unsafe_allow_loopback: bool = False
     unsafe_bearer_tokens: bool = False
     node_id: str = ""
@@ -140,6 +145,11 @@ def check_settings(settings: Settings) -> Settings:
         raise BadSettings(
             "Set protocol.public_url to the address at which other companies reach this connector."
         )
+    for network in settings.own_networks:
+        try:
+            ip_network(network)
+        except ValueError:
+            raise BadSettings(f"own_networks: {network!r} is no network; write it like 10.0.0.0/8.") from None
     return settings
 
 
