@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Generator, Sequence
 
 import uvicorn
@@ -14,13 +15,43 @@ from ashiato.wiring.settings import BadSettings, ListenerSettings
 
 HEADER_TIMEOUT_S = 10.0
 MOST_HEADER_BYTES = 65_536
-KEEP_ALIVE_S = 65
+KEEP_ALIVE_S = 30
 GRACE_S = 5
 BACKLOG_COUNT = 2048
 
 
+class Connections:
+    """How many connections a listener has open, in all and from each address."""
+
+    def __init__(self, most_count: int) -> None:
+        self._most_count = most_count
+        self._count = 0
+        self._by_address: Counter[str] = Counter()
+
+    def enter(self, address: str) -> bool:
+        """False when there is no room; one address has at most half of it, so that it cannot shut the others out."""
+        if self._count >= self._most_count or self._by_address[address] >= self._most_count // 2:
+            return False
+        self._count += 1
+        self._by_address[address] += 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """A connection that entered is closed."""
+        self._count -= 1
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+
+
 class GuardedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 with a time limit for the head of each request and a bound on its size (slow-loris, endless headers)."""
+    """HTTP/1.1 with a time limit for the head of each request and bounds on its size and on the connections.
+
+    (Slow-loris, endless headers, hoarded connections; the server's own bound counts idle connections as requests.)
+    """
+
+    room: Connections
+    _entered: str | None = None
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes: int = 0
@@ -29,6 +60,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock: a client that connects and says nothing is let go."""
         super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        address = str(peer[0]) if peer else ""
+        if not self.room.enter(address):
+            transport.close()
+            return
+        self._entered = address
         self._arm()
 
     def on_message_begin(self) -> None:
@@ -56,6 +93,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
         self._disarm()
+        if self._entered is not None:
+            self.room.leave(self._entered)
+            self._entered = None
         super().connection_lost(exc)
 
     def _count(self, size_bytes: int) -> None:
@@ -95,13 +135,14 @@ class Listener:
         bound: socket.socket,
         settings: ListenerSettings,
         app: ASGIApp,
-        concurrent_requests_count: int,
+        most_connections_count: int,
     ) -> None:
         self._socket = bound
+        guarded = type("Guarded", (GuardedProtocol,), {"room": Connections(most_connections_count)})
         self._server = _Server(
             uvicorn.Config(
                 app,
-                http=GuardedProtocol,
+                http=guarded,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -111,7 +152,6 @@ class Listener:
                 proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=GRACE_S,
-                limit_concurrency=concurrent_requests_count,
                 ssl_certfile=settings.certificate_file or None,
                 ssl_keyfile=settings.private_key_file or None,
                 ssl_version=ssl.PROTOCOL_TLS_SERVER,

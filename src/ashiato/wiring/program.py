@@ -93,7 +93,7 @@ class Program:
         """Open the store and put everything together; nothing is served yet."""
         settings = self.settings
         directory = Path(settings.store.directory)
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await asyncio.to_thread(directory.mkdir, mode=0o700, parents=True, exist_ok=True)
         self.store = await open_store(settings.store.url, settings.node_id or self.public_url)
         self._closers.append(self.store.close)
         self._egress = Egress(self._egress_rules())
@@ -158,7 +158,7 @@ class Program:
         )
 
     def _listen(self, bound: socket.socket, settings: ListenerSettings, app: ASGIApp) -> None:
-        self._listeners.append(Listener(bound, settings, app, self.settings.limits.concurrent_requests_count))
+        self._listeners.append(Listener(bound, settings, app, self.settings.limits.connections_count))
 
     def _handlers(
         self, streams: RunningStreams, sources: AssetSources, disk_threads: ThreadPoolExecutor

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ashiato.connector.problems import Problem
 from ashiato.stores.errors import BadStoreUrl, StoreInUse, StoreTooNew, StoreUnavailable
 from ashiato.stores.keys import KeyFileUnusable, SealBroken
 from ashiato.wiring.settings import BadSettings, Settings, load_settings

@@ -77,7 +77,7 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     open_negotiations_per_partner_count: int = 20_000
     pushed_data_bytes: int = 16 * 1024**3
-    concurrent_requests_count: int = 2_000
+    connections_count: int = 4_000
 
 
 class DidSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
