@@ -24,6 +24,6 @@ async def opened() -> AsyncIterator[OpenStore]:
 
 
 @pytest.fixture
-async def store(opened: OpenStore, store_url: str) -> SqlStore:
+async def store(store_url: str, opened: OpenStore) -> SqlStore:
     """An empty store; a test that takes it runs once on each engine."""
     return await opened(store_url, "node-1")

@@ -170,7 +170,7 @@ async def test_the_next_has_the_lease_of_the_one_removed(store: SqlStore) -> Non
 
 
 async def test_a_restart_gives_back_what_the_dead_process_had_leased(
-    opened: OpenStore, store_url: str
+    store_url: str, opened: OpenStore
 ) -> None:
     first = await opened(store_url, "node-1")
     await first.run(MAKER, lambda uow: _add(uow, delivery("a", created_ms=1_000), delivery("b", "own-2")))
@@ -181,7 +181,7 @@ async def test_a_restart_gives_back_what_the_dead_process_had_leased(
     assert sorted(_ids(await second.claim_due(1_000, LATER_MS, 10))) == ["a", "b"]
 
 
-async def test_two_nodes_never_hold_the_same_delivery(opened: OpenStore, postgresql_database: str) -> None:
+async def test_two_nodes_never_hold_the_same_delivery(postgresql_database: str, opened: OpenStore) -> None:
     nodes = [await opened(postgresql_database, f"node-{number}") for number in range(3)]
     count = 120
     await nodes[0].run(MAKER, lambda uow: _add(uow, *(delivery(f"{n}", f"own-{n}") for n in range(count))))
@@ -200,7 +200,7 @@ async def test_two_nodes_never_hold_the_same_delivery(opened: OpenStore, postgre
 
 
 async def test_a_restart_leaves_the_leases_of_other_nodes_alone(
-    opened: OpenStore, postgresql_database: str
+    postgresql_database: str, opened: OpenStore
 ) -> None:
     one = await opened(postgresql_database, "node-1")
     await one.run(MAKER, lambda uow: _add(uow, delivery("a", created_ms=1_000)))
@@ -210,7 +210,7 @@ async def test_a_restart_leaves_the_leases_of_other_nodes_alone(
 
 
 async def test_adding_and_removing_at_the_same_time_forgets_no_delivery(
-    opened: OpenStore, postgresql_database: str
+    postgresql_database: str, opened: OpenStore
 ) -> None:
     # Whoever adds behind one that another node removes at this moment must either be found by it or be the first.
     one, other = [await opened(postgresql_database, f"node-{number}") for number in (1, 2)]

@@ -41,6 +41,7 @@ _SOMEBODY_WAS_FASTER = (
     errors.DeadlockDetected,
     errors.LockNotAvailable,
 )
+_ERRORS_OF_THE_SERVER = (psycopg.Error, Conflict, StoreUnavailable, StatementRefused)
 _Connection = psycopg.Connection[Row]
 
 
@@ -244,22 +245,36 @@ class _PostgresqlConnection:
     def _transaction(self, begin: str) -> Iterator[_Connection]:
         """One transaction in one pipeline; the block itself ends it with COMMIT. Raises the store's own errors."""
         connection = self._connected()
+        is_in_order = False
         try:
             with connection.pipeline() as pipeline:
                 try:
                     connection.execute(begin)
                     yield connection
-                except BaseException:
-                    # The answers to what was sent behind the failure say nothing new.
+                except BaseException as error:
                     with suppress(psycopg.Error):
                         pipeline.sync()
+                        is_in_order = not isinstance(error, _ERRORS_OF_THE_SERVER)
                     raise
-        except (psycopg.Error, UnicodeEncodeError) as error:
-            raise named(error) from error
-        finally:
-            if not self._is_lost and connection.info.transaction_status is not TransactionStatus.IDLE:
-                # Not through the driver: it would forget its prepared statements.
+        except BaseException as error:
+            if is_in_order:
+                # The driver need not forget what it prepared, which is why it is not told.
                 connection.pgconn.exec_(b"ROLLBACK")
+            else:
+                self._undo_failed(connection)
+            if isinstance(error, psycopg.Error | UnicodeEncodeError):
+                raise named(error) from error
+            raise
+
+    def _undo_failed(self, connection: _Connection) -> None:
+        """Undo after an error of the server: what it skipped behind the error, the driver takes for prepared."""
+        try:
+            if self._is_lost or connection.info.transaction_status is TransactionStatus.IDLE:
+                self.close()
+            else:
+                connection.rollback()
+        except psycopg.Error:
+            self.close()
 
 
 class PostgresqlWriter(_PostgresqlConnection):
@@ -327,7 +342,8 @@ class PostgresqlWriter(_PostgresqlConnection):
                 # the end of the pipeline says that everything is durable.
                 connection.execute("COMMIT")
         except StoreUnavailable as error:
-            raise StoreUnavailable(error.problem, outcome_unknown=committing) from error
+            is_unknown = committing and self._is_lost
+            raise StoreUnavailable(error.problem, outcome_unknown=is_unknown) from error
         session.give_rows()
 
 
@@ -378,7 +394,9 @@ def _run_in(session: PostgresqlSession, job: Job) -> None:
         session.end_work()
     except BaseException as error:
         job.fail(error)
-        if session.failure is not None or session.has_sent_writes:
+        if session.failure is not None:
+            raise session.failure from error
+        if session.has_sent_writes:
             raise _Undone from error
         # The usual refusal: it has only read, so that there is nothing to undo and the others go on.
         session.drop_work()

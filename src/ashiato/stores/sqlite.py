@@ -22,6 +22,21 @@ CACHED_STATEMENTS_COUNT = 512
 
 _DIALECT: Final[Dialect] = _sqlite_dialect.dialect()
 _TAKEN_KEY_CODES = frozenset({sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE})
+_OPERATOR_CODES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
 
 
 class SqliteFile:
@@ -260,6 +275,7 @@ def _named(error: Exception) -> Exception:
         return error
     if isinstance(error, sqlite3.IntegrityError) and error.sqlite_errorcode in _TAKEN_KEY_CODES:
         return Conflict(str(error))
-    if isinstance(error, sqlite3.OperationalError) and "readonly" not in str(error):
+    # The low byte is the class of the error; sqlite3 gives none to misuse of its own interface.
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _OPERATOR_CODES:
         return StoreUnavailable(str(error))
     return StatementRefused(str(error))

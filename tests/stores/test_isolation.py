@@ -1,0 +1,203 @@
+"""No participant reaches what belongs to another, by any method of any port, also where all keys are the same."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, get_type_hints
+
+import pytest
+
+from ashiato.connector import ports
+from ashiato.connector.ports import UnitOfWork
+from ashiato.connector.records import AgreementState
+from ashiato.dsp.states import Role
+from ashiato.stores.engine import SqlStore
+from tests.stores.samples import (
+    DOCUMENT,
+    MAKER,
+    OTHER,
+    TAKER,
+    access,
+    agreement,
+    approvable,
+    asset,
+    delivery,
+    entry,
+    fetch,
+    framework,
+    negotiation,
+    offer,
+    paper,
+    policy,
+    received,
+    transfer,
+    webhook,
+)
+
+ROOMS = ("assets", "negotiations", "contracts", "transfers", "outbox", "records")
+
+
+class _Room:
+    """A room that remembers which of its methods were called."""
+
+    def __init__(self, name: str, room: object, called: set[str]) -> None:
+        self._name = name
+        self._room = room
+        self._called = called
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        self._called.add(f"{self._name}.{method}")
+        found: Callable[..., Any] = getattr(self._room, method)
+        return found
+
+
+class _Watched:
+    """A unit of work whose rooms are watched."""
+
+    def __init__(self, uow: UnitOfWork, called: set[str]) -> None:
+        for name in ROOMS:
+            setattr(self, name, _Room(name, getattr(uow, name), called))
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(name)
+
+
+def _fill(uow: Any, mark: str) -> None:
+    """Write with every method; the keys are the same for every mark."""
+    uow.assets.put_asset(asset(mark=mark, data_item="item", part_group="group"))
+    if mark == MAKER:
+        uow.assets.put_asset(asset("asset-2", mark=mark, data_item="item", part_group="group"))
+        uow.records.add_history(0, "first", "own-1", TAKER, {})
+    uow.assets.put_record("asset-1", mark.encode())
+    uow.assets.put_policy(policy(mark=mark))
+    uow.assets.put_offer(offer(mark=mark, data_item="item"))
+    uow.assets.put_entries([entry(mark=mark)])
+    uow.negotiations.insert(negotiation())
+    if mark == MAKER:
+        uow.negotiations.insert(negotiation("own-2", peer_pid="peer-2"))
+    uow.negotiations.update(negotiation(mark=mark))
+    uow.negotiations.put_context("own-1", {"mark": mark})
+    uow.negotiations.put_approvable(approvable(mark=mark))
+    uow.contracts.put_agreement(agreement(mark=mark))
+    uow.contracts.put_framework(framework(mark=mark))
+    uow.contracts.put_paper(paper(mark=mark), mark.encode())
+    uow.transfers.insert(transfer())
+    uow.transfers.update(transfer(mark=mark))
+    uow.transfers.put_context("transfer-1", {"mark": mark})
+    uow.transfers.put_access(access(mark=mark))
+    uow.transfers.put_received(received(mark=mark))
+    uow.transfers.put_fetch(fetch(mark=mark, negotiation_pid="own-1"))
+    uow.outbox.add(delivery(mark=mark))
+    uow.records.add_history(1, mark, "own-1", TAKER, DOCUMENT)
+    uow.records.put_webhook(webhook(mark=mark))
+
+
+def _look(uow: Any) -> dict[str, object]:
+    """The answer of every method that reads."""
+    return {
+        "asset": uow.assets.asset("asset-1"),
+        "assets_by_id": uow.assets.assets_by_id(["asset-1"]),
+        "list_assets": uow.assets.list_assets("", 10),
+        "assets_in_class": uow.assets.assets_in_class("item", "group"),
+        "record": uow.assets.record("asset-1"),
+        "policy": uow.assets.policy("policy-1"),
+        "list_policies": uow.assets.list_policies("", 10),
+        "offer": uow.assets.offer("offer-1"),
+        "list_offers": uow.assets.list_offers("", 10),
+        "offers_for_class": uow.assets.offers_for_class("item", "group"),
+        "visible_entries": uow.assets.visible_entries(["any"], 1, "", 10, ("item", "group")),
+        "entries_of": uow.assets.entries_of("asset-1"),
+        "entry": uow.assets.entry("offer-1:asset-1"),
+        "negotiation": uow.negotiations.get("own-1"),
+        "negotiation by peer": uow.negotiations.find_by_peer(Role.PROVIDER, TAKER, "peer-1"),
+        "negotiations": uow.negotiations.page("", 10),
+        "count_open": uow.negotiations.count_open(TAKER),
+        "negotiation context": uow.negotiations.context("own-1"),
+        "approvable": uow.negotiations.approvable("own-1"),
+        "list_approvables": uow.negotiations.list_approvables(),
+        "agreement": uow.contracts.agreement("agreement-1"),
+        "list_agreements": uow.contracts.list_agreements("", 10),
+        "find_usable": uow.contracts.find_usable(Role.PROVIDER, TAKER, "asset-1"),
+        "framework": uow.contracts.framework("framework-1"),
+        "list_frameworks": uow.contracts.list_frameworks(None),
+        "paper": uow.contracts.paper("paper-1"),
+        "paper_scan": uow.contracts.paper_scan("paper-1"),
+        "list_papers": uow.contracts.list_papers(None),
+        "transfer": uow.transfers.get("transfer-1"),
+        "transfer by peer": uow.transfers.find_by_peer(Role.PROVIDER, TAKER, "peer-1"),
+        "transfers": uow.transfers.page("", 10),
+        "transfer context": uow.transfers.context("transfer-1"),
+        "list_accesses": uow.transfers.list_accesses("", 10),
+        "received": uow.transfers.received("received-1"),
+        "list_received": uow.transfers.list_received("", 10),
+        "fetch": uow.transfers.fetch("fetch-1"),
+        "fetch_of_process": uow.transfers.fetch_of_process("own-1"),
+        "list_fetches": uow.transfers.list_fetches("", 10),
+        "delivery": uow.outbox.get("delivery-1"),
+        "of_process": uow.outbox.of_process("own-1"),
+        "history": uow.records.list_history(0, 10),
+        "last_sequence": uow.records.last_sequence(),
+        "webhooks": uow.records.list_webhooks(),
+    }
+
+
+def _wipe(uow: Any) -> None:
+    """Change or delete with every method that can."""
+    uow.outbox.reschedule("delivery-1", 5, 99)
+    uow.outbox.remove("delivery-1")
+    uow.outbox.remove_of_process("own-1")
+    uow.negotiations.update(negotiation(mark="wiped"))
+    uow.negotiations.delete_approvable("own-1")
+    uow.transfers.update(transfer(mark="wiped"))
+    uow.contracts.put_agreement(agreement(mark="wiped", state=AgreementState.TERMINATED))
+    uow.records.delete_webhook("webhook-1")
+    uow.assets.delete_entries(asset_id="asset-1")
+    uow.assets.delete_entries(offer_id="offer-1")
+    uow.assets.delete_offer("offer-1")
+    uow.assets.delete_policy("policy-1")
+    uow.assets.delete_asset("asset-1")
+
+
+@pytest.fixture
+def watched() -> set[str]:
+    """The methods that were called."""
+    return set()
+
+
+async def _run(store: SqlStore, participant_id: str, work: Callable[[Any], Any], called: set[str]) -> Any:
+    return await store.run(participant_id, lambda uow: work(_Watched(uow, called)))
+
+
+async def test_two_participants_with_the_same_ids_see_only_their_own(
+    store: SqlStore, watched: set[str]
+) -> None:
+    await _run(store, MAKER, lambda uow: _fill(uow, MAKER), watched)
+    nothing = await _run(store, OTHER, _look, watched)
+    assert not any(nothing.values())
+
+    mine = await _run(store, MAKER, _look, watched)
+    await _run(store, OTHER, lambda uow: _fill(uow, OTHER), watched)
+    theirs = await _run(store, OTHER, _look, watched)
+    assert await _run(store, MAKER, _look, watched) == mine
+    # An answer that were the same for both would prove nothing.
+    assert [name for name in mine if mine[name] == theirs[name]] == []
+
+    await _run(store, OTHER, _wipe, watched)
+    assert await _run(store, MAKER, _look, watched) == mine
+
+    assert await _run(store, MAKER, lambda uow: uow.records.remember_token(TAKER, "t", 1), watched)
+    assert await _run(store, OTHER, lambda uow: uow.records.remember_token(TAKER, "t", 1), watched)
+    assert watched == _methods_of_the_ports()
+
+
+async def test_a_participant_whose_id_begins_like_another_is_another(store: SqlStore) -> None:
+    await store.run(MAKER, lambda uow: uow.assets.put_asset(asset()))
+    for neighbour in (MAKER[:-1], MAKER + "x", "", MAKER.upper(), MAKER + " "):
+        assert await store.read(neighbour, lambda uow: uow.assets.list_assets("", 10)) == []
+
+
+def _methods_of_the_ports() -> set[str]:
+    found: set[str] = set()
+    for name in ROOMS:
+        room = getattr(UnitOfWork, name).fget
+        port: type[Protocol] = get_type_hints(room, vars(ports))["return"]  # type: ignore[valid-type]  # a Protocol's type
+        found |= {f"{name}.{method}" for method in vars(port) if not method.startswith("_")}
+    return found
