@@ -25,9 +25,10 @@ def check_id(what: str, value: str) -> None:
     """Refuse ids that could not stand in a URL path or a log line: 1 to 256 printable characters without space or slash."""
     if not value or len(value) > LONGEST_ID_LENGTH_COUNT:
         raise Invalid(f"The {what} id must have 1 to {LONGEST_ID_LENGTH_COUNT} characters.", id=value[:80])
-    if not value.isprintable() or any(character in value for character in " /\\?#%"):
+    if not value.isprintable() or any(character in value for character in " /\\?#%") or value in (".", ".."):
         raise Invalid(
-            f"The {what} id must not hold spaces, slashes, '?', '#', '%' or control characters.", id=value
+            f"The {what} id must not hold spaces, slashes, '?', '#', '%' or control characters, nor be '.' or '..'.",
+            id=value,
         )
 
 
