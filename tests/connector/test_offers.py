@@ -33,6 +33,10 @@ async def put_offer(firm: Firm, **members: Any) -> OfferDefinition:
     return await firm.run(lambda uow, moment: offers.put_offer(uow, offer, moment))
 
 
+async def withdraw(firm: Firm, act: Callable[[UnitOfWork, str, Moment], None], what: str) -> None:
+    await firm.run(lambda uow, moment: act(uow, what, moment))
+
+
 @pytest.mark.parametrize(
     "asset_id", ["", "a b", "a/b", "a\\b", "a?b", "a#b", "a%2fb", "a\nb", "a\u0000b", "x" * 257, ".", ".."]
 )
