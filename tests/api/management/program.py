@@ -188,6 +188,11 @@ class Puller:
         return Outcome(verdict=Verdict.DONE, record=record)
 
 
+async def push_nothing(_: Delivery) -> Outcome:
+    """A pushed transfer stays open: nobody sends in this program."""
+    return Outcome(verdict=Verdict.DONE)
+
+
 @dataclass
 class Program:
     """The running program and what a test may reach into."""
@@ -235,6 +240,7 @@ async def running_program(folder: Path) -> AsyncIterator[Program]:
         {
             DeliveryKind.MESSAGE: Messenger(node, egress).deliver,
             DeliveryKind.PULL: Puller(node, files, contents).deliver,
+            DeliveryKind.PUSH: push_nothing,
         },
     )
     courier.start()

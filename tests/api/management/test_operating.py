@@ -52,6 +52,16 @@ async def test_a_slug_is_a_plain_path_segment(operator: httpx2.AsyncClient, slug
     await problem(operator.post("/v1/participants", json={"slug": slug, "name": "x"}), 422, "invalid")
 
 
+@pytest.mark.parametrize(
+    "did", ["did:key:z6Mk", "did:web:", "did:web:%zz", "did:web:a..b", "did:web:x:%2e%2e", "web"]
+)
+async def test_a_did_is_one_whose_document_can_be_served(operator: httpx2.AsyncClient, did: str) -> None:
+    await problem(
+        operator.post("/v1/participants", json={"slug": "new", "name": "x", "did": did}), 422, "invalid"
+    )
+    await problem(operator.get("/v1/participants/new"), 404, "not-found")
+
+
 async def test_the_operator_reads_no_participants_business(operator: httpx2.AsyncClient) -> None:
     for path in ("/v1/maker", "/v1/maker/assets", "/v1/maker/history"):
         await problem(operator.get(path), 404, "not-found")

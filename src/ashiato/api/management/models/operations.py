@@ -32,9 +32,9 @@ class NewParticipant(Model):
 
     slug: Slug
     name: Annotated[Line, Field(min_length=1, max_length=200)]
-    did: (
-        Annotated[str, StringConstraints(max_length=512, pattern=r"^did:[a-z0-9]+:[A-Za-z0-9._:%-]+$")] | None
-    ) = None
+    did: Annotated[str, StringConstraints(max_length=512, pattern=r"^did:web:[A-Za-z0-9._:%-]+$")] | None = (
+        None
+    )
     """Left out, a did:web under this node's own address."""
 
 

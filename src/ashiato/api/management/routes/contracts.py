@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Path, Query, Response
+from starlette.convertors import Convertor, register_url_convertor
 
 from ashiato.api.management.calls import Call, CallOf
 from ashiato.api.management.models.contracts import (
@@ -36,6 +37,21 @@ PROPOSED_MEMBERS = (
 
 router = participant_router("contracts")
 
+
+class _ForeignId(Convertor[str]):
+    """A partner's id may hold slashes; only our own step at the end of the path is no part of it."""
+
+    regex = r"(?:(?!/terminate$).)+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("foreign_id", _ForeignId())
+
 AgreementId = Annotated[ForeignId, Path()]
 FrameworkPath = Annotated[FrameworkId, Path()]
 
@@ -58,7 +74,7 @@ async def list_agreements(call: CallOf, wanted: Annotated[AgreementQuery, Query(
 
 
 @router.post(
-    "/agreements/{agreement_id:path}/terminate",
+    "/agreements/{agreement_id:foreign_id}/terminate",
     summary="End an agreement: nothing is served or fetched under it any more, its transfers end",
     responses=problems(*WITH_JSON_BODY, "wrong-state"),
 )
@@ -69,7 +85,7 @@ async def terminate_agreement(call: CallOf, agreement_id: AgreementId, body: End
     return Agreement.of(ended)
 
 
-@router.get("/agreements/{agreement_id:path}", summary="Show an agreement")
+@router.get("/agreements/{agreement_id:foreign_id}", summary="Show an agreement")
 async def get_agreement(call: CallOf, agreement_id: AgreementId) -> Agreement:
     agreement = await call.read(lambda uow: uow.contracts.agreement(agreement_id))
     if agreement is None:

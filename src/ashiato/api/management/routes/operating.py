@@ -18,7 +18,8 @@ from ashiato.api.management.models.shared import Page, PageQuery, page_of
 from ashiato.api.management.openapi import WITH_JSON_BODY, problems
 from ashiato.api.management.routing import operator_router, participant_router
 from ashiato.connector.node import Tenant
-from ashiato.connector.problems import NotFound, WrongState
+from ashiato.connector.problems import Invalid, NotFound, WrongState
+from ashiato.trust.did import InvalidDid, did_web_url
 
 health_router = APIRouter(tags=["health"])
 router = operator_router()
@@ -50,6 +51,7 @@ async def add_participant(
 ) -> CreatedParticipant:
     if body.slug in RESERVED_SLUGS or call.around.node.tenants.by_slug(body.slug) is not None:
         raise WrongState(f"The slug {body.slug!r} is taken; choose another.", slug=body.slug)
+    _check_did(body.did)
     api_key = fresh_key()
     tenant = await call.around.admin.add(body.slug, body.name, body.did, key_sha256(api_key))
     response.headers["Location"] = f"/v1/participants/{tenant.slug}"
@@ -70,6 +72,14 @@ async def suspend_participant(call: OperatorCallOf, slug: SlugPath) -> None:
 @own_router.get("", summary="Show who this participant is")
 async def get_own(call: CallOf) -> Participant:
     return _shown(call.tenant)
+
+
+def _check_did(did: str | None) -> None:
+    try:
+        if did is not None:
+            did_web_url(did, allow_loopback=True)
+    except InvalidDid as error:
+        raise Invalid(f"The DID cannot be served here: {error.problem}.", path="did") from None
 
 
 def _tenant(call: OperatorCall, slug: str) -> Tenant:

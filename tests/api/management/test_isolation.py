@@ -1,0 +1,210 @@
+"""No participant reaches another's: every route of the OpenAPI document is tried, with the right key in the wrong place."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.api.management.offering import CELLS, MAKER, USE, fetched, first_approval, offered, ok, until
+from tests.api.management.program import OPERATOR_KEY, Program, did_of, key_of
+from tests.api.management.test_contracts import FRAMEWORK, PDF, SCAN, proposal
+
+SECRET = "geheim-4711"  # stands in everything that `cells` owns
+
+# Good bodies, so that nothing but the foreign id can be the reason of a refusal. A new route must be added here.
+BODIES: dict[str, dict[str, Any]] = {
+    "put_asset": {"json": {"title": "t", "source": {"kind": "record"}}},
+    "put_record": {"json": {}},
+    "put_policy": {"json": {"document": USE}},
+    "put_offer": {"json": {"contract_policy_id": "secret-terms", "data_item": "x"}},
+    "put_paper": {
+        "params": {"partner": MAKER, "title": "t", "signed_on": "2026-01-01"},
+        "content": SCAN,
+        "headers": PDF,
+    },
+    "put_webhook": {"json": {"url": "https://erp.example/", "events": ["transfer."]}},
+    "propose_framework": {"json": proposal(framework_id=f"{FRAMEWORK}-other")},
+    "end_framework": {"json": {}},
+    "terminate_agreement": {"json": {"reason": "x"}},
+    "start_negotiation": {
+        "json": {"role": "PROVIDER", "partner": MAKER, "asset_id": "secret", "offer_id": "secret"}
+    },
+    "act_in_negotiation": {"json": {}},
+    "approve": {},
+    "counter": {"json": {"policy": USE}},
+    "reject": {"json": {}},
+    "request_transfer": {"json": {"agreement_id": "filled in"}},
+    "act_in_transfer": {"json": {}},
+    "query_catalog": {"json": {"partner": MAKER}},
+    "begin_fetch": {"json": {"partner": MAKER, "asset_id": "secret"}},
+    "cancel_fetch": {},
+}
+# These make or ask for something of the caller's own, so they succeed.
+OWN_BUSINESS = {"query_catalog", "propose_framework", "get_own"}
+
+
+@pytest.fixture
+async def ids(program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncClient) -> dict[str, str]:
+    """What `cells` has, by the names of the path parameters; `maker` is its partner, and waits for a person."""
+    await offered(maker)
+    await offered(maker, asset_id="asked", offer_id="slow", approval="manual")
+    await ok(cells.put("/v1/cells/policies/secret-terms", json={"document": {**USE, "note": SECRET}}))
+    asset = {"title": SECRET, "source": {"kind": "record"}, "data_item": SECRET}
+    await ok(cells.put("/v1/cells/assets/secret", json=asset))
+    await ok(cells.put("/v1/cells/assets/secret/record", json={"secret": SECRET}))
+    offer = {"contract_policy_id": "secret-terms", "asset_ids": ["secret"], "approval": "manual"}
+    await ok(cells.put("/v1/cells/offers/secret", json=offer))
+    await ok(
+        cells.put("/v1/cells/webhooks/secret", json={"url": f"https://{SECRET}.example/", "events": ["a."]})
+    )
+    told = {"partner": MAKER, "title": SECRET, "signed_on": "2026-01-01"}
+    await ok(cells.put("/v1/cells/papers/secret", params=told, content=SECRET.encode(), headers=PDF))
+    await ok(cells.post("/v1/cells/frameworks", json=proposal(title=SECRET)), 201)
+    ask = {"role": "CONSUMER", "partner": CELLS, "asset_id": "secret"}
+    await ok(maker.post("/v1/maker/negotiations", json=ask), 201)
+    waiting = await first_approval(cells, "cells")
+    done = await fetched(program, cells)
+    running = await ok(
+        cells.post(
+            "/v1/cells/transfers", json={"agreement_id": done["agreement_id"], "format": "HttpData-PUSH"}
+        ),
+        201,
+    )
+    await until(cells, f"/v1/cells/transfers/{running['transfer_pid']}", "state", "STARTED")
+    going = await ok(cells.post("/v1/cells/fetches", json={"partner": MAKER, "asset_id": "asked"}), 202)
+    await settled(program)
+    return {
+        "asset_id": "secret",
+        "policy_id": "secret-terms",
+        "offer_id": "secret",
+        "webhook_id": "secret",
+        "paper_id": "secret",
+        "framework_id": FRAMEWORK,
+        "negotiation_pid": waiting["negotiation_pid"],
+        "agreement_id": done["agreement_id"],
+        "transfer_pid": running["transfer_pid"],
+        "received_id": done["received_id"],
+        "fetch_id": going["fetch_id"],
+    }
+
+
+async def settled(program: Program) -> None:
+    """Returns when every message has reached the other side."""
+    for _ in range(250):
+        waiting = await program.store.next_due_ms()
+        if waiting is None:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("messages are still on their way")
+
+
+def routes(program: Program) -> list[tuple[str, str, str]]:
+    """(method, path, operation id) of every route below a participant."""
+    return [
+        (method.upper(), path, operation["operationId"])
+        for path, methods in program.app.openapi()["paths"].items()
+        for method, operation in methods.items()
+        if "{slug}" in path
+    ]
+
+
+def filled(path: str, operation_id: str, slug: str, ids: dict[str, str]) -> str:
+    act = {"act_in_negotiation": "terminate", "act_in_transfer": "terminate"}.get(operation_id, "")
+    values = {"slug": slug, "act": act, **ids}
+    for name, value in values.items():
+        path = path.replace(f"{{{name}}}", value)
+    assert "{" not in path, f"{path} has a parameter of which this test has no example"
+    return path
+
+
+def body_of(method: str, operation_id: str, ids: dict[str, str]) -> dict[str, Any]:
+    if method not in ("PUT", "POST"):
+        return {}
+    body = dict(BODIES[operation_id])
+    if operation_id == "request_transfer":
+        body["json"] = {"agreement_id": ids["agreement_id"]}
+    return body
+
+
+def rows_of(folder: Path, participant_id: str) -> dict[str, list[tuple[object, ...]]]:
+    """Everything that the store holds of a participant; the outbox moves by itself and is left out."""
+    with sqlite3.connect(folder / "connector.db") as connection:
+        tables = [
+            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        found: dict[str, list[tuple[object, ...]]] = {}
+        for table in tables:
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            if "participant_id" in columns and table not in ("outbox", "seen_token"):
+                query = f"SELECT * FROM {table} WHERE participant_id = ?"
+                found[table] = sorted(connection.execute(query, (participant_id,)).fetchall(), key=repr)
+    connection.close()
+    return found
+
+
+async def test_a_good_key_opens_nothing_below_another_slug(
+    program: Program, ids: dict[str, str], tmp_path: Path
+) -> None:
+    tried = routes(program)
+    assert len(tried) > 50
+    before = rows_of(tmp_path, did_of("cells"))
+    for key in (key_of("maker"), OPERATOR_KEY):
+        async with program.client(key) as client:
+            nothing = (await client.get("/v1/nobody")).text
+            for method, path, operation_id in tried:
+                if key == OPERATOR_KEY and path.startswith("/v1/participants"):
+                    continue
+                answer = await client.request(
+                    method, filled(path, operation_id, "cells", ids), **body_of(method, operation_id, ids)
+                )
+                assert answer.status_code == 404, (method, path, answer.text)
+                assert answer.text == nothing
+    assert rows_of(tmp_path, did_of("cells")) == before
+
+
+async def test_foreign_ids_below_the_own_slug_are_not_found(
+    program: Program, operator: httpx2.AsyncClient, ids: dict[str, str], tmp_path: Path
+) -> None:
+    created = await ok(operator.post("/v1/participants", json={"slug": "stranger", "name": "Stranger"}), 201)
+    before = rows_of(tmp_path, did_of("cells"))
+    async with program.client(created["api_key"]) as stranger:
+        # PUT comes last: under an id of its own choice the stranger then makes things of its own.
+        for method, path, operation_id in sorted(routes(program), key=lambda route: route[0] == "PUT"):
+            if path.startswith("/v1/participants") or operation_id == "follow_events":
+                continue
+            answer = await stranger.request(
+                method, filled(path, operation_id, "stranger", ids), **body_of(method, operation_id, ids)
+            )
+            is_list = method == "GET" and path.count("{") == 1
+            is_own = is_list or method == "PUT" or operation_id in OWN_BUSINESS
+            assert (answer.status_code < 300) if is_own else (answer.status_code == 404), (
+                method,
+                path,
+                answer.text,
+            )
+            assert SECRET not in answer.text, (method, path)
+            assert did_of("cells") not in answer.text, (method, path)
+    assert rows_of(tmp_path, did_of("cells")) == before
+
+
+async def test_each_participant_sees_its_own_side_only(
+    program: Program, ids: dict[str, str], maker: httpx2.AsyncClient, cells: httpx2.AsyncClient
+) -> None:
+    theirs = {item["negotiation_pid"] for item in (await ok(maker.get("/v1/maker/negotiations")))["items"]}
+    ours = {item["negotiation_pid"] for item in (await ok(cells.get("/v1/cells/negotiations")))["items"]}
+    assert theirs
+    assert ours
+    assert theirs.isdisjoint(ours)
+    for pid in theirs:
+        assert (await cells.get(f"/v1/cells/negotiations/{pid}")).status_code == 404
+
+
+async def test_a_webhook_id_and_an_asset_id_may_be_the_same_for_two_participants(
+    program: Program, ids: dict[str, str], maker: httpx2.AsyncClient, cells: httpx2.AsyncClient
+) -> None:
+    await ok(maker.put("/v1/maker/assets/secret", json={"title": "mine", "source": {"kind": "record"}}))
+    assert (await maker.delete("/v1/maker/assets/secret")).status_code == 204
+    assert (await ok(cells.get("/v1/cells/assets/secret")))["title"] == SECRET
