@@ -67,7 +67,7 @@ bench: $(STAMP) ## measure and print one JSON line: make bench BENCH=exchange|te
 	@$(BIN)/python bench/run.py $(BENCH)
 
 soak: $(STAMP) ## the long crash and load runs
-	@$(BIN)/python -m pytest -m soak
+	@$(BIN)/python -m pytest -m soak -s -o faulthandler_timeout=3600
 
 fuzz: $(STAMP) ## the long input searches
 	@$(BIN)/python -m pytest -m fuzz
