@@ -294,7 +294,10 @@ class PostgresqlWriter(_PostgresqlConnection):
             else:
                 # The connection died since it was last used; nothing was committed on it.
                 self._run_each(jobs)
-        except (_Undone, Conflict, StatementRefused):
+        except Conflict:
+            _step_aside(1)
+            self._run_each(jobs)
+        except (_Undone, StatementRefused):
             self._run_each(jobs)
 
     def tell_others(self, jobs: Sequence[Job]) -> None:
@@ -313,10 +316,7 @@ class PostgresqlWriter(_PostgresqlConnection):
                 return
 
     def _run_one(self, job: Job) -> None:
-        for tries_count in range(MOST_TRIES_COUNT):
-            if tries_count:
-                # Two that were in each other's way must not meet again at once.
-                time.sleep(random.uniform(0, 0.002 * 2**tries_count))  # noqa: S311  not a secret
+        for tries_count in range(1, MOST_TRIES_COUNT + 1):
             try:
                 self._transact([job])
                 return
@@ -326,6 +326,7 @@ class PostgresqlWriter(_PostgresqlConnection):
                 pass
             if not isinstance(job.error, Conflict):
                 return
+            _step_aside(tries_count)
 
     def _transact(self, jobs: Sequence[Job]) -> None:
         committing = False
@@ -400,6 +401,11 @@ def _run_in(session: PostgresqlSession, job: Job) -> None:
             raise _Undone from error
         # The usual refusal: it has only read, so that there is nothing to undo and the others go on.
         session.drop_work()
+
+
+def _step_aside(tries_count: int) -> None:
+    """Two that were in each other's way must not meet again at once."""
+    time.sleep(random.uniform(0.001, 0.002 * 2**tries_count))  # noqa: S311  not a secret
 
 
 def _fail(jobs: Sequence[Job], error: Exception) -> None:
