@@ -191,13 +191,12 @@ class Firm:
         self.slug = slug
         self.did = f"did:web:{slug}.example"
         root_url = f"https://{slug}.example/{slug}"
-        key = SigningKey(f"{self.did}#key-1", _KEY)
         self.company = Company(
             participant_id=self.did,
             callback_address=f"{root_url}/{BASE}",
             wire=wire,
             strategy=strategy,
-            data_door=TokenDoor(data_url=f"{root_url}/data", inbox_url=f"{root_url}/inbox", key=lambda: key),
+            data_door=TokenDoor(data_url=f"{root_url}/data", inbox_url=f"{root_url}/inbox", key=self.key),
             vet_address=_vet,
             reactors=(fetching.follow,),
             most_open_processes_count=most_open_processes_count,
@@ -205,6 +204,10 @@ class Firm:
         self.tenant = Tenant(
             slug=slug, name=slug, company=self.company, root_url=root_url, did_document=b"{}"
         )
+
+    def key(self) -> SigningKey:
+        """The key behind this company's data tokens."""
+        return SigningKey(f"{self.did}#key-1", _KEY)
 
     @property
     def partner(self) -> Partner:

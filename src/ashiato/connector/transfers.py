@@ -24,7 +24,7 @@ from ashiato.dsp.messages import (
     TransferSuspensionMessage,
     TransferTerminationMessage,
 )
-from ashiato.dsp.states import Role, TransferState
+from ashiato.dsp.states import Doubt, Role, TransferState
 from ashiato.dsp.transfer import (
     Step,
     TransferProcess,
@@ -258,6 +258,7 @@ def reconciled(
     asked: TransferProcess,
     peer_state: TransferState | None,
     moment: Moment,
+    doubt: Doubt = Doubt.SILENCE,
 ) -> bool:
     """After a doubt we asked for the counterparty's state: the step that brings both sides together is applied.
 
@@ -265,7 +266,7 @@ def reconciled(
     """
     if uow.transfers.get(asked.own_pid) != asked:
         return False
-    step = reconcile(asked, peer_state, moment.now_ms)
+    step = reconcile(asked, peer_state, moment.now_ms, doubt=doubt)
     _apply(uow, company, step, moment)
     return not any(isinstance(effect, Redeliver) for effect in step.effects)
 

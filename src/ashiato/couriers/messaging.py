@@ -27,7 +27,7 @@ from ashiato.dsp.messages import (
     TransferProcessAck,
 )
 from ashiato.dsp.negotiation import ContractNegotiation
-from ashiato.dsp.states import NegotiationState, Role, TransferState
+from ashiato.dsp.states import Doubt, NegotiationState, Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.outbox.deliveries import Delivery
 
@@ -56,7 +56,7 @@ class Messenger:
         if tenant is None:
             return Outcome(verdict=Verdict.AGAIN, why="the participant is not served by this node")
         if delivery.attempts_count > 0:
-            settled = await self._reconcile(tenant, delivery)
+            settled = await self._reconcile(tenant, delivery, Doubt.SILENCE)
             if settled is not None:
                 return settled
         try:
@@ -74,7 +74,7 @@ class Messenger:
         if response.status in TRY_AGAIN or response.status >= 500:
             return self._again(tenant, delivery, f"it answered {response.status}")
         # The refusal may be of a message that it took before, so its own view of the state decides.
-        settled = await self._reconcile(tenant, delivery)
+        settled = await self._reconcile(tenant, delivery, Doubt.REFUSAL)
         if settled is not None:
             return settled
         return self._never(tenant, delivery, f"{response.status} {_reason(delivery, response.body)}")
@@ -122,7 +122,7 @@ class Messenger:
         end = transfers.undeliverable if _is_transfer(delivery) else negotiations.undeliverable
         return lambda uow: end(uow, tenant.company, delivery.process_id, reason, moment)
 
-    async def _reconcile(self, tenant: Tenant, delivery: Delivery) -> Outcome | None:
+    async def _reconcile(self, tenant: Tenant, delivery: Delivery, doubt: Doubt) -> Outcome | None:
         """Done or refused when the counterparty's state says so; None when the message must be sent (again)."""
         process = await self._node.store.read(delivery.participant_id, _reader(delivery))
         if process is None:
@@ -138,9 +138,9 @@ class Messenger:
 
         def work(uow: UnitOfWork) -> bool:
             if isinstance(process, TransferProcess):
-                return transfers.reconciled(
-                    uow, company, process, None if peer_state is None else TransferState(peer_state), moment
-                )
+                state = None if peer_state is None else TransferState(peer_state)
+                return transfers.reconciled(uow, company, process, state, moment, doubt)
+            # What it refused and is still without is ended by `_never`, with its own reason.
             return negotiations.reconciled(
                 uow, company, process, None if peer_state is None else NegotiationState(peer_state), moment
             )
@@ -167,11 +167,12 @@ class Messenger:
             raise _Unknown from error
         if response.status == 404:
             return None
-        is_provider = process.role is Role.PROVIDER
-        ack = None
-        if response.status == 200:
-            ack = _ack(delivery.process_id, is_provider, is_transfer, response.body)
+        ack = _read_ack(is_transfer, response.body) if response.status == 200 else None
         if ack is None:
+            raise _Unknown
+        ours, theirs = _pids(ack, is_provider=process.role is Role.PROVIDER)
+        # It may not have heard of our pid yet, but it knows its own.
+        if theirs != process.peer_pid or ours not in ("", process.own_pid):
             raise _Unknown
         return ack.state.value
 
@@ -202,22 +203,31 @@ def _opens(delivery: Delivery) -> bool:
 
 
 def _ack(process_id: str, is_provider: bool, is_transfer: bool, body: bytes) -> Ack | None:
-    """The counterparty's view, when it speaks of this process of ours and names its own."""
-    ack: Ack
+    """The counterparty's answer to the message that opened this process of ours, when it names both pids."""
+    ack = _read_ack(is_transfer, body)
+    if ack is None:
+        return None
+    ours, theirs = _pids(ack, is_provider=is_provider)
+    # An id that cannot stand in a path is none under which the counterparty could be answered.
+    is_usable = theirs not in ("", ".", "..") and len(theirs) <= LONGEST_PID_LENGTH_COUNT
+    return ack if ours == process_id and is_usable else None
+
+
+def _read_ack(is_transfer: bool, body: bytes) -> Ack | None:
     try:
-        ack = (
+        return (
             wire.decode(TransferProcessAck, body)
             if is_transfer
             else wire.decode(ContractNegotiationAck, body)
         )
     except MalformedMessage:
         return None
-    ours, theirs = (
-        (ack.provider_pid, ack.consumer_pid) if is_provider else (ack.consumer_pid, ack.provider_pid)
-    )
-    # An id that cannot stand in a path is none under which the counterparty could be answered.
-    is_usable = theirs not in ("", ".", "..") and len(theirs) <= LONGEST_PID_LENGTH_COUNT
-    return ack if ours == process_id and is_usable else None
+
+
+def _pids(ack: Ack, *, is_provider: bool) -> tuple[str, str]:
+    """Our and the counterparty's process id."""
+    pids = (ack.provider_pid, ack.consumer_pid)
+    return pids if is_provider else (pids[1], pids[0])
 
 
 def _reason(delivery: Delivery, body: bytes) -> str:
