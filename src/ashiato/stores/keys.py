@@ -76,6 +76,8 @@ class KeySafe:
 
     def decrypt(self, sealed: bytes, bound_to: bytes) -> bytes:
         """What was encrypted; raises `cryptography.exceptions.InvalidTag`."""
+        if len(sealed) < NONCE_BYTES:
+            raise InvalidTag
         return self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to)
 
 
@@ -101,9 +103,12 @@ def _read(path: Path) -> _KeyFile:
             raise KeyFileUnusable(f"Others may read the key file {path}; run: chmod 600 {path}")
         text = file.read()
     try:
-        return msgspec.json.decode(text, type=_KeyFile)
-    except msgspec.DecodeError:
+        found = msgspec.json.decode(text, type=_KeyFile)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise KeyFileUnusable(f"{path} is no key file of this program.") from None
+    if len(found.secret) != KEY_BYTES:
+        raise KeyFileUnusable(f"{path} is a damaged key file; restore it from a backup.")
+    return found
 
 
 def _key(found: _KeyFile, path: Path, passphrase: bytes | None) -> bytes:
