@@ -23,6 +23,7 @@ def rule(*constraints: object, **members: object) -> dict[str, object]:
         ([rule(COUNT), rule(PURPOSE)], [rule(PURPOSE), rule(COUNT)]),
         ([rule({**COUNT, "rightOperand": 5})], [rule(COUNT)]),
         ([rule({"or": [COUNT, PURPOSE]})], [rule({"or": [PURPOSE, {**COUNT, "rightOperand": 5}]})]),
+        ([rule({"andSequence": [{**COUNT, "rightOperand": 5}]})], [rule({"andSequence": [COUNT]})]),
         ([rule(COUNT)], [rule({"@type": "Constraint", **COUNT}, **{"@type": "Permission", "@id": "_:b0"})]),
         ([rule({"and": [{"or": [COUNT, PURPOSE]}]})], [rule({"and": [{"or": [PURPOSE, COUNT]}]})]),
     ],

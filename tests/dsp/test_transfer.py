@@ -135,6 +135,17 @@ def test_a_late_copy_of_a_start_does_not_resume_a_suspended_transfer() -> None:
     assert resumed.transfer.state is TransferState.STARTED
 
 
+def test_a_late_copy_of_a_suspension_that_crossed_ours_does_not_suspend_again() -> None:
+    theirs = suspension(message_id="urn:uuid:m1")
+    ours = acted(received(consumer_opened(), start(ADDRESS)), suspension())
+    crossed = machine.receive(ours, theirs, now_ms=3)
+    assert (crossed.effects, crossed.duplicate) == ((), False)
+    assert crossed.transfer.state is TransferState.SUSPENDED
+    assert crossed.transfer.suspended_by is Role.CONSUMER
+    resumed = acted(crossed.transfer, start())
+    assert machine.receive(resumed, theirs, now_ms=4) == machine.Step(transfer=resumed, duplicate=True)
+
+
 def test_an_address_in_a_start_that_crosses_ours_is_not_lost() -> None:
     suspended = received(consumer_opened(), start(ADDRESS), suspension())
     resumed_by_us = acted(suspended, start())

@@ -21,6 +21,7 @@ from tests.dsp.wire_documents import (
 )
 from tests.dsp_schemas import DspSchemas
 
+CATALOG: Document = next(document for document in RICH if document["@type"] == "Catalog")
 OFFICIAL = [
     "catalog-error.json", "catalog-request-message.json", "catalog.json", "contract-agreement-message-full.json",
     "contract-agreement-message.json", "contract-agreement-verification-message.json",
@@ -64,6 +65,54 @@ def test_a_document_with_all_that_is_allowed_is_read(document: Document, dsp_sch
     value = reader(document)(json.dumps(document).encode())
     if isinstance(value, Message):
         assert json.loads(encode(value)) | {"@context": 0} == document | {"@context": 0}
+
+
+ATOMIC: Document = {"leftOperand": "a", "operator": "eq", "rightOperand": "b"}
+HALF: Document = {"leftOperand": "a", "operator": "eq"}
+
+
+def requesting(constraint: Document) -> Document:
+    offer = {"@id": "o", "@type": "Offer", "permission": [{"action": "use", "constraint": [constraint]}]}
+    return {**RICH[1], "offer": offer}
+
+
+def agreed_at(timestamp: str) -> Document:
+    agreement = RICH[0]["agreement"]
+    assert isinstance(agreement, dict)
+    return {**RICH[0], "agreement": {**agreement, "timestamp": timestamp}}
+
+
+@pytest.mark.parametrize(
+    ("document", "accepted"),
+    [
+        (requesting({"and": [ATOMIC], **ATOMIC}), False),
+        (requesting({"and": [HALF], **ATOMIC}), True),
+        (requesting({"and": "x", **ATOMIC}), True),
+        (requesting({"and": [HALF], **HALF}), False),
+        (requesting({"and": [ATOMIC], **HALF}), True),
+        (requesting({"and": [ATOMIC], "or": [ATOMIC]}), False),
+        (requesting({"and": [ATOMIC], "or": [ATOMIC], **ATOMIC}), True),
+        (requesting({"and": []}), True),
+        (requesting({}), False),
+        (agreed_at("2026-11-24T24:00:00"), True),
+        (agreed_at("on 2026-11-24T00:00:00Z at the latest"), True),
+        (agreed_at("2026-11-24"), False),
+        (agreed_at("2026-13-24T00:00:00Z"), False),
+        ({**CATALOG, "hasPolicy": []}, False),
+        ({**CATALOG, "dataset": []}, False),
+        ({**CATALOG, "catalog": [{"@id": "x"}]}, False),
+        ({**CATALOG, "catalog": [{"@id": "x", "@type": "Catalog"}]}, True),
+    ],
+)
+def test_where_the_schema_surprises_the_decoder_agrees(
+    document: Document, accepted: bool, dsp_schemas: DspSchemas
+) -> None:
+    assert dsp_schemas.accepts(document) is accepted
+    if accepted:
+        reader(document)(json.dumps(document).encode())
+    else:
+        with pytest.raises(MalformedMessage):
+            reader(document)(json.dumps(document).encode())
 
 
 @settings(max_examples=600, deadline=None)

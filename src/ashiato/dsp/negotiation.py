@@ -17,8 +17,8 @@ Who may send what (C consumer, P provider; every other pair is an error and chan
 
 The figure of 7.1.2 is narrower for terminations (ACCEPTED: P, AGREED: C, VERIFIED: P), its text (7.2.6) says
 "at any state". We receive by the text and send by the text with one exception: a consumer does not terminate
-in VERIFIED, because the provider's finalization may cross it and two terminal states could never be
-reconciled.
+in VERIFIED, where the provider's finalization may cross it and leave a provider that does not reconcile in
+another terminal state.
 
 A retry is answered as the first time and changes nothing. It is known by the message's own id, and without
 one by the state it asks for; requests and offers within a negotiation need the id, for a second one is

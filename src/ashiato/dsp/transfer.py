@@ -203,14 +203,17 @@ def receive(transfer: TransferProcess, message: TransferMessage, now_ms: int) ->
     kind, sender = _KINDS[type(message)], transfer.role.other
     if message.message_id is not None and f"{kind} {message.message_id}" in known.applied:
         return Step(transfer=transfer, duplicate=True)
-    if known.state is _TARGETS[kind]:
-        if not _renews_address(known, message):
-            _check_repeated(known, message)
+    applied = remembered(known.applied, kind, message.message_id)
+    is_there = known.state is _TARGETS[kind]
+    if is_there and not _renews_address(known, message):
+        _check_repeated(known, message)
+        if message.message_id is None:
             return Step(transfer=transfer, duplicate=True)
-    elif known.state not in _SOURCES[kind, sender]:
+        # It crossed ours: once we have moved on, a late copy of it must not be taken for a new message.
+        return Step(transfer=msgspec.structs.replace(known, applied=applied))
+    if not is_there and known.state not in _SOURCES[kind, sender]:
         raise IllegalTransition(known.state, type(message).__name__, _why_not(known.state, kind, sender))
-    moved = _moved(known, message, sender, now_ms)
-    moved = msgspec.structs.replace(moved, applied=remembered(known.applied, kind, message.message_id))
+    moved = msgspec.structs.replace(_moved(known, message, sender, now_ms), applied=applied)
     return Step(transfer=moved, effects=(Settle(), _tell(moved.state)))
 
 

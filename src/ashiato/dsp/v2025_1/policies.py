@@ -35,6 +35,13 @@ _OPERATORS = frozenset(
     }
 )
 _LOGICAL = ("and", "or", "xone", "andSequence")
+_LOGICAL_MEMBERS = frozenset(_LOGICAL)
+_OPERAND_TYPES = frozenset({str, dict, list, int})
+_ATOMIC_PROBLEMS = {
+    "leftOperand": "must be a string",
+    "operator": "must be one of the protocol's operators",
+    "rightOperand": "must be a string, an object or an array",
+}
 _RULES = ("permission", "prohibition", "obligation")
 # The schema's xsd:dateTime pattern; like every JSON Schema pattern it may match anywhere in the string.
 _TIMESTAMP = re.compile(
@@ -127,47 +134,44 @@ def _check_constraints(constraints: object, path: str) -> bool:
 
 def _check_constraint(value: object, path: str) -> bool:
     constraint = require_object(value, path)
-    logical = [member for member in _LOGICAL if member in constraint]
-    if not logical:
+    if _LOGICAL_MEMBERS.isdisjoint(constraint):
         return _check_atomic(constraint, path)
-    return _check_mixed(constraint, logical, path)
+    return _check_mixed(constraint, path)
 
 
 def _check_atomic(constraint: dict[str, object], path: str) -> bool:
+    faulty = _faulty_member(constraint)
+    if faulty is not None:
+        refuse(f"{path}.{faulty}", _ATOMIC_PROBLEMS[faulty])
+    return type(constraint["rightOperand"]) is int
+
+
+def _faulty_member(constraint: dict[str, object]) -> str | None:
     if type(constraint.get("leftOperand")) is not str:
-        refuse(f"{path}.leftOperand", "must be a string")
+        return "leftOperand"
     operator = constraint.get("operator")
     if type(operator) is not str or operator not in _OPERATORS:
-        refuse(f"{path}.operator", "must be one of the protocol's operators")
-    kind = type(constraint.get("rightOperand"))
-    if kind is int:
-        return True
-    if kind is not str and kind is not dict and kind is not list:
-        refuse(f"{path}.rightOperand", "must be a string, an object or an array")
-    return False
+        return "operator"
+    return "rightOperand" if type(constraint.get("rightOperand")) not in _OPERAND_TYPES else None
 
 
-def _check_mixed(constraint: dict[str, object], logical: list[str], path: str) -> bool:
+def _check_mixed(constraint: dict[str, object], path: str) -> bool:
     """The schema's oneOf: a whole logical constraint or a whole atomic one, never both; a broken half may lie
     beside, whose integers count too.
     """
-    integers = type(constraint.get("rightOperand")) is int
-    fault: Refusal | None = None
+    logical = [member for member in _LOGICAL if member in constraint]
+    is_atomic = _faulty_member(constraint) is None
+    if len(logical) > 1:
+        return is_atomic or refuse(path, f"may hold only one of {', '.join(logical)}")
     try:
-        if len(logical) > 1:
-            refuse(path, f"may hold only one of {', '.join(logical)}")
-        integers |= _check_constraints(constraint[logical[0]], f"{path}.{logical[0]}")
-    except Refusal as refusal:
-        fault = refusal
-    try:
-        _check_atomic(constraint, path)
+        integers = _check_constraints(constraint[logical[0]], f"{path}.{logical[0]}")
     except Refusal:
-        if fault is not None:
-            raise fault from None
-        return integers
-    if fault is None:
+        if is_atomic:
+            return True
+        raise
+    if is_atomic:
         refuse(path, "must be either a logical or an atomic constraint")
-    return True
+    return integers or type(constraint.get("rightOperand")) is int
 
 
 def with_text_operands(policy: dict[str, object]) -> dict[str, object]:
