@@ -1,6 +1,7 @@
 """What only a server with several clients can do wrong."""
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.records import Event, HistoryEntry
 from ashiato.dsp.states import Role
 from ashiato.stores.engine import SqlStore
-from ashiato.stores.errors import NodeIdTaken, StoreUnavailable
+from ashiato.stores.errors import NodeIdTaken, StatementRefused, StoreUnavailable
 from tests.stores.conftest import OpenStore
 from tests.stores.samples import MAKER, TAKER, agreement, asset, event, negotiation
 
@@ -157,6 +158,19 @@ async def test_a_server_that_is_away_is_told_as_such_and_found_again(
     await store.run(MAKER, lambda uow: uow.assets.put_asset(asset("after")))
     found = await store.read(MAKER, lambda uow: uow.assets.list_assets("", 9))
     assert [one.asset_id for one in found] == ["after", "before"]
+
+
+async def test_a_key_that_is_too_large_for_an_index_is_refused_and_stops_no_other(
+    nodes: list[SqlStore],
+) -> None:
+    # Random, so that the server cannot compress it below its limit.
+    huge = random.Random(1).randbytes(4_000).hex()
+    results = await asyncio.gather(
+        *(nodes[0].run(MAKER, _put(name)) for name in ("a", huge, "b", "c")), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [type(None), StatementRefused, type(None), type(None)]
+    found = await nodes[0].read(MAKER, lambda uow: uow.assets.list_assets("", 9))
+    assert [one.asset_id for one in found] == ["a", "b", "c"]
 
 
 async def test_a_connection_that_breaks_in_the_commit_is_not_run_again(

@@ -289,10 +289,10 @@ class PostgresqlWriter(_PostgresqlConnection):
         try:
             self._transact(jobs)
         except StoreUnavailable as error:
-            if error.outcome_unknown or not self._is_lost:
+            if error.outcome_unknown:
                 _fail(jobs, error)
             else:
-                # The connection died since it was last used; nothing was committed on it.
+                # The connection may have died since it was last used, or one of the jobs asks for too much.
                 self._run_each(jobs)
         except Conflict:
             _step_aside(1)
@@ -310,17 +310,18 @@ class PostgresqlWriter(_PostgresqlConnection):
     def _run_each(self, jobs: Sequence[Job]) -> None:
         for number, job in enumerate(jobs):
             try:
-                self._run_one(job)
+                self._connected()
             except StoreUnavailable as error:
                 _fail(jobs[number:], error)
                 return
+            self._run_one(job)
 
     def _run_one(self, job: Job) -> None:
         for tries_count in range(1, MOST_TRIES_COUNT + 1):
             try:
                 self._transact([job])
                 return
-            except (Conflict, StatementRefused) as error:
+            except (Conflict, StatementRefused, StoreUnavailable) as error:
                 job.fail(error)
             except _Undone:
                 pass
@@ -417,6 +418,8 @@ def named(error: Exception) -> Exception:
     """The driver's error as one that names who must act."""
     if isinstance(error, _SOMEBODY_WAS_FASTER):
         return Conflict(str(error))
-    if isinstance(error, psycopg.OperationalError):
+    # The driver counts a value that is too large for an index among the troubles of the server.
+    is_too_large = isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith("54")
+    if isinstance(error, psycopg.OperationalError) and not is_too_large:
         return StoreUnavailable(str(error))
     return StatementRefused(str(error))
