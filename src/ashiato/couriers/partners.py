@@ -1,7 +1,7 @@
 """Asks other companies' connectors: where they speak the protocol, and what they offer."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
@@ -16,9 +16,9 @@ from ashiato.identity.signed_tokens import CannotResolve, Documents
 
 ADDRESS_FRESH_MS = 300_000
 MOST_CATALOG_BYTES = 64 * 1_048_576
-SERVICE_TYPES = ("DataService", "CatalogService")
 
-_LINK = re.compile(r"<([^>]*)>([^<]*)")
+_LINK = re.compile(r"<([^<>]*)>([^<]*)")
+_NEXT = re.compile(r';\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next\b)', re.IGNORECASE)
 
 
 class PartnerUnavailable(Problem):
@@ -55,14 +55,16 @@ class Partners:
             raise PartnerUnavailable(
                 f"The DID document of {partner_id} cannot be had: {error.why}"
             ) from error
-        service = next(
-            (found for kind in SERVICE_TYPES if (found := document.service(kind)) is not None), None
-        )
-        if service is None:
+        connector = document.service(wire.DATA_SERVICE)
+        offering = document.service(wire.CATALOG_SERVICE)
+        if connector is not None:
+            address = await self._base_of(partner_id, wire.root_of_data_service(connector.endpoint))
+        elif offering is not None:
+            address = wire.base_of_catalog_service(offering.endpoint)
+        else:
             raise PartnerUnavailable(
                 f"The DID document of {partner_id} names no connector (service DataService)."
             )
-        address = await self._base_of(partner_id, service.endpoint)
         self._addresses[partner_id] = (address, now_ms)
         return address
 
@@ -75,20 +77,20 @@ class Partners:
         cursor: str | None,
     ) -> PartnerPage:
         """One page of what the partner offers to `tenant`."""
-        base = address or await self.locate(partner_id)
-        url = f"{base}/{wire.CATALOG_REQUEST}" + (f"?{cursor}" if cursor else "")
+        base = (address or await self.locate(partner_id)).rstrip("/")
+        first_url = f"{base}/{wire.CATALOG_REQUEST}"
         body = wire.encode(CatalogRequestMessage(filter=filter_items))
-        response = await self._ask(tenant, partner_id, "POST", url, body)
+        response = await self._ask(tenant, partner_id, "POST", _page_url(first_url, cursor), body)
+        # A sender may spread its links over several header lines.
+        links = ",".join(value for name, value in response.headers.items() if name.lower() == "link")
         try:
-            return PartnerPage(
-                wire.decode_catalog(response.body), _next_cursor(response.headers.get("Link", ""))
-            )
+            return PartnerPage(wire.decode_catalog(response.body), _next_cursor(first_url, links))
         except MalformedMessage as error:
             raise PartnerUnavailable(f"The catalog of {partner_id} is malformed: {error}") from error
 
     async def dataset(self, tenant: Tenant, partner_id: str, address: str | None, asset_id: str) -> Dataset:
         """One dataset with the offers that the partner makes to `tenant`; raises `NotFound` when it shows none."""
-        base = address or await self.locate(partner_id)
+        base = (address or await self.locate(partner_id)).rstrip("/")
         response = await self._ask(tenant, partner_id, "GET", f"{base}/{wire.dataset_path(asset_id)}", None)
         try:
             return wire.decode_dataset(response.body)
@@ -116,21 +118,41 @@ class Partners:
             raise PartnerUnavailable(f"{partner_id} answered {response.status}: {text}")
         return response
 
-    async def _base_of(self, partner_id: str, versions_url: str) -> str:
+    async def _base_of(self, partner_id: str, root_url: str) -> str:
         try:
-            response = await self._egress.request("GET", versions_url)
+            response = await self._egress.request("GET", f"{root_url}/{wire.VERSIONS_PATH}")
             path = wire.base_path(wire.decode_versions(response.body)) if response.status == 200 else None
         except (EgressError, MalformedMessage) as error:
             raise PartnerUnavailable(f"The versions of {partner_id} cannot be had: {error}") from error
         if path is None:
             raise PartnerUnavailable(f"{partner_id} does not speak version {wire.VERSION} of the protocol.")
-        root = versions_url.removesuffix(f"/{wire.VERSIONS_PATH}")
-        return f"{root}{path}"
+        return f"{root_url}/{path.lstrip('/')}".rstrip("/")
 
 
-def _next_cursor(link: str) -> str | None:
-    """The query of the link to the next page: others may name their cursor as they like, but stay at their address."""
-    for target, parameters in _LINK.findall(link):
-        if re.search(r'\brel\s*=\s*"?next"?', parameters):
-            return urlsplit(target).query or None
+def _page_url(first_url: str, cursor: str | None) -> str:
+    if not cursor:
+        return first_url
+    if not cursor.startswith("/"):
+        return f"{first_url}?{cursor}"
+    parts = urlsplit(first_url)
+    return f"{parts.scheme}://{parts.netloc}{cursor}"
+
+
+def _next_cursor(first_url: str, links: str) -> str | None:
+    """What of the link to the next page is needed to follow it: its query, or its path too where that is another.
+
+    The page is asked for at the address that is known of the partner, whatever host its link names.
+    """
+    asked = urlsplit(first_url)
+    for target, parameters in _LINK.findall(links):
+        if _NEXT.search(parameters) is None:
+            continue
+        try:
+            link = urlsplit(urljoin(first_url, target))
+        except ValueError:
+            return None
+        query = f"?{link.query}" if link.query else ""
+        if (link.scheme, link.netloc) == (asked.scheme, asked.netloc) and link.path != asked.path:
+            return f"{link.path}{query}"
+        return link.query or None
     return None

@@ -52,11 +52,16 @@ class InvalidDidDocument(ValueError):
 
 
 class Service(msgspec.Struct, frozen=True):
-    """A service entry of a DID document: absolute `id`, one `type`, one endpoint URL."""
+    """A service entry of a DID document: absolute `id`, one `type`, one endpoint URL.
+
+    `context` says which vocabularies explain the type of an entry that we publish; of a foreign one it is not
+    read.
+    """
 
     id: str
     type: str
     endpoint: str
+    context: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +232,10 @@ def did_document(did: str, keys: Iterable[VerificationKey], services: Iterable[S
         )
     document: dict[str, object] = {"@context": _CONTEXTS, "id": did, "verificationMethod": methods}
     document |= {relation: [method["id"] for method in methods] for relation in RELATIONS}
-    document["service"] = [
-        {"id": service.id, "type": service.type, "serviceEndpoint": service.endpoint} for service in services
-    ]
+    document["service"] = [_entry(service) for service in services]
     return msgspec.json.encode(document)
+
+
+def _entry(service: Service) -> dict[str, object]:
+    entry: dict[str, object] = {"@context": service.context} if service.context else {}
+    return entry | {"id": service.id, "type": service.type, "serviceEndpoint": service.endpoint}

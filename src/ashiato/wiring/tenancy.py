@@ -15,7 +15,7 @@ from ashiato.dsp import v2025_1 as wire
 from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
 from ashiato.trust.keys import SigningKey, VerificationKey
 
-SERVICE_TYPE = "DataService"
+SERVICE_IDS = {wire.DATA_SERVICE: "connector", wire.CATALOG_SERVICE: "catalog"}
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -56,7 +56,10 @@ class Tenancy:
         document = did_document(
             identity.did,
             [identity.key.verification_key()],
-            [Service(f"{identity.did}#connector", SERVICE_TYPE, f"{root_url}/{wire.VERSIONS_PATH}")],
+            [
+                Service(f"{identity.did}#{SERVICE_IDS[kind]}", kind, endpoint, wire.SERVICE_CONTEXT)
+                for kind, endpoint in wire.service_endpoints(root_url, f"/{self._protocol_base}").items()
+            ],
         )
         self.keys[identity.did] = identity.key
         self._documents[identity.did] = parse_did_document(document, identity.did)

@@ -9,6 +9,14 @@ from ashiato.dsp.v2025_1.catalog import (
     encode_root_dataset,
 )
 from ashiato.dsp.v2025_1.codec import decode, encode, wire_name
+from ashiato.dsp.v2025_1.discovery import (
+    CATALOG_SERVICE,
+    DATA_SERVICE,
+    SERVICE_CONTEXT,
+    base_of_catalog_service,
+    root_of_data_service,
+    service_endpoints,
+)
 from ashiato.dsp.v2025_1.paths import (
     CATALOG_REQUEST,
     NEGOTIATION_OFFERS,
@@ -30,10 +38,13 @@ from ashiato.dsp.v2025_1.wire import CONTEXT_URL, MEDIA_TYPE, VERSION, VERSIONS_
 
 __all__ = [
     "CATALOG_REQUEST",
+    "CATALOG_SERVICE",
     "CONTEXT_URL",
+    "DATA_SERVICE",
     "MEDIA_TYPE",
     "NEGOTIATION_OFFERS",
     "NEGOTIATION_REQUEST",
+    "SERVICE_CONTEXT",
     "TRANSFER_REQUEST",
     "VERSION",
     "VERSIONS_PATH",
@@ -41,6 +52,7 @@ __all__ = [
     "ProtocolVersion",
     "UnsendableMessage",
     "VersionAuth",
+    "base_of_catalog_service",
     "base_path",
     "dataset_path",
     "decode",
@@ -54,6 +66,8 @@ __all__ = [
     "encode_root_dataset",
     "encode_versions",
     "negotiation_path",
+    "root_of_data_service",
+    "service_endpoints",
     "transfer_path",
     "wire_name",
 ]
