@@ -133,7 +133,7 @@ async def test_the_end_of_a_read_stands_in_the_record_and_in_the_history(store: 
 @pytest.mark.parametrize(
     ("state", "status_code", "code"),
     [
-        (TransferState.REQUESTED, 403, "transfer-not-started"),
+        (TransferState.REQUESTED, 409, "transfer-not-started"),
         (TransferState.SUSPENDED, 403, "transfer-suspended"),
         (TransferState.COMPLETED, 403, "transfer-ended"),
         (TransferState.TERMINATED, 403, "transfer-ended"),

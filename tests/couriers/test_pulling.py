@@ -348,6 +348,16 @@ async def test_a_provider_that_never_knew_the_transfer_is_given_up(
         assert (await pull(consumer, big, attempts_count=5)).verdict is Verdict.NEVER
 
 
+async def test_what_cannot_be_resumed_is_put_off_instead_of_being_asked_for_without_end(
+    provider: Side, consumer: Side, big: Deal
+) -> None:
+    broken = send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
+    async with loopback_server(broken) as server:
+        await move_address(consumer, big.consumer_pid, server.port)
+        assert (await pull(consumer, big)).verdict is Verdict.AGAIN
+        assert len(server.asked) == 1
+
+
 async def test_a_redirect_is_not_followed_with_our_token(provider: Side, consumer: Side, big: Deal) -> None:
     async with loopback_server(respond(b"stolen")) as other:
         redirect = respond(b"", status="302 Found", headers={"Location": other.url("/")})

@@ -265,20 +265,17 @@ AGREEMENT_ENDED = Refusal(
 )
 
 _STATE_REFUSALS = {
-    TransferState.REQUESTED: ("transfer-not-started", "The transfer has not been started yet."),
-    TransferState.SUSPENDED: (
-        "transfer-suspended",
-        "The transfer is suspended; wait until it is started again.",
-    ),
-    TransferState.COMPLETED: ("transfer-ended", "The transfer is completed; request a new one."),
-    TransferState.TERMINATED: ("transfer-ended", "The transfer was terminated; request a new one."),
+    TransferState.REQUESTED: (409, "transfer-not-started", "The transfer has not been started yet."),
+    TransferState.SUSPENDED: (403, "transfer-suspended", "The transfer is suspended; wait for its start."),
+    TransferState.COMPLETED: (403, "transfer-ended", "The transfer is completed; request a new one."),
+    TransferState.TERMINATED: (403, "transfer-ended", "The transfer was terminated; request a new one."),
 }
 
 
 def state_refusal(state: TransferState) -> Refusal:
     """Why no data flows in this state, which is not STARTED."""
-    code, reason = _STATE_REFUSALS[state]
-    return Refusal(status_code=403, code=code, reason=reason)
+    status_code, code, reason = _STATE_REFUSALS[state]
+    return Refusal(status_code=status_code, code=code, reason=reason)
 
 
 class _Use(msgspec.Struct, frozen=True, kw_only=True):

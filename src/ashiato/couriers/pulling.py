@@ -170,7 +170,8 @@ class _Pull:
                     if not await self._credentials.renew():
                         return self._again(why)
                 case _Broke(why, received_bytes):
-                    if received_bytes == 0:
+                    # What cannot be resumed begins anew each time: that is for the outbox with its growing pauses.
+                    if received_bytes == 0 or self._etag is None:
                         return self._again(why)
                     await asyncio.sleep(PAUSE_AFTER_BREAK_S)
                 case _Whole() as whole:
@@ -278,9 +279,7 @@ class _Pull:
         if code == "transfer-suspended":
             return _Ended(Outcome(verdict=Verdict.DONE, why=why))
         is_early = answer.status == 404 and self._tries_count < MOST_NOT_FOUND_COUNT
-        if is_early or code == "transfer-not-started":
-            return _Ended(self._again(why))
-        if answer.status in (408, 425, 429) or answer.status >= 500:
+        if is_early or answer.status in (408, 409, 425, 429) or answer.status >= 500:
             return _Ended(self._again(why))
         return _Ended(self._give_up(reason or why))
 

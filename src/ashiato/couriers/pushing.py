@@ -40,9 +40,11 @@ from ashiato.outbox.deliveries import Delivery
 
 LONGEST_PUSH_S = 7 * 86_400.0
 PAUSE_AFTER_BREAK_S = 0.2
-MOST_NOT_FOUND_COUNT = 5
+MOST_TRIES_COUNT = 5
 TAG_HEADER = "Ashiato-Entity-Tag"
-TRY_AGAIN = frozenset({404, 408, 409, 422, 425, 429})
+# 409: the consumer has not heard of the start yet, or stands at another offset. 404 and 422 may mend themselves.
+TRY_AGAIN = frozenset({408, 409, 425, 429})
+TRY_A_FEW_TIMES = frozenset({404, 422})
 
 log = structlog.get_logger()
 
@@ -70,11 +72,12 @@ class PushGrant(msgspec.Struct, frozen=True):
 
 
 class _Answered(msgspec.Struct, frozen=True):
-    """`response` is None when the wire broke; `sent` is what left."""
+    """`response` is None when the wire broke or, with `is_refused`, must not be used for this; `sent` is what left."""
 
     response: EgressResponse | None
     sent: Sent
     why: str
+    is_refused: bool = False
 
 
 class Pusher:
@@ -126,6 +129,7 @@ class _Push:
         self._grant = grant
         self._stream = stream
         self._tries_count = tries_count
+        self._reached_bytes = -1
         self._credentials: DataCredentials
 
     async def run(self) -> Outcome:
@@ -164,7 +168,9 @@ class _Push:
                 found = await self._offset(description)
                 if not isinstance(found, int):
                     return found
-                offset_bytes = found
+                if found <= self._reached_bytes:
+                    return self._again("the push does not get any further")
+                offset_bytes = self._reached_bytes = found
             return await self._send(source, description, offset_bytes)
         except SourceUnavailable as error:
             return self._again(f"the source does not answer: {error.why}")
@@ -251,7 +257,6 @@ class _Push:
         )
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         asking.add_done_callback(lambda _: None if gone.done() else gone.set_result(None))
-        why = ""
         try:
             sent = await self._stream.carry(admission, chunks, write, gone)
             if sent.outcome is AccessOutcome.COMPLETE:
@@ -259,14 +264,14 @@ class _Push:
                 await wait_for_either(asking, self._stream.stopped)
             if sent.outcome is AccessOutcome.ABORTED or asking.done():
                 return _Answered(asking.result(), sent, sent.why)
-            why = sent.why or self._stream.why
+            return _Answered(None, sent, sent.why or self._stream.why)
         except (Unreachable, EgressRefused) as error:
-            why, sent = str(error), msgspec.structs.replace(self._stream.sent, outcome=AccessOutcome.ABORTED)
+            broken = msgspec.structs.replace(self._stream.sent, outcome=AccessOutcome.ABORTED)
+            return _Answered(None, broken, str(error), isinstance(error, EgressRefused))
         finally:
             # A request that is dropped in the middle leaves the inbox with a part, which it does not take for the whole.
             asking.cancel()
             await asyncio.wait({asking})
-        return _Answered(None, sent, why)
 
     async def _judge(
         self, admission: Admission, answered: _Answered, description: SourceDescription
@@ -283,9 +288,10 @@ class _Push:
             log.info("push broken off", transfer=self._grant.transfer_pid, why=answered.why)
             if sent.outcome is AccessOutcome.CUT:
                 return Outcome(verdict=Verdict.DONE, why=answered.why)
-            if sent.outcome is AccessOutcome.FAILED or sent.sent_bytes == 0:
-                return self._again(answered.why)
-            return None
+            if answered.is_refused:
+                return self._give_up(answered.why)
+            goes_on = sent.outcome is AccessOutcome.ABORTED and self._is_resumable(description)
+            return None if goes_on else self._again(answered.why)
         if not is_taken:
             return await self._refused(response)
         found = _DIGEST.search(response.headers.get("Repr-Digest", ""))
@@ -297,9 +303,9 @@ class _Push:
         why = f"the consumer answered {answer.status}"
         if answer.status == 401:
             return None if await self._credentials.renew() else self._again(why)
-        if answer.status in TRY_AGAIN and self._tries_count < MOST_NOT_FOUND_COUNT:
+        if answer.status in TRY_AGAIN or answer.status >= 500:
             return self._again(why)
-        if answer.status >= 500 or answer.status == 429 or b"transfer-not-started" in answer.body:
+        if answer.status in TRY_A_FEW_TIMES and self._tries_count < MOST_TRIES_COUNT:
             return self._again(why)
         return self._give_up(why)
 

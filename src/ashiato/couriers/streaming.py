@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from contextlib import aclosing, contextmanager
 from typing import Any
 
+import msgspec
 import structlog
 
 from ashiato.connector import data_access
@@ -184,6 +185,9 @@ class RunningStream:
         `write` hands one chunk to the transport, with its back-pressure. The chunks are closed in any case. Only a
         cancellation from outside is raised; what left until then stands in `sent`.
         """
+        if self.stopped.done():
+            self.sent = msgspec.structs.replace(NOTHING_SENT, outcome=AccessOutcome.CUT, why=self.why)
+            return self.sent
         self.admission, self.cut_at_ms = admission, admission.cut_at_ms
         self.progressed_s = self.asked_s = asyncio.get_running_loop().time()
         meter = _Meter(self._threads)
@@ -221,7 +225,7 @@ class RunningStream:
                     # A server takes a chunk for a lost connection in silence; one turn of the loop later it is known.
                     await asyncio.sleep(0)
                     if gone.done():
-                        await meter.take_back()
+                        meter.take_back()
                         raise TransportGone
         await meter.settle()
 
@@ -254,6 +258,7 @@ class _Meter:
         self._sha256 = hashlib.sha256()
         self._before = self._sha256
         self._last_bytes = 0
+        self._is_taken_back = False
         self._hashing: asyncio.Future[None] | None = None
         self.sent_bytes = 0
 
@@ -272,11 +277,10 @@ class _Meter:
             await asyncio.shield(self._hashing)
             self._hashing = None
 
-    async def take_back(self) -> None:
+    def take_back(self) -> None:
         """The last chunk did not leave after all."""
-        await self.settle()
-        self._sha256 = self._before
         self.sent_bytes -= self._last_bytes
+        self._is_taken_back = True
 
     def sha256(self) -> str:
-        return self._sha256.hexdigest()
+        return (self._before if self._is_taken_back else self._sha256).hexdigest()

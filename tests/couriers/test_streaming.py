@@ -1,0 +1,250 @@
+"""Streams on their own: what is counted, what is taken back, and every way in which a right can end."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+import pytest
+
+from ashiato.connector.data_access import AccessOutcome, Admission
+from ashiato.connector.records import Asset, Event
+from ashiato.connector.sources import SourceUnavailable
+from ashiato.couriers.streaming import HASHED_INLINE_BYTES, RunningStream, RunningStreams
+from ashiato.dsp.states import Role
+
+ADMISSION = Admission(
+    access_id="a-1",
+    role=Role.PROVIDER,
+    peer_id="did:web:cells.example",
+    asset=Asset(asset_id="powder", title="NMC811", source={"kind": "record"}),
+    agreement_id="agreement-1",
+    transfer_pid="transfer-1",
+    method="GET",
+    range_start_bytes=0,
+    started_ms=0,
+    use_number=1,
+    charged_bytes=0,
+    cut_at_ms=None,
+)
+
+
+class Judge:
+    """A store that answers each recheck with the next answer, the last one for ever."""
+
+    def __init__(self, *answers: object) -> None:
+        self.answers = list(answers)
+        self.asked_count = 0
+
+    async def read(self, participant_id: str, work: Callable[..., object]) -> object:
+        self.asked_count += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, float):
+            await asyncio.sleep(answer)
+        return answer
+
+
+class Transport:
+    """Takes chunks; may be slow, or swallow them in silence once the client has gone."""
+
+    def __init__(self) -> None:
+        self.taken = bytearray()
+        self.opened = asyncio.Event()
+        self.opened.set()
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def write(self, chunk: bytes) -> None:
+        await self.opened.wait()
+        if not self.gone.done():
+            self.taken += chunk
+
+
+async def chunks_of(*chunks: bytes, pause_s: float = 0.0) -> AsyncGenerator[bytes]:
+    for chunk in chunks:
+        yield chunk
+        await asyncio.sleep(pause_s)
+
+
+async def endless(pause_s: float = 0.01) -> AsyncGenerator[bytes]:
+    while True:
+        yield b"x" * 100
+        await asyncio.sleep(pause_s)
+
+
+@pytest.fixture
+async def threads() -> AsyncIterator[ThreadPoolExecutor]:
+    """Where large chunks are hashed."""
+    with ThreadPoolExecutor(2) as pool:
+        yield pool
+
+
+def streams_of(threads: ThreadPoolExecutor, judge: Judge | None = None, **more: Any) -> RunningStreams:
+    return RunningStreams(judge or Judge(None), lambda: 1000, threads, **more)  # type: ignore[arg-type]  # only `read` is asked
+
+
+def enter(streams: RunningStreams, transfer_pid: str = "transfer-1") -> Any:
+    return streams.enter("did:web:maker.example", transfer_pid, "agreement-1")
+
+
+def event(name: str, process_id: str, participant_id: str = "did:web:maker.example") -> Event:
+    return Event(name=name, participant_id=participant_id, process_id=process_id)
+
+
+async def test_small_and_large_chunks_are_counted_and_hashed_alike(threads: ThreadPoolExecutor) -> None:
+    transport = Transport()
+    pieces = [b"a", b"b" * HASHED_INLINE_BYTES, b"", b"c" * 1_000_000, b"d"]
+    with enter(streams_of(threads)) as stream:
+        sent = await stream.carry(ADMISSION, chunks_of(*pieces), transport.write, transport.gone)
+    whole = b"".join(pieces)
+    assert bytes(transport.taken) == whole
+    assert (sent.outcome, sent.sent_bytes) == (AccessOutcome.COMPLETE, len(whole))
+    assert sent.sha256 == hashlib.sha256(whole).hexdigest()
+    assert stream.sent == sent
+
+
+@pytest.mark.parametrize("size_bytes", [10, 100_000])
+async def test_a_chunk_that_the_transport_swallowed_is_taken_back(
+    threads: ThreadPoolExecutor, size_bytes: int
+) -> None:
+    transport = Transport()
+
+    async def pieces() -> AsyncGenerator[bytes]:
+        yield b"a" * size_bytes
+        # The client goes; the server notices in the same turn of the loop in which the next chunk is written.
+        transport.gone.set_result(None)
+        yield b"b" * size_bytes
+        yield b"c" * size_bytes
+
+    with enter(streams_of(threads)) as stream:
+        sent = await stream.carry(ADMISSION, pieces(), transport.write, transport.gone)
+    assert sent.outcome is AccessOutcome.ABORTED
+    assert sent.sent_bytes == len(transport.taken) == size_bytes
+    assert sent.sha256 == hashlib.sha256(b"a" * size_bytes).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "process_id"),
+    [
+        ("transfer.suspended", "transfer-1"),
+        ("transfer.completed", "transfer-1"),
+        ("transfer.terminated", "transfer-1"),
+        ("agreement.terminated", "agreement-1"),
+    ],
+)
+async def test_an_event_stops_the_streams_that_it_concerns(
+    threads: ThreadPoolExecutor, name: str, process_id: str
+) -> None:
+    streams, transport = streams_of(threads), Transport()
+    with enter(streams) as stream:
+        carrying = asyncio.create_task(stream.carry(ADMISSION, endless(), transport.write, transport.gone))
+        await asyncio.sleep(0.05)
+        streams.listen(event(name, "other"))
+        streams.listen(event(name, process_id, "did:web:other.example"))
+        streams.listen(event("transfer.started", "transfer-1"))
+        await asyncio.sleep(0.05)
+        assert not carrying.done()
+        streams.listen(event(name, process_id))
+        sent = await asyncio.wait_for(carrying, 0.5)
+    assert (sent.outcome, sent.why) == (AccessOutcome.CUT, name)
+    assert sent.sent_bytes == len(transport.taken)
+    assert streams.running_count == 0
+
+
+async def test_a_stream_that_hangs_in_its_transport_is_stopped_too(threads: ThreadPoolExecutor) -> None:
+    streams, transport = streams_of(threads), Transport()
+    transport.opened.clear()
+    with enter(streams) as stream:
+        carrying = asyncio.create_task(stream.carry(ADMISSION, endless(), transport.write, transport.gone))
+        await asyncio.sleep(0.05)
+        assert streams.cut("did:web:maker.example", reason="the participant is suspended") == 1
+        sent = await asyncio.wait_for(carrying, 0.5)
+    assert (sent.outcome, sent.sent_bytes) == (AccessOutcome.CUT, 0)
+
+
+async def test_a_right_that_ends_before_the_first_byte_sends_none(threads: ThreadPoolExecutor) -> None:
+    streams, transport = streams_of(threads), Transport()
+    with enter(streams) as stream:
+        streams.listen(event("transfer.terminated", "transfer-1"))
+        sent = await stream.carry(ADMISSION, endless(), transport.write, transport.gone)
+    assert (sent.outcome, sent.sent_bytes, len(transport.taken)) == (AccessOutcome.CUT, 0, 0)
+
+
+async def test_the_policy_is_asked_at_its_instant_and_may_let_the_stream_go_on(
+    threads: ThreadPoolExecutor,
+) -> None:
+    judge = Judge(5_000_000)
+    streams, transport = streams_of(threads, judge), Transport()
+    due = msgspec.structs.replace(ADMISSION, cut_at_ms=1000)
+    with enter(streams) as stream:
+        carrying = asyncio.create_task(stream.carry(due, endless(), transport.write, transport.gone))
+        await asyncio.sleep(0.7)
+        assert not carrying.done()
+        assert judge.asked_count == 1
+        stream.stop("enough")
+        await carrying
+
+
+@pytest.mark.parametrize("answer", [RuntimeError("the database is away"), 30.0], ids=["fails", "stalls"])
+async def test_without_a_yes_in_time_nothing_is_sent_on(threads: ThreadPoolExecutor, answer: object) -> None:
+    streams, transport = streams_of(threads, Judge(answer)), Transport()
+    due = msgspec.structs.replace(ADMISSION, cut_at_ms=1000)
+    with enter(streams) as stream:
+        carrying = stream.carry(due, endless(), transport.write, transport.gone)
+        sent = await asyncio.wait_for(carrying, 1)
+    assert sent.outcome is AccessOutcome.CUT
+
+
+async def test_a_source_that_fails_is_told_from_one_that_ends(threads: ThreadPoolExecutor) -> None:
+    async def failing() -> AsyncGenerator[bytes]:
+        yield b"abc"
+        raise SourceUnavailable("the disk is gone")
+
+    transport = Transport()
+    with enter(streams_of(threads)) as stream:
+        sent = await stream.carry(ADMISSION, failing(), transport.write, transport.gone)
+    assert (sent.outcome, sent.sent_bytes, sent.why) == (AccessOutcome.FAILED, 3, "the disk is gone")
+
+
+async def test_a_source_is_closed_however_the_stream_ends(threads: ThreadPoolExecutor) -> None:
+    closed: list[str] = []
+
+    async def source(name: str) -> AsyncGenerator[bytes]:
+        try:
+            while True:
+                yield b"x"
+                await asyncio.sleep(0.01)
+        finally:
+            closed.append(name)
+
+    transport = Transport()
+    streams = streams_of(threads)
+    with enter(streams) as stream:
+        carrying = asyncio.create_task(
+            stream.carry(ADMISSION, source("cut"), transport.write, transport.gone)
+        )
+        await asyncio.sleep(0.03)
+        stream.stop("enough")
+        await carrying
+    with enter(streams) as stream:
+        carrying = asyncio.create_task(
+            stream.carry(ADMISSION, source("told"), transport.write, transport.gone)
+        )
+        await asyncio.sleep(0.03)
+        carrying.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await carrying
+        assert stream.sent.sent_bytes > 0
+        assert stream.sent.outcome is AccessOutcome.ABORTED
+    assert closed == ["cut", "told"]
+
+
+async def test_the_first_reason_stands(threads: ThreadPoolExecutor) -> None:
+    stream = RunningStream("p", "t", "a", threads)
+    assert stream.why == ""
+    stream.stop("first")
+    stream.stop("second")
+    assert stream.why == "first"
