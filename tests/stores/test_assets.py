@@ -216,6 +216,22 @@ async def test_pages_together_hold_every_entry_once(store: SqlStore) -> None:
     assert found == [(f"{number:04}", "offer-1") for number in range(500)]
 
 
+async def test_pages_read_backwards_hold_every_entry_once_in_the_opposite_order(store: SqlStore) -> None:
+    audiences = ("any", "participant:x")
+    every = [entry(f"{number:03}", audiences=(audiences[number % 2],)) for number in range(100)]
+    crowded = [entry("050", f"o{number:03}", audiences=audiences) for number in range(300)]
+    await store.run(MAKER, lambda uow: uow.assets.put_entries([*every, *crowded]))
+    forwards = await _visible(store, *audiences, limit_count=200)
+    assert len(forwards) == 400
+    found: list[tuple[str, str]] = []
+    while page := await _visible(
+        store, *audiences, after=found[-1][0] if found else "~", limit_count=7, backwards=True
+    ):
+        assert len({asset_id for asset_id, _ in page}) <= 7
+        found += page
+    assert found == forwards[::-1]
+
+
 async def test_the_class_of_an_entry_follows_its_asset(store: SqlStore) -> None:
     await store.run(
         MAKER, lambda uow: uow.assets.put_asset(asset("a", data_item="footprint", part_group="cathode"))
@@ -261,11 +277,16 @@ async def _visible(
     limit_count: int = 100,
     item: str = "",
     group: str = "",
+    backwards: bool = False,
 ) -> list[tuple[str, str]]:
     def keys(entries: list[CatalogEntry]) -> list[tuple[str, str]]:
         return [(found.asset_id, found.offer_id) for found in entries]
 
     return await store.read(
         MAKER,
-        lambda uow: keys(uow.assets.visible_entries(audiences, now_ms, after, limit_count, (item, group))),
+        lambda uow: keys(
+            uow.assets.visible_entries(
+                audiences, now_ms, after, limit_count, (item, group), backwards=backwards
+            )
+        ),
     )

@@ -25,51 +25,106 @@ class Dataset(msgspec.Struct, frozen=True):
 
 
 class CatalogPage(msgspec.Struct, frozen=True):
-    """Datasets in the order of their id; `next_after` continues behind the last one looked at, None at the end."""
+    """Datasets in the order of their id.
+
+    `next_after` continues behind the last one looked at, None at the end; `previous_before` leads back to those before this
+    page, None at the beginning.
+    """
 
     datasets: tuple[Dataset, ...]
     next_after: str | None
+    previous_before: str | None = None
 
 
 class Query(msgspec.Struct, frozen=True):
-    """What a CatalogRequestMessage may ask for: an id, a data item, a part group; all that are given must match."""
+    """What a CatalogRequestMessage may ask for: an id, a data item, a part group; all that are given must match.
+
+    `skipped_count` datasets are left out at the beginning, and a page has at most `most_count`.
+    """
 
     asset_id: str | None = None
     data_item: str = ""
     part_group: str = ""
+    skipped_count: int = 0
+    most_count: int = PAGE_SIZE_COUNT
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """Entries by asset in the order in which they were read, the last asset that was looked at, and whether it was the last."""
+
+    entries: dict[str, list[CatalogEntry]]
+    reached: str
+    is_exhausted: bool
 
 
 def parse_filter(items: list[object]) -> Query:
     """The query in the `filter` of a CatalogRequestMessage; raises `Invalid` for a filter that we do not support.
 
     Each item is an object that maps `id`, `dataItem` or `partGroup` to a string, or EDC's criterion form
-    {"operandLeft", "operator": "=", "operandRight"} over the same names.
+    {"operandLeft", "operator": "=", "operandRight"} over the same names, or EDC's QuerySpec, which every connector of that
+    family sends: criteria in `filterExpression`, `offset` and `limit`.
     """
     wanted: dict[str, str] = {}
+    window: dict[str, int] = {}
     for index, item in enumerate(items):
-        if not isinstance(item, Mapping):
-            raise Invalid(f"filter[{index}] must be an object.", path=f"filter[{index}]")
-        pairs = (
-            _criterion(item, index)
-            if "operandLeft" in item
-            else {k: v for k, v in item.items() if k != "@type"}
+        path = f"filter[{index}]"
+        members = _members(item, path)
+        criteria: list[object] = [members]
+        if not members.keys().isdisjoint(_QUERY_SPEC):
+            criteria, window = _query_spec(members, path)
+        for criterion in criteria:
+            for name, value in _pairs(_members(criterion, path), path):
+                if wanted.setdefault(name, value) != value:
+                    raise Invalid(f"{path} compares one name with two values.", path=path)
+    return msgspec.convert({**wanted, **window}, Query)
+
+
+_QUERY_SPEC = frozenset({"filterExpression", "offset", "limit", "sortOrder", "sortField"})
+_FILTER_NAMES = {"id": "asset_id", "dataItem": "data_item", "partGroup": "part_group"}
+
+
+def _members(item: object, path: str) -> dict[str, object]:
+    if not isinstance(item, Mapping):
+        raise Invalid(f"{path} must be an object.", path=path)
+    return {_plain(str(name)): value for name, value in item.items() if name != "@type"}
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("https://w3id.org/edc/v0.0.1/ns/").removeprefix("edc:")
+
+
+def _query_spec(members: Mapping[str, object], path: str) -> tuple[list[object], dict[str, int]]:
+    if not members.keys() <= _QUERY_SPEC:
+        raise Invalid(f"{path} may hold nothing beside the members of a QuerySpec.", path=path)
+    if members.get("sortField") is not None:
+        raise Invalid(
+            f"{path} cannot sort: datasets come in the order of their id.", path=f"{path}.sortField"
         )
-        for name, value in pairs.items():
-            key = {"id": "asset_id", "dataItem": "data_item", "partGroup": "part_group"}.get(str(name))
-            if key is None or not isinstance(value, str):
-                raise Invalid(
-                    f"filter[{index}] may only compare id, dataItem or partGroup with a string.",
-                    path=f"filter[{index}]",
-                )
-            wanted[key] = value
-    return Query(**wanted)
+    skipped, most = members.get("offset", 0), members.get("limit", PAGE_SIZE_COUNT)
+    if type(skipped) is not int or not 0 <= skipped < MOST_SCANNED_COUNT:
+        raise Invalid(
+            f"{path}.offset must be less than {MOST_SCANNED_COUNT}; follow the Link header to go further.",
+            path=f"{path}.offset",
+        )
+    if type(most) is not int or most < 1:
+        raise Invalid(f"{path}.limit must be at least 1.", path=f"{path}.limit")
+    criteria = members.get("filterExpression", [])
+    window = {"skipped_count": skipped, "most_count": min(most, PAGE_SIZE_COUNT)}
+    return (criteria if isinstance(criteria, list) else [criteria]), window
 
 
-def _criterion(item: Mapping[str, object], index: int) -> dict[str, object]:
-    if item.get("operator") not in ("=", "eq"):
-        raise Invalid(f"filter[{index}] knows only the operator '='.", path=f"filter[{index}].operator")
-    left = str(item.get("operandLeft")).removeprefix("https://w3id.org/edc/v0.0.1/ns/")
-    return {left: item.get("operandRight")}
+def _pairs(members: Mapping[str, object], path: str) -> list[tuple[str, str]]:
+    if "operandLeft" in members:
+        if members.get("operator") not in ("=", "eq"):
+            raise Invalid(f"{path} knows only the operator '='.", path=f"{path}.operator")
+        members = {_plain(str(members["operandLeft"])): members.get("operandRight")}
+    pairs: list[tuple[str, str]] = []
+    for name, value in members.items():
+        key = _FILTER_NAMES.get(name)
+        if key is None or not isinstance(value, str):
+            raise Invalid(f"{path} may only compare id, dataItem or partGroup with a string.", path=path)
+        pairs.append((key, value))
+    return pairs
 
 
 def page(
@@ -79,40 +134,74 @@ def page(
     query: Query,
     after_asset_id: str = "",
     size_count: int = PAGE_SIZE_COUNT,
+    *,
+    before_asset_id: str | None = None,
 ) -> CatalogPage:
-    """One page of what `caller_id` may see. Assets without a visible offer look as if they did not exist."""
-    if query.asset_id is not None:
-        found = _dataset_or_none(uow, caller_id, now_ms, query.asset_id)
-        return CatalogPage((found,) if found and _matches(found.asset, query) else (), None)
+    """One page of what `caller_id` may see. Assets without a visible offer look as if they did not exist.
+
+    With `before_asset_id` the page is the one that ends before that id.
+    """
     judge = _Judge(uow, caller_id, now_ms)
+    size_count = min(size_count, query.most_count)
+    if query.asset_id is not None:
+        found = judge.dataset(query.asset_id)
+        is_wanted = found is not None and _matches(found.asset, query) and not query.skipped_count
+        return CatalogPage((found,) if found is not None and is_wanted else (), None)
+    if before_asset_id is not None:
+        read = _read(uow, judge, query, before_asset_id, size_count, backwards=True)
+        datasets = judge.datasets({key: read.entries[key][::-1] for key in reversed(read.entries)})
+        last = datasets[-1].asset.asset_id if datasets else "" if read.is_exhausted else read.reached
+        return CatalogPage(datasets, last, None if read.is_exhausted else read.reached)
+    # A page that is reached by a link begins where the link says.
+    skipped_count = 0 if after_asset_id else query.skipped_count
+    read = _read(uow, judge, query, after_asset_id, skipped_count + size_count)
+    datasets = judge.datasets({key: read.entries[key] for key in list(read.entries)[skipped_count:]})
+    previous_before = _behind(after_asset_id) if after_asset_id else None
+    if skipped_count and datasets:
+        previous_before = datasets[0].asset.asset_id
+    return CatalogPage(datasets, None if read.is_exhausted else read.reached, previous_before)
+
+
+def _behind(asset_id: str) -> str:
+    # The least text behind an id that no id can have: ids hold printable characters other than the space.
+    return f"{asset_id} "
+
+
+def _read(
+    uow: UnitOfWork,
+    judge: "_Judge",
+    query: Query,
+    start: str,
+    wanted_count: int,
+    *,
+    backwards: bool = False,
+) -> _Found:
     visible: dict[str, list[CatalogEntry]] = {}
     scanned_count = 0
-    after = after_asset_id
-    exhausted = False
-    while len(visible) < size_count and scanned_count < MOST_SCANNED_COUNT and not exhausted:
-        wanted_count = size_count - len(visible)
+    reached = start
+    is_exhausted = False
+    while len(visible) < wanted_count and scanned_count < MOST_SCANNED_COUNT and not is_exhausted:
+        missing_count = wanted_count - len(visible)
         entries = uow.assets.visible_entries(
-            audiences_of(caller_id), now_ms, after, wanted_count, (query.data_item, query.part_group)
+            audiences_of(judge.caller_id),
+            judge.now_ms,
+            reached,
+            missing_count,
+            (query.data_item, query.part_group),
+            backwards=backwards,
         )
-        seen = {entry.asset_id for entry in entries}
-        exhausted = len(seen) < wanted_count
+        is_exhausted = len({entry.asset_id for entry in entries}) < missing_count
         scanned_count += len(entries)
         for entry in entries:
-            after = entry.asset_id
+            reached = entry.asset_id
             if judge.sees(entry.offer_id):
                 visible.setdefault(entry.asset_id, []).append(entry)
-    assets = uow.assets.assets_by_id(list(visible))
-    datasets = [
-        Dataset(assets[asset_id], tuple(judge.wire_offer(entry) for entry in entries))
-        for asset_id, entries in visible.items()
-        if asset_id in assets
-    ]
-    return CatalogPage(tuple(datasets), None if exhausted else after)
+    return _Found(visible, reached, is_exhausted)
 
 
 def dataset(uow: UnitOfWork, caller_id: str, now_ms: int, asset_id: str) -> Dataset:
     """One dataset, by the same rule as the catalog; raises `NotFound` when it is not visible to the caller."""
-    found = _dataset_or_none(uow, caller_id, now_ms, asset_id)
+    found = _Judge(uow, caller_id, now_ms).dataset(asset_id)
     if found is None:
         raise NotFound(f"There is no dataset {asset_id!r}.", id=asset_id)
     return found
@@ -123,15 +212,6 @@ def audiences_of(caller_id: str) -> tuple[str, ...]:
     return ("any", f"participant:{caller_id}")
 
 
-def _dataset_or_none(uow: UnitOfWork, caller_id: str, now_ms: int, asset_id: str) -> Dataset | None:
-    judge = _Judge(uow, caller_id, now_ms)
-    entries = [entry for entry in uow.assets.entries_of(asset_id) if judge.sees(entry.offer_id)]
-    asset = uow.assets.asset(asset_id)
-    if asset is None or not entries:
-        return None
-    return Dataset(asset, tuple(judge.wire_offer(entry) for entry in entries))
-
-
 def _matches(asset: Asset, query: Query) -> bool:
     return query.data_item in ("", asset.data_item) and query.part_group in ("", asset.part_group)
 
@@ -140,9 +220,9 @@ class _Judge:
     """Decides per offer, not per asset: ten thousand assets under one offer cost one decision a page."""
 
     def __init__(self, uow: UnitOfWork, caller_id: str, now_ms: int) -> None:
+        self.caller_id = caller_id
+        self.now_ms = now_ms
         self._uow = uow
-        self._caller_id = caller_id
-        self._now_ms = now_ms
         self._offers: dict[str, OfferDefinition | None] = {}
         self._seen: dict[str, bool] = {}
         self._rules: dict[str, dict[str, object]] = {}
@@ -151,11 +231,28 @@ class _Judge:
         if offer_id not in self._seen:
             offer = self._offers[offer_id] = self._uow.assets.offer(offer_id)
             self._seen[offer_id] = (
-                offer is not None and sees_offer(self._uow, offer, self._caller_id, self._now_ms).permitted
+                offer is not None and sees_offer(self._uow, offer, self.caller_id, self.now_ms).permitted
             )
         return self._seen[offer_id]
 
-    def wire_offer(self, entry: CatalogEntry) -> dict[str, object]:
+    def dataset(self, asset_id: str) -> Dataset | None:
+        """One dataset, None where the caller sees no offer for it."""
+        entries = [entry for entry in self._uow.assets.entries_of(asset_id) if self.sees(entry.offer_id)]
+        asset = self._uow.assets.asset(asset_id)
+        if asset is None or not entries:
+            return None
+        return Dataset(asset, tuple(self._wire_offer(entry) for entry in entries))
+
+    def datasets(self, entries: Mapping[str, list[CatalogEntry]]) -> tuple[Dataset, ...]:
+        """The assets that still exist, each with its offers."""
+        assets = self._uow.assets.assets_by_id(list(entries))
+        return tuple(
+            Dataset(assets[asset_id], tuple(self._wire_offer(entry) for entry in found))
+            for asset_id, found in entries.items()
+            if asset_id in assets
+        )
+
+    def _wire_offer(self, entry: CatalogEntry) -> dict[str, object]:
         offer = self._offers[entry.offer_id]
         if entry.offer_id not in self._rules:
             definition = self._uow.assets.policy(offer.contract_policy_id) if offer else None

@@ -83,11 +83,14 @@ class Assets(Protocol):
         after_asset_id: str,
         limit_count: int,
         asset_class: tuple[str, str],
+        *,
+        backwards: bool = False,
     ) -> list[CatalogEntry]:
         """Entries with any of `audiences` and an open window, ordered by (asset_id, offer_id), after `after_asset_id`.
 
         At most `limit_count` assets; all matching entries of the last asset are included. `asset_class` is
-        (data_item, part_group), "" = any. Must read an index, never the whole catalog.
+        (data_item, part_group), "" = any. `backwards` reads in the opposite order, from before `after_asset_id`. Must read
+        an index, never the whole catalog.
         """
 
     def entries_of(self, asset_id: str) -> list[CatalogEntry]: ...

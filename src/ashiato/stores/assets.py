@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from heapq import merge
+from itertools import product
 
 import msgspec
 from sqlalchemy import and_, bindparam, delete, func, literal_column, or_, select, update
@@ -173,8 +174,9 @@ _GET_ENTRY = Statement(
 )
 
 
-def _visible(of_item: bool, of_group: bool) -> Statement:
-    """Entries of one audience in the order of its index, so that the engine stops at the limit and sorts nothing."""
+def _visible(of_item: bool, of_group: bool, backwards: bool) -> Statement:
+    """Entries of one audience along its index, so that the engine stops at the limit and sorts nothing."""
+    order = (_V.asset_id, _V.offer_id)
     statement = (
         select(_V.asset_id, _V.offer_id, _E.body)
         .join(
@@ -188,11 +190,11 @@ def _visible(of_item: bool, of_group: bool) -> Statement:
         .where(
             _V.participant_id == _P,
             _V.audience == bindparam("audience"),
-            _V.asset_id > bindparam("after_id"),
+            _V.asset_id < bindparam("after_id") if backwards else _V.asset_id > bindparam("after_id"),
             or_(_V.from_ms.is_(None), _V.from_ms <= bindparam("now_ms")),
             or_(_V.until_ms.is_(None), _V.until_ms > bindparam("now_ms")),
         )
-        .order_by(_V.asset_id, _V.offer_id)
+        .order_by(*(column.desc() if backwards else column for column in order))
         .limit(bindparam("limit_count"))
     )
     if of_item:
@@ -202,7 +204,7 @@ def _visible(of_item: bool, of_group: bool) -> Statement:
     return Statement(statement)
 
 
-_VISIBLE = {(item, group): _visible(item, group) for item in (False, True) for group in (False, True)}
+_VISIBLE = {given: _visible(*given) for given in product((False, True), repeat=3)}
 
 
 class SqlAssets:
@@ -360,6 +362,8 @@ class SqlAssets:
         after_asset_id: str,
         limit_count: int,
         asset_class: tuple[str, str],
+        *,
+        backwards: bool = False,
     ) -> list[CatalogEntry]:
         """One walk along the index for each audience, merged: an IN over the audiences would sort the whole catalog."""
         data_item, part_group = asset_class
@@ -369,7 +373,7 @@ class SqlAssets:
             "data_item": data_item,
             "part_group": part_group,
         }
-        statement = _VISIBLE[bool(data_item), bool(part_group)]
+        statement = _VISIBLE[bool(data_item), bool(part_group), backwards]
         walks = [
             self._walk(
                 statement, {**values, "audience": audience}, after_asset_id, limit_count + _SLACK_COUNT
@@ -378,7 +382,7 @@ class SqlAssets:
         ]
         page: dict[tuple[str, str], str] = {}
         asset_ids: set[str] = set()
-        for asset_id, offer_id, body in merge(*walks):
+        for asset_id, offer_id, body in merge(*walks, reverse=backwards):
             asset_ids.add(asset_id)
             if len(asset_ids) > limit_count:
                 break
