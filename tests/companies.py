@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import aiohttp
 import psutil
+from yarl import URL
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
@@ -46,6 +47,7 @@ class Company:
         *,
         settings: str = "",
         environment: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
         logs_level: str = "WARNING",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,6 +56,7 @@ class Company:
         self._slugs = tuple(slugs)
         self.store_url = store_url or f"sqlite:///{folder}/connector.db"
         self._more_settings = settings
+        self._secrets = dict(secrets or {})
         self._environment = {"ASHIATO_LOG_LEVEL": logs_level, **(environment or {})}
         self._ports = (_free_port(), _free_port())
         self._process: subprocess.Popen[bytes] | None = None
@@ -154,7 +157,7 @@ class Company:
         owner = slug or self.slug
         assert self._session is not None
         headers = {"X-Api-Key": api_key(owner), "Content-Type": "application/json"}
-        url = f"{self.ready['management_url']}/v1/{owner}{path}"
+        url = URL(f"{self.ready['management_url']}/v1/{owner}{path}", encoded=True)
         async with self._session.request(method, url, data=body, headers=headers) as response:
             content = await response.read()
             if response.status >= 400:
@@ -187,6 +190,7 @@ class Company:
             return False
 
     def _settings(self) -> str:
+        secrets = ", ".join(f'{name} = "{reference}"' for name, reference in self._secrets.items())
         participants = "".join(
             f"""
 [[participants]]
@@ -194,6 +198,7 @@ slug = "{slug}"
 name = "{slug}"
 api_key_sha256 = ["{hashlib.sha256(api_key(slug).encode()).hexdigest()}"]
 files_directory = "{self.folder}/files"
+secrets = {{ {secrets} }}
 """
             for slug in self._slugs
         )

@@ -14,9 +14,11 @@ from ashiato.connector.data_access import (
     tell_access,
 )
 from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.problems import NotFound, WrongState
 from ashiato.connector.records import AccessRecord, AgreementState, Event, ReceivedData
 from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
+from ashiato.policy.evaluation import Checkpoint
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,25 @@ def expected(uow: UnitOfWork, own_pid: str) -> TransferProcess | None:
     if transfer is None or transfer.role is not Role.CONSUMER or transfer.state is not TransferState.STARTED:
         return None
     return None if "received_id" in uow.transfers.context(own_pid) else transfer
+
+
+def callable_transfer(uow: UnitOfWork, own_pid: str, now_ms: int) -> TransferProcess:
+    """The started pull transfer of ours through which the company's own systems may read now.
+
+    Raises `NotFound`, `WrongState` or, when the policy of the agreement says no, `NotPermitted`.
+    """
+    transfer = transfers.own(uow, own_pid)
+    if transfer.role is not Role.CONSUMER or transfer.is_push:
+        raise NotFound(f"There is no transfer {own_pid!r} through which you read.", id=own_pid)
+    if transfer.state is not TransferState.STARTED:
+        raise WrongState(
+            f"The transfer is {transfer.state}; data flows only while it is STARTED.", state=transfer.state
+        )
+    agreement = uow.contracts.agreement(transfer.agreement_id)
+    if agreement is None:
+        raise NotFound(f"There is no agreement {transfer.agreement_id!r}.", id=transfer.agreement_id)
+    transfers.check_usable(agreement, Checkpoint.TRANSFER, now_ms)
+    return transfer
 
 
 def incoming(uow: UnitOfWork, grant: Grant) -> Incoming | Refusal:

@@ -27,6 +27,7 @@ from ashiato.connector import fetching
 from ashiato.connector.node import Node
 from ashiato.connector.ports import Moment
 from ashiato.connector.strategies import Automatic, Strategy
+from ashiato.couriers.calling import DataCaller
 from ashiato.couriers.delivering import Courier, Handler
 from ashiato.couriers.messaging import Messenger
 from ashiato.couriers.partners import Partners
@@ -149,8 +150,9 @@ class Program:
         self._listen(
             self.bound, self.settings.protocol, Turns(Starlette(routes=routes), participant_of_protocol)
         )
+        caller = DataCaller(self.node, self._egress, streams, Prover(self.tenancy))
         parts = (
-            self.node, self._gate, self.registry, self.partners, self.waiter, self.files,
+            self.node, self._gate, self.registry, self.partners, self.waiter, self.files, caller,
         )  # fmt: skip
         management = LazyApp("ashiato.api.management.app", app_builder(*parts))
         self._listen(

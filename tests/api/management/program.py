@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +20,10 @@ from starlette.applications import Starlette
 
 from ashiato.api.management.app import create_app
 from ashiato.api.management.gate import Gate, KeyList, key_sha256
+from ashiato.api.management.ports import DataAnswer
 from ashiato.api.protocol import BASE, ProtocolApi
 from ashiato.clients.egress import Egress, EgressResponse, Unreachable
-from ashiato.connector import data_receipt, fetching
+from ashiato.connector import data_receipt, fetching, transfers
 from ashiato.connector.company import Company
 from ashiato.connector.data_access import AccessOutcome
 from ashiato.connector.data_address import TokenDoor
@@ -29,9 +31,11 @@ from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Moment, Store, UnitOfWork
 from ashiato.connector.problems import Invalid, WrongState
 from ashiato.connector.strategies import Automatic
+from ashiato.couriers.calling import DataCaller
 from ashiato.couriers.delivering import Courier, Outcome, Verdict
 from ashiato.couriers.messaging import Messenger
 from ashiato.couriers.partners import Partners
+from ashiato.couriers.streaming import RunningStreams
 from ashiato.couriers.waiting import Waiter
 from ashiato.dsp import v2025_1 as wire
 from ashiato.identity.signed_tokens import CannotResolve, SignedTokens
@@ -193,6 +197,38 @@ async def push_nothing(_: Delivery) -> Outcome:
     return Outcome(verdict=Verdict.DONE)
 
 
+class NoPartnersData:
+    """A partner whose data endpoint answers with what it was asked; only the participant's own transfers lead there."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    @asynccontextmanager
+    async def call(
+        self,
+        tenant: Tenant,
+        transfer_pid: str,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> AsyncIterator[DataAnswer]:
+        await self._node.store.read(tenant.participant_id, lambda uow: transfers.own(uow, transfer_pid))
+        yield Echo(f"{method} {target} ".encode() + body)
+
+
+@dataclass(frozen=True)
+class Echo:
+    """An answer of a partner's data endpoint."""
+
+    body: bytes
+    status: int = 203
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "text/plain"})
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        yield self.body
+
+
 @dataclass
 class Program:
     """The running program and what a test may reach into."""
@@ -246,7 +282,9 @@ async def running_program(folder: Path) -> AsyncIterator[Program]:
     courier.start()
     gate = Gate(operator_key_hashes=[key_sha256(OPERATOR_KEY)], participant_keys=keys)
     gate.check()
-    app = create_app(node, gate, companies, Partners(node, egress, companies), Waiter(store), files)
+    streams = RunningStreams(store, lambda: moment().now_ms, ThreadPoolExecutor(1))
+    caller = DataCaller(node, egress, streams, None)
+    app = create_app(node, gate, companies, Partners(node, egress, companies), Waiter(store), files, caller)
     try:
         yield Program(app, node, store, companies, network, files, gate, contents)
     finally:

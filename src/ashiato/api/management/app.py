@@ -6,11 +6,11 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
-from ashiato.api.management import openapi, problems
+from ashiato.api.management import answers, openapi
 from ashiato.api.management.admission import OPENAPI_PATH, Admission
 from ashiato.api.management.calls import Surroundings
 from ashiato.api.management.gate import Gate
-from ashiato.api.management.ports import PartnerClient, ReceivedFiles, TenantAdmin, Waiter
+from ashiato.api.management.ports import DataCaller, PartnerClient, ReceivedFiles, TenantAdmin, Waiter
 from ashiato.api.management.routes import (
     contracts,
     fetching,
@@ -18,6 +18,7 @@ from ashiato.api.management.routes import (
     offering,
     operating,
     papers,
+    reading,
     recording,
     transferring,
 )
@@ -32,6 +33,8 @@ ROUTERS = (
     contracts.router,
     papers.router,
     negotiating.router,
+    # Before the acts on a transfer, of which `data` is none.
+    reading.router,
     transferring.router,
     fetching.router,
     recording.router,
@@ -46,6 +49,7 @@ def create_app(
     partner_client: PartnerClient,
     waiter: Waiter,
     received_files: ReceivedFiles,
+    data_caller: DataCaller,
 ) -> FastAPI:
     """The application; call `gate.check()` before it is served."""
     app = FastAPI(
@@ -58,8 +62,10 @@ def create_app(
         generate_unique_id_function=_operation_id,
         middleware=[Middleware(Admission, gate=gate, node=node)],
     )
-    app.state.surroundings = Surroundings(node, tenants_admin, partner_client, waiter, received_files)
-    problems.install(app)
+    app.state.surroundings = Surroundings(
+        node, tenants_admin, partner_client, waiter, received_files, data_caller
+    )
+    answers.install(app)
     for router in ROUTERS:
         app.include_router(router)
     app.state.routes = [route for router in ROUTERS for route in router.routes]

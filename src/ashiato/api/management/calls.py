@@ -9,7 +9,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from ashiato.api.management.admission import ROOT
-from ashiato.api.management.ports import PartnerClient, ReceivedFiles, TenantAdmin, Waiter
+from ashiato.api.management.ports import DataCaller, PartnerClient, ReceivedFiles, TenantAdmin, Waiter
 from ashiato.connector.company import Company
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Moment, UnitOfWork
@@ -27,6 +27,7 @@ class Surroundings:
     partners: PartnerClient
     waiter: Waiter
     received: ReceivedFiles
+    data: DataCaller
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """What the management API needs from the program around it; wiring and the couriers bring it."""
 
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -65,3 +67,31 @@ class ReceivedFiles(Protocol):
 
     def path(self, participant_id: str, file_name: str) -> Path:
         """The file of a `ReceivedData`; it may be gone."""
+
+
+class DataAnswer(Protocol):
+    """What a partner's data endpoint answers, its body still to come."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+
+class DataCaller(Protocol):
+    """Port: reaches a partner's data endpoint with the token and the proof that only the connector holds."""
+
+    def call(
+        self,
+        tenant: Tenant,
+        transfer_pid: str,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> AbstractAsyncContextManager[DataAnswer]:
+        """One request under a started transfer; `target` is the raw path behind its address and the query.
+
+        Raises `NotFound`, `WrongState`, `NotPermitted` or a `Problem` that names the partner.
+        """
