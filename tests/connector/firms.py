@@ -371,12 +371,16 @@ class Street:
         """Try one delivery; False when there is none."""
         due = await self.due()
         for delivery in due:
-            if delivery.kind is DeliveryKind.MESSAGE:
-                await self.courier.make(delivery)
-            else:
-                # The data itself is another room's business.
-                await self._forget(delivery)
+            await self.try_delivery(delivery)
         return bool(due)
+
+    async def try_delivery(self, delivery: Delivery) -> None:
+        """Try this one, as the courier would."""
+        if delivery.kind is DeliveryKind.MESSAGE:
+            await self.courier.make(delivery)
+        else:
+            # The data itself is another room's business.
+            await self._forget(delivery)
 
     async def _forget(self, delivery: Delivery) -> None:
         await self.store.run(delivery.participant_id, lambda uow: uow.outbox.remove(delivery.delivery_id))
