@@ -59,6 +59,14 @@ def test_unknown_members_and_foreign_contexts_are_kept_and_passed_on() -> None:
     assert sent["cx:note"] == {"a": [1]}
 
 
+@pytest.mark.parametrize("others", [{}, {"note": 1}])
+def test_an_id_that_is_no_text_is_kept_like_any_unknown_member(others: dict[str, object]) -> None:
+    message = decode(ContractRequestMessage, request_with(**{"@id": 7, **others}))
+    assert message.message_id is None
+    assert message.extensions == {"@id": 7, **others}
+    assert json.loads(encode(message))["@id"] == 7
+
+
 def test_unknown_members_of_a_policy_are_kept_and_passed_on() -> None:
     offer: Policy = {**OFFER, "cx:framework": "F1", "permission": [{"action": "use", "cx:rank": 1}]}
     message = decode(ContractRequestMessage, request_with(offer=offer))

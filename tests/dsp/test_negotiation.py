@@ -391,6 +391,13 @@ def test_a_refusal_says_the_state_the_message_and_why() -> None:
     assert refused.value.why == "the negotiation has ended"
 
 
+def test_a_refusal_quotes_the_counterparty_only_so_far() -> None:
+    huge = agreement_message({**AGREEMENT, "permission": [{"action": "x" * 100_000}]})
+    with pytest.raises(MismatchedMessage) as refused:
+        machine.receive(negotiation_in(NegotiationState.REQUESTED, Role.CONSUMER), huge, now_ms=3)
+    assert len(str(refused.value)) < 500
+
+
 @pytest.mark.parametrize(("provider_pid", "consumer_pid"), [(PROVIDER_PID, "x"), ("x", CONSUMER_PID)])
 def test_we_do_not_send_in_the_name_of_another_process(provider_pid: str, consumer_pid: str) -> None:
     message = ContractAgreementVerificationMessage(provider_pid=provider_pid, consumer_pid=consumer_pid)

@@ -41,7 +41,8 @@ class MismatchedMessage(ValueError):
     """A message names another process, party or subject than the one it was sent to."""
 
     def __init__(self, field: str, expected: object, got: object) -> None:
-        super().__init__(f"{field} must be {expected!r}, not {got!r}")
+        # What is quoted may be a whole policy of the counterparty's making; a sentence is bounded.
+        super().__init__(f"{field} must be {expected!r:.200}, not {got!r:.200}")
         self.field = field
         self.expected = expected
         self.got = got

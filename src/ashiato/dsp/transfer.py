@@ -17,10 +17,10 @@ Either side may resume, also a suspension of the other: the figure of 9.1.3 know
 provider that must not resume (its policy denies) suspends again or terminates. `suspended_by` says who did
 it, for people.
 
-Here both sides may act at once, so their messages can cross. Two equal acts meet in the same state and each
-receives the other's as a duplicate. Where a completion crosses a suspension or a termination, both messages
-are refused and `reconcile` brings the two sides together: TERMINATED wins over all, then COMPLETED, then the
-provider's view.
+Here both sides may act at once, so their messages can cross. Two equal acts meet in the same state, where the
+other's message moves nothing: with an id it is remembered, without one it is a duplicate. Where a completion
+crosses a suspension or a termination, both messages are refused and `reconcile` brings the two sides
+together: TERMINATED wins over all, then COMPLETED, then the provider's view.
 """
 
 from typing import Literal
@@ -78,6 +78,7 @@ _KINDS: dict[type[object], _Kind] = {
     TransferTerminationMessage: "termination",
 }
 _RUNNING = frozenset({_S.STARTED})
+_NOT_ENDED = frozenset(state for state in TransferState if not state.is_terminal)
 _SOURCES: dict[tuple[_Kind, Role], frozenset[TransferState]] = {
     ("start", Role.PROVIDER): frozenset({_S.REQUESTED, _S.SUSPENDED}),
     ("start", Role.CONSUMER): frozenset({_S.SUSPENDED}),
@@ -85,8 +86,8 @@ _SOURCES: dict[tuple[_Kind, Role], frozenset[TransferState]] = {
     ("suspension", Role.CONSUMER): _RUNNING,
     ("completion", Role.PROVIDER): _RUNNING,
     ("completion", Role.CONSUMER): _RUNNING,
-    ("termination", Role.PROVIDER): frozenset(state for state in TransferState if not state.is_terminal),
-    ("termination", Role.CONSUMER): frozenset(state for state in TransferState if not state.is_terminal),
+    ("termination", Role.PROVIDER): _NOT_ENDED,
+    ("termination", Role.CONSUMER): _NOT_ENDED,
 }
 _TARGETS: dict[_Kind, TransferState] = {
     "start": _S.STARTED,
@@ -125,8 +126,9 @@ class TransferProcess(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """The transfer after an event and what must be done with it, in one transaction; a duplicate changes
-    nothing.
+    """The transfer after an event and what must be done with it, in one transaction.
+
+    A duplicate changes nothing. A step without effects that is no duplicate is stored all the same.
     """
 
     transfer: TransferProcess
@@ -377,14 +379,12 @@ def _renews_address(transfer: TransferProcess, message: _Call) -> bool:
 
 
 def _check_repeated(transfer: TransferProcess, message: _Call) -> None:
-    """A second start is a retry, or crossed ours; but from the side that started it may name no other
-    address.
-    """
-    if not isinstance(message, TransferStartMessage) or not _names_address(
-        transfer, message, transfer.role.other
+    """Raises for a second start that names another address where the first one was the provider's too."""
+    if (
+        isinstance(message, TransferStartMessage)
+        and _names_address(transfer, message, transfer.role.other)
+        and message.data_address != transfer.data_address
     ):
-        return
-    if message.data_address != transfer.data_address:
         raise IllegalTransition(transfer.state, type(message).__name__, "the transfer runs already")
 
 

@@ -86,9 +86,7 @@ def encode_catalog(
     *,
     services: Sequence[DataService] = (),
 ) -> bytes:
-    """A catalog page; datasets that are bytes (from `encode_dataset`) are joined without being looked at
-    again.
-    """
+    """A catalog page of datasets from `encode_dataset`, as bytes or parsed; they are not checked again."""
     head: _Document = {
         "@context": [CONTEXT_URL],
         "@id": catalog_id,

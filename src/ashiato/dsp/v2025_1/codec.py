@@ -206,19 +206,36 @@ def decode(kind: type[M], data: bytes) -> M:
         raise MalformedMessage(shape.wire, refusal.path, refusal.problem) from None
 
 
+def named_pids(data: bytes) -> tuple[str, str]:
+    """The providerPid and the consumerPid in a document that is no message, as far as it names them; else "".
+
+    For the error object that answers it, which must name both (7.3.2, 9.3.2).
+    """
+    try:
+        document = parse_object("", data)
+    except MalformedMessage:
+        return "", ""
+    provider_pid, consumer_pid = (document.get(member.wire) for member in _PIDS)
+    return (
+        provider_pid if isinstance(provider_pid, str) else "",
+        consumer_pid if isinstance(consumer_pid, str) else "",
+    )
+
+
 def _read(shape: _Shape, document: _Document) -> dict[str, object]:
     fields: dict[str, object] = {"context": foreign_contexts(document)}
     require_const(document, "@type", shape.wire)
     for member in shape.members:
         fields[member.field] = member.read(document, member.wire)
     _check_either(shape, document)
+    if not shape.known.issuperset(document):
+        fields["extensions"] = unknown_members(document, shape.known)
     message_id = document.get("@id")
     if type(message_id) is str:
         fields["message_id"] = message_id
-    if not shape.known.issuperset(document):
-        fields["extensions"] = unknown_members(document, shape.known)
-    elif message_id is not None and type(message_id) is not str:
-        fields["extensions"] = {"@id": message_id}
+    elif "@id" in document:
+        # The schemas leave @id open: what is no id is kept as any other member that we do not understand.
+        fields["extensions"] = {"@id": message_id, **unknown_members(document, shape.known)}
     return fields
 
 
