@@ -16,6 +16,9 @@ ONCE = {
 BODY = b'{"kg_co2e_per_kg": 12.5}'
 MAKER = did_of("maker")
 CELLS = did_of("cells")
+FRAMEWORK = "urn:ashiato:framework:nmc-2026"
+PDF = {"Content-Type": "application/pdf"}
+SCAN = b"%PDF-1.7 signed and stamped"
 
 
 async def offered(
@@ -85,3 +88,19 @@ async def first_approval(client: httpx2.AsyncClient, slug: str = "maker") -> dic
             return entry
         await asyncio.sleep(0.02)
     raise AssertionError("nothing waits for a person")
+
+
+def proposal(**changes: object) -> dict[str, object]:
+    """What `cells` proposes to `maker`, with changes."""
+    return {
+        "framework_id": FRAMEWORK,
+        "role": "CONSUMER",
+        "partner": MAKER,
+        "title": "Footprints of NMC powders",
+        "policy": USE,
+        "from_ms": 0,
+        "until_ms": 4_102_444_800_000,
+        "data_item": "cfp",
+        "purpose": "legal reporting",
+        **changes,
+    }

@@ -20,10 +20,9 @@ from starlette.applications import Starlette
 
 from ashiato.api.management.app import create_app
 from ashiato.api.management.gate import Gate, KeyList, key_sha256
-from ashiato.api.management.ports import DataAnswer
 from ashiato.api.protocol import BASE, ProtocolApi
 from ashiato.clients.egress import Egress, EgressResponse, Unreachable
-from ashiato.connector import data_receipt, fetching, transfers
+from ashiato.connector import data_receipt, fetching
 from ashiato.connector.company import Company
 from ashiato.connector.data_access import AccessOutcome
 from ashiato.connector.data_address import TokenDoor
@@ -195,38 +194,6 @@ class Puller:
 async def push_nothing(_: Delivery) -> Outcome:
     """A pushed transfer stays open: nobody sends in this program."""
     return Outcome(verdict=Verdict.DONE)
-
-
-class NoPartnersData:
-    """A partner whose data endpoint answers with what it was asked; only the participant's own transfers lead there."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-
-    @asynccontextmanager
-    async def call(
-        self,
-        tenant: Tenant,
-        transfer_pid: str,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes,
-    ) -> AsyncIterator[DataAnswer]:
-        await self._node.store.read(tenant.participant_id, lambda uow: transfers.own(uow, transfer_pid))
-        yield Echo(f"{method} {target} ".encode() + body)
-
-
-@dataclass(frozen=True)
-class Echo:
-    """An answer of a partner's data endpoint."""
-
-    body: bytes
-    status: int = 203
-    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "text/plain"})
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        yield self.body
 
 
 @dataclass

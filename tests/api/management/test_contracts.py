@@ -7,36 +7,21 @@ from ashiato.connector.records import AgreementRecord
 from ashiato.dsp.states import Role
 from tests.api.management.offering import (
     CELLS,
+    FRAMEWORK,
     MAKER,
     ONCE,
+    PDF,
+    SCAN,
     USE,
     fetched,
     first_approval,
     offered,
     ok,
     problem,
+    proposal,
     until,
 )
 from tests.api.management.program import Program
-
-FRAMEWORK = "urn:ashiato:framework:nmc-2026"
-PDF = {"Content-Type": "application/pdf"}
-SCAN = b"%PDF-1.7 signed and stamped"
-
-
-def proposal(**changes: object) -> dict[str, object]:
-    return {
-        "framework_id": FRAMEWORK,
-        "role": "CONSUMER",
-        "partner": MAKER,
-        "title": "Footprints of NMC powders",
-        "policy": USE,
-        "from_ms": 0,
-        "until_ms": 4_102_444_800_000,
-        "data_item": "cfp",
-        "purpose": "legal reporting",
-        **changes,
-    }
 
 
 async def approved_framework(maker: httpx2.AsyncClient, cells: httpx2.AsyncClient) -> None:

@@ -5,8 +5,8 @@ import msgspec
 import pytest
 from pydantic import BaseModel
 
+from ashiato.api.management.answers import STATUS_OF
 from ashiato.api.management.models import contracts, offering, operations, processes
-from ashiato.api.management.problems import STATUS_OF
 from ashiato.connector import records, sources
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.transfer import TransferProcess

@@ -1,7 +1,7 @@
 import httpx2
 import pytest
 
-from ashiato.api.management import problems
+from ashiato.api.management import answers
 from ashiato.connector import problems as inner
 from ashiato.connector.ports import UnitOfWork
 from ashiato.stores.errors import StoreUnavailable
@@ -23,7 +23,7 @@ from tests.api.management.program import Program
 def test_each_problem_of_the_inner_rooms_has_its_status(
     problem: inner.Problem, status_code: int, code: str
 ) -> None:
-    answer = problems.answer_to(problem)
+    answer = answers.answer_to(problem)
     assert answer.status_code == status_code
     assert f'"urn:ashiato:problem:{code}"'.encode() in bytes(answer.body)
 
@@ -32,7 +32,7 @@ def test_a_problem_that_specialises_another_is_answered_like_it() -> None:
     class Refined(inner.WrongState):
         code = "refined-elsewhere"
 
-    answer = problems.answer_to(Refined("No."))
+    answer = answers.answer_to(Refined("No."))
     assert (answer.status_code, b'"urn:ashiato:problem:wrong-state"' in bytes(answer.body)) == (409, True)
 
 

@@ -47,6 +47,14 @@ async def test_the_same_id_starts_one_transfer(agreement_id: str, cells: httpx2.
     await problem(cells.post("/v1/cells/transfers", json=other), 409, "wrong-state")
 
 
+async def test_a_partners_data_is_reached_only_under_a_started_transfer_of_ones_own(
+    agreement_id: str, cells: httpx2.AsyncClient, maker: httpx2.AsyncClient
+) -> None:
+    (done,) = (await ok(cells.get("/v1/cells/transfers")))["items"]
+    await problem(cells.get(f"/v1/cells/transfers/{done['transfer_pid']}/data"), 409, "wrong-state")
+    await problem(maker.get(f"/v1/maker/transfers/{done['transfer_pid']}/data"), 404, "not-found")
+
+
 async def test_only_the_consumer_of_an_agreement_asks_for_its_data(
     agreement_id: str, cells: httpx2.AsyncClient, maker: httpx2.AsyncClient
 ) -> None:

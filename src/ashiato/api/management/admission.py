@@ -3,8 +3,8 @@
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ashiato.api.management.answers import answer_to, not_found
 from ashiato.api.management.gate import Gate, Principal
-from ashiato.api.management.problems import answer_to, not_found
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.problems import NotFound, Problem
 

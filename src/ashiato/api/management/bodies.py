@@ -6,7 +6,8 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from ashiato.api.management.problems import Malformed, Refused, TooLarge, UnsupportedMediaType
+from ashiato.api.management.answers import Refused
+from ashiato.api.management.problems import Malformed, TooLarge, UnsupportedMediaType
 from ashiato.facts.strict_json import MAX_BYTES, MalformedJson, parse_strict
 
 JSON_DEPTH = 64

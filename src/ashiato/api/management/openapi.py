@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from ashiato.api.management.answers import MEDIA_TYPE, STATUS_OF
 from ashiato.api.management.models.shared import Problem
-from ashiato.api.management.problems import MEDIA_TYPE, STATUS_OF
 
 Responses = dict[int | str, dict[str, Any]]
 

@@ -1,0 +1,20 @@
+"""The program that the console script mounts: every command, none of which knows anything but the management API."""
+
+import typer
+
+from ashiato.cli.commanding import command
+from ashiato.cli.commands import contracts, offering, operating, processes
+from ashiato.cli.getting import get_dataset
+from ashiato.cli.texts import say
+
+app = typer.Typer(
+    help=say("program"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+command(app, "get", "get")(get_dataset)
+for _module in (offering, contracts, processes, operating):
+    _module.add_to(app)
