@@ -48,7 +48,9 @@ def test_a_text_is_a_sentence_or_names_a_step(key: str) -> None:
         "done.key",
         "done.saved",
     }
-    ends_well = text.endswith((".", "?", ":", "FILE", "{fetch_id}", "{config}", "{problem}", "{detail}", ".)"))
+    ends_well = text.endswith(
+        (".", "?", ":", "FILE", "{fetch_id}", "{config}", "{problem}", "{detail}", ".)")
+    )
     assert key in steps or ends_well
 
 
