@@ -98,7 +98,7 @@ async def test_small_and_large_chunks_are_counted_and_hashed_alike(threads: Thre
     transport = Transport()
     pieces = [b"a", b"b" * HASHED_INLINE_BYTES, b"", b"c" * 1_000_000, b"d"]
     with enter(streams_of(threads)) as stream:
-        sent = await stream.carry(ADMISSION, chunks_of(*pieces), transport.write, transport.gone)
+        sent = await stream.carry(ADMISSION, lambda _: chunks_of(*pieces), transport.write, transport.gone)
     whole = b"".join(pieces)
     assert bytes(transport.taken) == whole
     assert (sent.outcome, sent.sent_bytes) == (AccessOutcome.COMPLETE, len(whole))
@@ -120,7 +120,7 @@ async def test_a_chunk_that_the_transport_swallowed_is_taken_back(
         yield b"c" * size_bytes
 
     with enter(streams_of(threads)) as stream:
-        sent = await stream.carry(ADMISSION, pieces(), transport.write, transport.gone)
+        sent = await stream.carry(ADMISSION, lambda _: pieces(), transport.write, transport.gone)
     assert sent.outcome is AccessOutcome.ABORTED
     assert sent.sent_bytes == len(transport.taken) == size_bytes
     assert sent.sha256 == hashlib.sha256(b"a" * size_bytes).hexdigest()
@@ -140,7 +140,9 @@ async def test_an_event_stops_the_streams_that_it_concerns(
 ) -> None:
     streams, transport = streams_of(threads), Transport()
     with enter(streams) as stream:
-        carrying = asyncio.create_task(stream.carry(ADMISSION, endless(), transport.write, transport.gone))
+        carrying = asyncio.create_task(
+            stream.carry(ADMISSION, lambda _: endless(), transport.write, transport.gone)
+        )
         await asyncio.sleep(0.05)
         streams.listen(event(name, "other"))
         streams.listen(event(name, process_id, "did:web:other.example"))
@@ -158,7 +160,9 @@ async def test_a_stream_that_hangs_in_its_transport_is_stopped_too(threads: Thre
     streams, transport = streams_of(threads), Transport()
     transport.opened.clear()
     with enter(streams) as stream:
-        carrying = asyncio.create_task(stream.carry(ADMISSION, endless(), transport.write, transport.gone))
+        carrying = asyncio.create_task(
+            stream.carry(ADMISSION, lambda _: endless(), transport.write, transport.gone)
+        )
         await asyncio.sleep(0.05)
         assert streams.cut("did:web:maker.example", reason="the participant is suspended") == 1
         sent = await asyncio.wait_for(carrying, 0.5)
@@ -169,7 +173,7 @@ async def test_a_right_that_ends_before_the_first_byte_sends_none(threads: Threa
     streams, transport = streams_of(threads), Transport()
     with enter(streams) as stream:
         streams.listen(event("transfer.terminated", "transfer-1"))
-        sent = await stream.carry(ADMISSION, endless(), transport.write, transport.gone)
+        sent = await stream.carry(ADMISSION, lambda _: endless(), transport.write, transport.gone)
     assert (sent.outcome, sent.sent_bytes, len(transport.taken)) == (AccessOutcome.CUT, 0, 0)
 
 
@@ -180,7 +184,9 @@ async def test_the_policy_is_asked_at_its_instant_and_may_let_the_stream_go_on(
     streams, transport = streams_of(threads, judge), Transport()
     due = msgspec.structs.replace(ADMISSION, cut_at_ms=1000)
     with enter(streams) as stream:
-        carrying = asyncio.create_task(stream.carry(due, endless(), transport.write, transport.gone))
+        carrying = asyncio.create_task(
+            stream.carry(due, lambda _: endless(), transport.write, transport.gone)
+        )
         await asyncio.sleep(0.7)
         assert not carrying.done()
         assert judge.asked_count == 1
@@ -193,7 +199,7 @@ async def test_without_a_yes_in_time_nothing_is_sent_on(threads: ThreadPoolExecu
     streams, transport = streams_of(threads, Judge(answer)), Transport()
     due = msgspec.structs.replace(ADMISSION, cut_at_ms=1000)
     with enter(streams) as stream:
-        carrying = stream.carry(due, endless(), transport.write, transport.gone)
+        carrying = stream.carry(due, lambda _: endless(), transport.write, transport.gone)
         sent = await asyncio.wait_for(carrying, 1)
     assert sent.outcome is AccessOutcome.CUT
 
@@ -205,7 +211,7 @@ async def test_a_source_that_fails_is_told_from_one_that_ends(threads: ThreadPoo
 
     transport = Transport()
     with enter(streams_of(threads)) as stream:
-        sent = await stream.carry(ADMISSION, failing(), transport.write, transport.gone)
+        sent = await stream.carry(ADMISSION, lambda _: failing(), transport.write, transport.gone)
     assert (sent.outcome, sent.sent_bytes, sent.why) == (AccessOutcome.FAILED, 3, "the disk is gone")
 
 
@@ -224,14 +230,14 @@ async def test_a_source_is_closed_however_the_stream_ends(threads: ThreadPoolExe
     streams = streams_of(threads)
     with enter(streams) as stream:
         carrying = asyncio.create_task(
-            stream.carry(ADMISSION, source("cut"), transport.write, transport.gone)
+            stream.carry(ADMISSION, lambda _: source("cut"), transport.write, transport.gone)
         )
         await asyncio.sleep(0.03)
         stream.stop("enough")
         await carrying
     with enter(streams) as stream:
         carrying = asyncio.create_task(
-            stream.carry(ADMISSION, source("told"), transport.write, transport.gone)
+            stream.carry(ADMISSION, lambda _: source("told"), transport.write, transport.gone)
         )
         await asyncio.sleep(0.03)
         carrying.cancel()

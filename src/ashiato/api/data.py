@@ -25,10 +25,12 @@ from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.ranges import ByteRange, Unsatisfiable, range_holds, requested_range
 from ashiato.connector.records import Asset
 from ashiato.connector.sources import (
+    Aside,
     BadSource,
     Chunks,
     Forwarded,
     ForwardRefused,
+    Opened,
     Source,
     SourceDescription,
     SourceFactory,
@@ -67,7 +69,7 @@ class Stream(Protocol):
     async def carry(
         self,
         admission: Admission,
-        chunks: Chunks,
+        opened: Opened,
         write: Write,
         gone: "asyncio.Future[None] | None" = None,
     ) -> Sent: ...
@@ -242,10 +244,13 @@ class _Exchange:
             Wanted(method="GET", part=part, size_bytes=description.size_bytes, etag=description.etag)
         )
         start_bytes, end_bytes = (part.start_bytes, part.end_bytes) if part else (0, description.size_bytes)
-        chunks = self._source.open(start_bytes, end_bytes)
+
+        def opened(aside: Aside) -> Chunks:
+            return self._source.open(start_bytes, end_bytes, aside)
+
         headers = answers.described_headers(description, part)
         expected_bytes = None if end_bytes is None else end_bytes - start_bytes
-        sent = await self._answer(admission, 206 if part else 200, headers, chunks, expected_bytes, None)
+        sent = await self._answer(admission, 206 if part else 200, headers, opened, expected_bytes, None)
         if sent.outcome is AccessOutcome.COMPLETE and part is None:
             self._source.learn(sent.sha256)
 
@@ -271,7 +276,7 @@ class _Exchange:
             *answers.COMMON_HEADERS,
             *((name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers),
         ]
-        await self._answer(admission, answer.status_code, headers, answer.body, None, taken)
+        await self._answer(admission, answer.status_code, headers, lambda _: answer.body, None, taken)
 
     async def _admit(self, wanted: Wanted) -> Admission:
         moment = self._node.moment()
@@ -288,7 +293,7 @@ class _Exchange:
         admission: Admission,
         status_code: int,
         headers: answers.Headers,
-        chunks: Chunks,
+        opened: Opened,
         expected_bytes: int | None,
         taken: Taken | None,
     ) -> Sent:
@@ -296,7 +301,7 @@ class _Exchange:
         sent = msgspec.structs.replace(data_access.NOTHING_SENT, outcome=AccessOutcome.ABORTED)
         try:
             await self._start(status_code, headers)
-            sent = await self._stream.carry(admission, chunks, self._write, gone)
+            sent = await self._stream.carry(admission, opened, self._write, gone)
             if sent.outcome is AccessOutcome.COMPLETE and expected_bytes not in (None, sent.sent_bytes):
                 sent = msgspec.structs.replace(
                     sent, outcome=AccessOutcome.FAILED, why="the source gave too little"

@@ -16,6 +16,10 @@ LONGEST_STATEMENT_S = 600
 
 Chunks = AsyncGenerator[bytes]
 Write = Callable[[bytes], Awaitable[None]]
+Aside = Callable[[], None]
+"""Work that a source with a thread of its own does there before each read; it blocks, and may be left undone."""
+Opened = Callable[[Aside], Chunks]
+"""Opens a source."""
 
 SecretName = str
 """The name under which the operator keeps a secret; an asset never holds the secret itself."""
@@ -148,7 +152,7 @@ class Source(Protocol):
     async def describe(self) -> SourceDescription:
         """Raises `SourceUnavailable`."""
 
-    def open(self, start_bytes: int, end_bytes: int | None) -> Chunks:
+    def open(self, start_bytes: int, end_bytes: int | None, aside: Aside | None = None) -> Chunks:
         """Chunks from `start_bytes` up to, not including, `end_bytes` (None = the end), of what `describe` described.
 
         Raises `SourceUnavailable` also in the middle, when the bytes change or end too early.
@@ -235,7 +239,7 @@ RESERVED_HEADERS = frozenset(
 def place_of(source: Mapping[str, object]) -> Place:
     """The place that an owner described; raises `BadSource` at the first member that is wrong."""
     try:
-        place = msgspec.convert(dict(source), Place)
+        place: Place = msgspec.convert(dict(source), Place)
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `$")
         raise BadSource(path.strip("`."), problem) from None

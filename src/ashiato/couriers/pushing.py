@@ -24,8 +24,10 @@ from ashiato.connector.problems import Invalid
 from ashiato.connector.ranges import ByteRange
 from ashiato.connector.records import Asset
 from ashiato.connector.sources import (
+    Aside,
     BadSource,
     Chunks,
+    Opened,
     Source,
     SourceDescription,
     SourceFactory,
@@ -233,10 +235,14 @@ class _Push:
             **self._credentials.headers(self._credentials.endpoint.method),
             **_described(description, part),
         }
-        answered = await self._put(admission, source.open(offset_bytes, size_bytes), headers)
+
+        def opened(aside: Aside) -> Chunks:
+            return source.open(offset_bytes, size_bytes, aside)
+
+        answered = await self._put(admission, opened, headers)
         return await self._judge(admission, answered, description)
 
-    async def _put(self, admission: Admission, chunks: Chunks, headers: dict[str, str]) -> _Answered:
+    async def _put(self, admission: Admission, opened: Opened, headers: dict[str, str]) -> _Answered:
         """Send the body in step with the transport: a chunk counts when the client asks for the next one."""
         handed: asyncio.Queue[bytes | None] = asyncio.Queue(1)
 
@@ -258,7 +264,7 @@ class _Push:
         gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         asking.add_done_callback(lambda _: None if gone.done() else gone.set_result(None))
         try:
-            sent = await self._stream.carry(admission, chunks, write, gone)
+            sent = await self._stream.carry(admission, opened, write, gone)
             if sent.outcome is AccessOutcome.COMPLETE:
                 await handed.put(None)
                 await wait_for_either(asking, self._stream.stopped)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing, contextmanager
@@ -14,7 +15,7 @@ from ashiato.connector import data_access
 from ashiato.connector.data_access import NOTHING_SENT, AccessOutcome, Admission, Refusal, Sent
 from ashiato.connector.ports import Store
 from ashiato.connector.records import Event
-from ashiato.connector.sources import Chunks, SourceUnavailable, Write
+from ashiato.connector.sources import Chunks, Opened, SourceUnavailable, Write
 
 TICK_S = 0.2
 # A recheck that takes longer than this is a no: the right may have ended and we could not ask.
@@ -176,14 +177,15 @@ class RunningStream:
     async def carry(
         self,
         admission: Admission,
-        chunks: Chunks,
+        opened: Opened,
         write: Write,
         gone: "asyncio.Future[None] | None" = None,
     ) -> Sent:
-        """Pass `chunks` to `write` until they end, the stream is stopped, or `gone` says that the other side left.
+        """Pass the chunks of `opened` to `write` until they end, the stream is stopped, or `gone` says that the reader left.
 
-        `write` hands one chunk to the transport, with its back-pressure. The chunks are closed in any case. Only a
-        cancellation from outside is raised; what left until then stands in `sent`.
+        `opened` opens the source with work that its thread may do. `write` hands one chunk to the transport, with its
+        back-pressure. The chunks are closed in any case. Only a cancellation from outside is raised; what left until
+        then stands in `sent`.
         """
         if self.stopped.done():
             self.sent = msgspec.structs.replace(NOTHING_SENT, outcome=AccessOutcome.CUT, why=self.why)
@@ -191,7 +193,7 @@ class RunningStream:
         self.admission, self.cut_at_ms = admission, admission.cut_at_ms
         self.progressed_s = self.asked_s = asyncio.get_running_loop().time()
         meter = _Meter(self._threads)
-        pumping = asyncio.create_task(self._pump(chunks, write, meter, gone))
+        pumping = asyncio.create_task(self._pump(opened(meter.catch_up), write, meter, gone))
         try:
             await wait_for_either(pumping, self.stopped, *((gone,) if gone is not None else ()))
             if not self.stopped.done():
@@ -251,36 +253,42 @@ async def wait_for_either(*futures: "asyncio.Future[Any]") -> None:
 
 
 class _Meter:
-    """Counts and hashes what was handed over. A large chunk is hashed in a thread while the next one is read."""
+    """Counts and hashes what was handed over.
+
+    A chunk is hashed when the next one is asked for, in the thread that reads it where the source has one: two jobs in one go
+    to a thread cost less than two, and a chunk that did not leave after all is simply dropped.
+    """
 
     def __init__(self, threads: Executor) -> None:
         self._threads = threads
         self._sha256 = hashlib.sha256()
-        self._before = self._sha256
-        self._last_bytes = 0
-        self._is_taken_back = False
-        self._hashing: asyncio.Future[None] | None = None
+        self._pending: bytes | None = None
+        self._lock = threading.Lock()
         self.sent_bytes = 0
 
     def count(self, chunk: bytes) -> None:
-        self._before = self._sha256.copy()
-        self._last_bytes = len(chunk)
         self.sent_bytes += len(chunk)
-        if len(chunk) < HASHED_INLINE_BYTES:
-            self._sha256.update(chunk)
-        else:
-            loop = asyncio.get_running_loop()
-            self._hashing = loop.run_in_executor(self._threads, self._sha256.update, chunk)
-
-    async def settle(self) -> None:
-        if self._hashing is not None:
-            await asyncio.shield(self._hashing)
-            self._hashing = None
+        self._pending = chunk
 
     def take_back(self) -> None:
         """The last chunk did not leave after all."""
-        self.sent_bytes -= self._last_bytes
-        self._is_taken_back = True
+        self.sent_bytes -= len(self._pending or b"")
+        self._pending = None
+
+    def catch_up(self) -> None:
+        """Hash the last chunk; may be called from any thread, also twice."""
+        with self._lock:
+            chunk, self._pending = self._pending, None
+            if chunk is not None:
+                self._sha256.update(chunk)
+
+    async def settle(self) -> None:
+        """Hash the last chunk unless the source did; waits for one that is being hashed by a thread."""
+        if self._lock.locked() or len(self._pending or b"") >= HASHED_INLINE_BYTES:
+            catching_up = asyncio.get_running_loop().run_in_executor(self._threads, self.catch_up)
+            await asyncio.shield(catching_up)
+        elif self._pending is not None:
+            self.catch_up()
 
     def sha256(self) -> str:
-        return (self._before if self._is_taken_back else self._sha256).hexdigest()
+        return self._sha256.hexdigest()

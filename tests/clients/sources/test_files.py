@@ -1,5 +1,6 @@
 """Files below the opened folder: exact bytes, no way out, and no mixture of two versions."""
 
+import asyncio
 import hashlib
 import os
 import random
@@ -10,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from ashiato.clients.sources.files import (
-    CHUNK_BYTES,
+    FIRST_CHUNK_BYTES,
     HASHED_AT_ONCE_BYTES,
+    LEAST_CHUNK_BYTES,
+    MOST_CHUNK_BYTES,
+    QUICK_S,
     FileSource,
     KnownHashes,
     open_below,
@@ -62,7 +66,7 @@ async def test_a_small_file_is_described_with_its_hash_and_read(
 async def test_a_large_file_has_a_hash_once_it_was_read_and_a_written_file_has_none(
     folder: Path, threads: ThreadPoolExecutor
 ) -> None:
-    content = random.Random(1).randbytes(HASHED_AT_ONCE_BYTES + CHUNK_BYTES // 3)
+    content = random.Random(1).randbytes(HASHED_AT_ONCE_BYTES + FIRST_CHUNK_BYTES // 3)
     (folder / "big").write_bytes(content)
     hashes = KnownHashes()
     source = source_of(folder, "big", threads, hashes)
@@ -122,13 +126,13 @@ async def test_no_descriptor_is_left_open(folder: Path, threads: ThreadPoolExecu
 async def test_a_file_that_changes_while_it_is_read_breaks_off(
     folder: Path, threads: ThreadPoolExecutor
 ) -> None:
-    (folder / "big").write_bytes(bytes(3 * CHUNK_BYTES))
+    (folder / "big").write_bytes(bytes(3 * FIRST_CHUNK_BYTES))
     source = source_of(folder, "big", threads)
     await source.describe()
     chunks = source.open(0, None)
-    assert len(await anext(chunks)) == CHUNK_BYTES
+    assert len(await anext(chunks)) == FIRST_CHUNK_BYTES
     with (folder / "big").open("r+b") as file:
-        file.seek(2 * CHUNK_BYTES)
+        file.seek(2 * FIRST_CHUNK_BYTES)
         file.write(b"new")
     with pytest.raises(SourceUnavailable, match="changed"):
         await anext(chunks)
@@ -138,15 +142,49 @@ async def test_a_file_that_changes_while_it_is_read_breaks_off(
 async def test_a_file_that_is_replaced_is_read_to_the_end_as_it_was(
     folder: Path, threads: ThreadPoolExecutor
 ) -> None:
-    (folder / "a").write_bytes(b"a" * (2 * CHUNK_BYTES))
+    (folder / "a").write_bytes(b"a" * (2 * FIRST_CHUNK_BYTES))
     source = source_of(folder, "a", threads)
     await source.describe()
     chunks = source.open(0, None)
     first = await anext(chunks)
-    (folder / "b").write_bytes(b"b" * (2 * CHUNK_BYTES))
+    (folder / "b").write_bytes(b"b" * (2 * FIRST_CHUNK_BYTES))
     (folder / "b").rename(folder / "a")
     rest = b"".join([chunk async for chunk in chunks])
-    assert first + rest == b"a" * (2 * CHUNK_BYTES)
+    assert first + rest == b"a" * (2 * FIRST_CHUNK_BYTES)
+    await source.close()
+
+
+async def test_chunks_grow_for_a_quick_reader_and_shrink_for_a_slow_one(
+    folder: Path, threads: ThreadPoolExecutor
+) -> None:
+    (folder / "big").write_bytes(bytes(8 * MOST_CHUNK_BYTES))
+    source = source_of(folder, "big", threads)
+    await source.describe()
+    chunks = source.open(0, None)
+    quick = [len(await anext(chunks)) for _ in range(4)]
+    assert quick == [FIRST_CHUNK_BYTES, 2 * FIRST_CHUNK_BYTES, MOST_CHUNK_BYTES, MOST_CHUNK_BYTES]
+    slow = []
+    for _ in range(5):
+        await asyncio.sleep(2 * QUICK_S)
+        slow.append(len(await anext(chunks)))
+    assert slow == [MOST_CHUNK_BYTES // 2 ** (number + 1) for number in range(4)] + [LEAST_CHUNK_BYTES]
+    await chunks.aclose()
+    await source.close()
+
+
+async def test_work_aside_is_done_before_each_read(folder: Path, threads: ThreadPoolExecutor) -> None:
+    (folder / "big").write_bytes(bytes(2 * FIRST_CHUNK_BYTES))
+    source = source_of(folder, "big", threads)
+    await source.describe()
+    sizes: list[int] = []
+    seen: list[int] = []
+
+    def aside() -> None:
+        seen.append(sum(sizes))
+
+    async for chunk in source.open(0, None, aside):
+        sizes.append(len(chunk))
+    assert seen == [0, FIRST_CHUNK_BYTES]
     await source.close()
 
 

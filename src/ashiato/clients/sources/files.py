@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from ashiato.connector.sources import (
+    Aside,
     Forwarded,
     ForwardedAnswer,
     ForwardRefused,
@@ -18,7 +19,11 @@ from ashiato.connector.sources import (
     SourceUnavailable,
 )
 
-CHUNK_BYTES = 512 * 1024
+# Large chunks cost the processor least, small ones the memory: a chunk waits in memory for as long as its reader takes.
+LEAST_CHUNK_BYTES = 64 * 1024
+FIRST_CHUNK_BYTES = 256 * 1024
+MOST_CHUNK_BYTES = 1024 * 1024
+QUICK_S = 0.05
 # A file of this size is hashed before the first byte is sent: it costs less than the round trip.
 HASHED_AT_ONCE_BYTES = 4 * 1024 * 1024
 MOST_KNOWN_HASHES_COUNT = 4096
@@ -106,7 +111,7 @@ class _OpenFile:
         digest = hashlib.sha256()
         position_bytes = 0
         while position_bytes < self.size_bytes:
-            chunk = self.read(CHUNK_BYTES, position_bytes)
+            chunk = self.read(MOST_CHUNK_BYTES, position_bytes)
             digest.update(chunk)
             position_bytes += len(chunk)
         return digest.hexdigest()
@@ -116,6 +121,12 @@ class _OpenFile:
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
+
+
+def _read_with(file: _OpenFile, most_bytes: int, position_bytes: int, aside: Aside | None) -> bytes:
+    if aside is not None:
+        aside()
+    return file.read(most_bytes, position_bytes)
 
 
 def _identity(descriptor: int) -> FileIdentity:
@@ -161,19 +172,31 @@ class FileSource:
             raise
         return file, sha256
 
-    async def open(self, start_bytes: int, end_bytes: int | None) -> AsyncGenerator[bytes]:
-        """Chunks of the file, each read in a thread."""
+    async def open(
+        self, start_bytes: int, end_bytes: int | None, aside: Aside | None = None
+    ) -> AsyncGenerator[bytes]:
+        """Chunks of the file, each read in a thread: larger ones while the reader is quick, smaller ones for a slow one."""
         file = self._file
         if file is None:
             raise SourceUnavailable("the file was not described before it was opened")
         loop = asyncio.get_running_loop()
         position_bytes = start_bytes
         end_bytes = file.size_bytes if end_bytes is None else end_bytes
+        chunk_bytes = FIRST_CHUNK_BYTES
         while position_bytes < end_bytes:
-            most_bytes = min(CHUNK_BYTES, end_bytes - position_bytes)
-            chunk = await loop.run_in_executor(self._threads, file.read, most_bytes, position_bytes)
+            most_bytes = min(chunk_bytes, end_bytes - position_bytes)
+            chunk = await loop.run_in_executor(
+                self._threads, _read_with, file, most_bytes, position_bytes, aside
+            )
             position_bytes += len(chunk)
+            given_s = loop.time()
             yield chunk
+            is_quick = loop.time() - given_s < QUICK_S
+            chunk_bytes = (
+                min(chunk_bytes * 2, MOST_CHUNK_BYTES)
+                if is_quick
+                else max(chunk_bytes // 2, LEAST_CHUNK_BYTES)
+            )
 
     def learn(self, sha256: str) -> None:
         """Remember the hash for as long as the file is not written."""

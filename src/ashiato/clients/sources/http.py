@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from ashiato.clients.egress import Egress, EgressError, EgressStream
 from ashiato.connector.ranges import content_range
 from ashiato.connector.sources import (
+    Aside,
     Chunks,
     Forwarded,
     ForwardedAnswer,
@@ -69,7 +70,9 @@ class HttpSource:
         self._etag = etag
         return SourceDescription(media_type=self._media_type, size_bytes=int(length), etag=etag, ranges=True)
 
-    async def open(self, start_bytes: int, end_bytes: int | None) -> AsyncGenerator[bytes]:
+    async def open(
+        self, start_bytes: int, end_bytes: int | None, aside: Aside | None = None
+    ) -> AsyncGenerator[bytes]:
         """The body of a GET; a part is asked for only of the representation that was described."""
         headers = dict(self._own_headers())
         is_part = self._etag is not None and end_bytes is not None

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 
 from ashiato.connector.ports import Store
 from ashiato.connector.sources import (
+    Aside,
     Forwarded,
     ForwardedAnswer,
     ForwardRefused,
@@ -38,7 +39,9 @@ class RecordSource:
             sha256=sha256,
         )
 
-    async def open(self, start_bytes: int, end_bytes: int | None) -> AsyncGenerator[bytes]:
+    async def open(
+        self, start_bytes: int, end_bytes: int | None, aside: Aside | None = None
+    ) -> AsyncGenerator[bytes]:
         """The record is at hand since `describe`, and small: one chunk."""
         yield self._body[start_bytes:end_bytes]
 

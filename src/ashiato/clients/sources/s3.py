@@ -16,6 +16,7 @@ from ashiato.clients.egress import Egress, EgressError
 from ashiato.connector.data_access import EMPTY_SHA256
 from ashiato.connector.ranges import content_range
 from ashiato.connector.sources import (
+    Aside,
     Forwarded,
     ForwardedAnswer,
     ForwardRefused,
@@ -135,7 +136,9 @@ class S3Source:
             sha256=_checksum(answer.headers),
         )
 
-    async def open(self, start_bytes: int, end_bytes: int | None) -> AsyncGenerator[bytes]:
+    async def open(
+        self, start_bytes: int, end_bytes: int | None, aside: Aside | None = None
+    ) -> AsyncGenerator[bytes]:
         """The object, or the part of it."""
         if end_bytes is None or start_bytes == end_bytes:
             return

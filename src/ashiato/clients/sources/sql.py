@@ -24,6 +24,7 @@ import msgspec
 
 from ashiato.clients.sources.files import open_below
 from ashiato.connector.sources import (
+    Aside,
     Forwarded,
     ForwardedAnswer,
     ForwardRefused,
@@ -78,7 +79,9 @@ class SqlSource:
         """Only the form: the rows are as they are when they are read."""
         return SourceDescription(media_type=MEDIA_TYPES[self._place.format])
 
-    async def open(self, start_bytes: int, end_bytes: int | None) -> AsyncGenerator[bytes]:
+    async def open(
+        self, start_bytes: int, end_bytes: int | None, aside: Aside | None = None
+    ) -> AsyncGenerator[bytes]:
         """The rows as one JSON array of objects, or as CSV with a header line (RFC 4180)."""
         rows = self._rows = self._connect()
         columns = await self._in_thread(rows.start)
