@@ -3,22 +3,22 @@
 Bytes come in, a typed message is made of them, the caller is verified, and one unit of work decides and answers.
 """
 
-import base64
-import binascii
-import gzip
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+import msgspec
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
+from ashiato.api import catalog_pages
 from ashiato.connector import catalog, negotiations, transfers
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Caller, Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, NotPermitted, Problem, QuotaExceeded, WrongState
 from ashiato.dsp import v2025_1 as wire
-from ashiato.dsp.catalog import DataService, Distribution
 from ashiato.dsp.errors import IllegalTransition, MalformedMessage, MismatchedMessage, UnsendableMessage
 from ashiato.dsp.messages import (
     CatalogError,
@@ -43,20 +43,29 @@ from ashiato.dsp.messages import (
     TransferTerminationMessage,
 )
 from ashiato.dsp.negotiation import ContractNegotiation
-from ashiato.dsp.states import Role
+from ashiato.dsp.states import NegotiationState, Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.identity.signed_tokens import NotAuthenticated
 
 BASE = f"dsp/{wire.VERSION}"
 MOST_BODY_BYTES = 1_048_576
-GZIP_FROM_BYTES = 1024
 LONGEST_SENTENCE_LENGTH_COUNT = 500
 
+M = TypeVar("M", bound=Message)
+P = TypeVar("P", ContractNegotiation, TransferProcess)
 log = structlog.get_logger()
 
 
 class BodyTooLarge(Exception):
     """The counterparty's message is larger than any message of the protocol."""
+
+
+class MethodNotAllowed(Exception):
+    """The address takes other methods: `allowed`, as they stand in the header Allow."""
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"This address takes {allowed} only.")
+        self.allowed = allowed
 
 
 class Replayed(Exception):
@@ -77,64 +86,59 @@ class ProtocolApi:
         """Routes for the protocol listener; everything else that it serves is mounted beside them."""
         root = "/{tenant}"
         base = f"{root}/{BASE}"
-        post: list[tuple[str, Answer, FaultOf]] = [
-            ("catalog/request", _catalog_page, _catalog_fault),
-            ("negotiations/request", _contract_request, _negotiation_fault),
-            ("negotiations/offers", _contract_offer, _negotiation_fault),
-            ("transfers/request", _transfer_request, _transfer_fault),
+        addresses: list[tuple[str, str, Answer, FaultOf]] = [
+            ("catalog/request", "POST", _catalog_page, _catalog_fault),
+            ("catalog/datasets/{id:path}", "GET", _dataset, _catalog_fault),
+            ("negotiations/request", "POST", _contract_request, _negotiation_fault),
+            ("negotiations/offers", "POST", _contract_offer, _negotiation_fault),
+            ("negotiations/{pid}", "GET", _negotiation_state, _negotiation_fault),
+            ("transfers/request", "POST", _transfer_request, _transfer_fault),
+            ("transfers/{pid}", "GET", _transfer_state, _transfer_fault),
         ]
-        post += [
-            (f"negotiations/{{pid}}/{path}", _later(kind), _negotiation_fault)
+        addresses += [
+            (f"negotiations/{{pid}}/{path}", "POST", _later(kind), _negotiation_fault)
             for path, kind in _NEGOTIATION.items()
         ]
-        post += [
-            (f"transfers/{{pid}}/{path}", _later_transfer(kind), _transfer_fault)
+        addresses += [
+            (f"transfers/{{pid}}/{path}", "POST", _later_transfer(kind), _transfer_fault)
             for path, kind in _TRANSFER.items()
         ]
-        get: list[tuple[str, Answer, FaultOf]] = [
-            ("catalog/datasets/{id:path}", _dataset, _catalog_fault),
-            ("negotiations/{pid}", _negotiation_state, _negotiation_fault),
-            ("transfers/{pid}", _transfer_state, _transfer_fault),
-        ]
+        elsewhere = (
+            ("catalog", _catalog_fault),
+            ("negotiations", _negotiation_fault),
+            ("transfers", _transfer_fault),
+        )
         return [
             *(
-                Route(f"{base}/{path}", self._guarded(answer, fault), methods=["POST"])
-                for path, answer, fault in post
+                Route(f"{base}/{path}", self._endpoint(method, answer, fault))
+                for path, method, answer, fault in addresses
             ),
             *(
-                Route(f"{base}/{path}", self._guarded(answer, fault), methods=["GET"])
-                for path, answer, fault in get
+                Route(f"{base}/{kind}/{{rest:path}}", self._endpoint(None, _nowhere, fault))
+                for kind, fault in elsewhere
             ),
             Route(f"{root}/{wire.VERSIONS_PATH}", self._versions, methods=["GET"]),
             Route(f"{root}/did.json", self._did_document, methods=["GET"]),
         ]
 
-    def _guarded(self, answer: Answer, fault: FaultOf) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint(request: Request) -> Response:
+    def _endpoint(self, method: str | None, answer: Answer, fault: FaultOf) -> "_Endpoint":
+        """An address and its method, None for any; what goes wrong is told with the error object of the address."""
+        methods = ("GET", "HEAD") if method == "GET" else (method,)
+
+        async def respond(request: Request) -> Response:
             tenant = self._node.tenants.by_slug(request.path_params["tenant"])
             if tenant is None:
                 return Response(status_code=404)
             try:
+                if method is not None and request.method not in methods:
+                    raise MethodNotAllowed(", ".join(filter(None, methods)))
                 return await answer(self._node, tenant, request)
             except ClientDisconnect:
                 return Response(status_code=400)
             except _FAULTS as error:
-                status_code, code, sentence = _explain(error)
-                # What the counterparty wrote may be quoted in it.
-                sentence = sentence[:LONGEST_SENTENCE_LENGTH_COUNT]
-                log.info(
-                    "message refused",
-                    participant=tenant.participant_id,
-                    path=request.url.path,
-                    status=status_code,
-                    code=code,
-                    why=error.why if isinstance(error, NotAuthenticated) else sentence,
-                )
-                headers = {"WWW-Authenticate": "Bearer"} if status_code == 401 else None
-                body = wire.encode(fault(request, code, sentence))
-                return Response(body, status_code, headers, media_type=wire.MEDIA_TYPE)
+                return _refused(tenant, request, fault, error)
 
-        return endpoint
+        return _Endpoint(respond)
 
     async def _versions(self, request: Request) -> Response:
         tenant = self._node.tenants.by_slug(request.path_params["tenant"])
@@ -148,6 +152,18 @@ class ProtocolApi:
         if tenant is None:
             return Response(status_code=404)
         return Response(tenant.did_document, media_type="application/did+json")
+
+
+class _Endpoint:
+    """An ASGI application: the router leaves the method to it, and so the answer to a wrong one."""
+
+    def __init__(self, respond: Callable[[Request], Awaitable[Response]]) -> None:
+        self._respond = respond
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        response = await self._respond(Request(scope, receive))
+        await response(scope, receive, send)
 
 
 _NEGOTIATION: dict[str, type[NegotiationMessage]] = {
@@ -169,23 +185,18 @@ _TRANSFER: dict[str, type[TransferMessage]] = {
 async def _catalog_page(node: Node, tenant: Tenant, request: Request) -> Response:
     moment = node.moment()
     caller = await _caller(node, tenant, request, moment)
-    message = wire.decode(CatalogRequestMessage, await _body(request))
+    message = await _message(CatalogRequestMessage, request)
     query = catalog.parse_filter(message.filter)
-    after = _cursor(request.query_params.get("cursor"))
+    after = catalog_pages.cursor(request, "after") or ""
+    before = catalog_pages.cursor(request, "before")
     await _once(node, tenant, caller)
     page = await node.store.read(
         tenant.participant_id,
-        lambda uow: catalog.page(uow, caller.participant_id, moment.now_ms, query, after),
+        lambda uow: catalog.page(
+            uow, caller.participant_id, moment.now_ms, query, after, before_asset_id=before
+        ),
     )
-    datasets = _encode_datasets(tenant, page.datasets)
-    body = wire.encode_catalog(
-        f"{tenant.root_url}/catalog", tenant.participant_id, datasets, services=(_service(tenant),)
-    )
-    headers: dict[str, str] = {}
-    if page.next_after is not None:
-        cursor = base64.urlsafe_b64encode(page.next_after.encode()).decode().rstrip("=")
-        headers["Link"] = f'<{tenant.root_url}/{BASE}/catalog/request?cursor={cursor}>; rel="next"'
-    return _compressed(request, body, headers)
+    return catalog_pages.page_response(request, tenant, f"{tenant.root_url}/{BASE}", page)
 
 
 async def _dataset(node: Node, tenant: Tenant, request: Request) -> Response:
@@ -196,14 +207,17 @@ async def _dataset(node: Node, tenant: Tenant, request: Request) -> Response:
         tenant.participant_id,
         lambda uow: catalog.dataset(uow, caller.participant_id, moment.now_ms, request.path_params["id"]),
     )
-    return _compressed(request, wire.encode_root_dataset(_encode_dataset(tenant, dataset)), {})
+    return catalog_pages.dataset_response(request, f"{tenant.root_url}/{BASE}", dataset)
+
+
+async def _nowhere(node: Node, tenant: Tenant, request: Request) -> Response:
+    raise NotFound("There is no such address.", path=request.url.path)
 
 
 async def _contract_request(node: Node, tenant: Tenant, request: Request) -> Response:
     moment = node.moment()
     caller = await _caller(node, tenant, request, moment)
-    message = wire.decode(ContractRequestMessage, await _body(request))
-    request.state.message = message
+    message = await _message(ContractRequestMessage, request)
     if message.provider_pid is not None:
         raise Invalid("The first request of a negotiation carries a callbackAddress and no providerPid.")
 
@@ -211,14 +225,14 @@ async def _contract_request(node: Node, tenant: Tenant, request: Request) -> Res
         _use_token(uow, caller)
         return negotiations.requested(uow, tenant.company, caller.participant_id, message, moment)
 
-    return _negotiation(await node.store.run(tenant.participant_id, work), 201)
+    opened = await node.store.run(tenant.participant_id, work)
+    return _negotiation(_as_opened(opened, NegotiationState.REQUESTED), 201)
 
 
 async def _contract_offer(node: Node, tenant: Tenant, request: Request) -> Response:
     moment = node.moment()
     caller = await _caller(node, tenant, request, moment)
-    message = wire.decode(ContractOfferMessage, await _body(request))
-    request.state.message = message
+    message = await _message(ContractOfferMessage, request)
     if message.consumer_pid is not None:
         raise Invalid("The first offer of a negotiation carries a callbackAddress and no consumerPid.")
 
@@ -226,15 +240,15 @@ async def _contract_offer(node: Node, tenant: Tenant, request: Request) -> Respo
         _use_token(uow, caller)
         return negotiations.offered(uow, tenant.company, caller.participant_id, message, moment)
 
-    return _negotiation(await node.store.run(tenant.participant_id, work), 201)
+    opened = await node.store.run(tenant.participant_id, work)
+    return _negotiation(_as_opened(opened, NegotiationState.OFFERED), 201)
 
 
 def _later(kind: type[NegotiationMessage]) -> Answer:
     async def answer(node: Node, tenant: Tenant, request: Request) -> Response:
         moment = node.moment()
         caller = await _caller(node, tenant, request, moment)
-        message = wire.decode(kind, await _body(request))
-        request.state.message = message
+        message = await _message(kind, request)
         pid = request.path_params["pid"]
 
         def work(uow: UnitOfWork) -> ContractNegotiation:
@@ -259,22 +273,21 @@ async def _negotiation_state(node: Node, tenant: Tenant, request: Request) -> Re
 async def _transfer_request(node: Node, tenant: Tenant, request: Request) -> Response:
     moment = node.moment()
     caller = await _caller(node, tenant, request, moment)
-    message = wire.decode(TransferRequestMessage, await _body(request))
-    request.state.message = message
+    message = await _message(TransferRequestMessage, request)
 
     def work(uow: UnitOfWork) -> TransferProcess:
         _use_token(uow, caller)
         return transfers.requested(uow, tenant.company, caller.participant_id, message, moment)
 
-    return _transfer(await node.store.run(tenant.participant_id, work), 201)
+    opened = await node.store.run(tenant.participant_id, work)
+    return _transfer(_as_opened(opened, TransferState.REQUESTED), 201)
 
 
 def _later_transfer(kind: type[TransferMessage]) -> Answer:
     async def answer(node: Node, tenant: Tenant, request: Request) -> Response:
         moment = node.moment()
         caller = await _caller(node, tenant, request, moment)
-        message = wire.decode(kind, await _body(request))
-        request.state.message = message
+        message = await _message(kind, request)
         pid = request.path_params["pid"]
 
         def work(uow: UnitOfWork) -> TransferProcess:
@@ -294,6 +307,19 @@ async def _transfer_state(node: Node, tenant: Tenant, request: Request) -> Respo
         tenant.participant_id, lambda uow: transfers.of_peer(uow, caller.participant_id, pid)
     )
     return _transfer(found)
+
+
+async def _message(kind: type[M], request: Request) -> M:
+    """The message in the body; its pids, as far as it names them, stay with the request for an error object."""
+    body = await _body(request)
+    try:
+        message = wire.decode(kind, body)
+    except MalformedMessage:
+        request.state.pids = wire.named_pids(body)
+        raise
+    pids = (getattr(message, "provider_pid", None), getattr(message, "consumer_pid", None))
+    request.state.pids = tuple(pid or "" for pid in pids)
+    return message
 
 
 async def _caller(node: Node, tenant: Tenant, request: Request, moment: Moment) -> Caller:
@@ -322,63 +348,12 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _encode_datasets(
-    tenant: Tenant, datasets: tuple[catalog.Dataset, ...]
-) -> list[bytes | dict[str, object]]:
-    encoded: list[bytes | dict[str, object]] = []
-    for dataset in datasets:
-        try:
-            encoded.append(_encode_dataset(tenant, dataset))
-        except UnsendableMessage as error:
-            # One that the protocol cannot carry must not hide the others.
-            log.error(
-                "dataset left out of the catalog",
-                participant=tenant.participant_id,
-                asset=dataset.asset.asset_id,
-                why=str(error),
-            )
-    return encoded
+def _as_opened(process: P, state: NegotiationState | TransferState) -> P:
+    """The process as its first message left it, which is what the answer to that message says (8.2.2, 8.3.2, 10.2.2).
 
-
-def _encode_dataset(tenant: Tenant, dataset: catalog.Dataset) -> bytes:
-    asset = dataset.asset
-    properties: dict[str, object] = {"title": asset.title or asset.asset_id}
-    for name, value in (
-        ("dataItem", asset.data_item),
-        ("partGroup", asset.part_group),
-        ("mediaType", asset.media_type),
-    ):
-        if value:
-            properties[f"ashiato:{name}"] = value
-    properties.update({name: value for name, value in asset.properties.items() if name not in properties})
-    return wire.encode_dataset(asset.asset_id, dataset.offers, _distributions(tenant.root_url), properties)
-
-
-def _distributions(root_url: str) -> list[Distribution]:
-    service_id = f"{root_url}/{BASE}"
-    return [Distribution(format=name, access_service=service_id) for name in transfers.FORMATS]
-
-
-def _service(tenant: Tenant) -> DataService:
-    url = f"{tenant.root_url}/{BASE}"
-    return DataService(service_id=url, endpoint_url=url)
-
-
-def _cursor(text: str | None) -> str:
-    if text is None:
-        return ""
-    try:
-        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
-    except (binascii.Error, ValueError):
-        raise Invalid("The cursor is not one of ours; begin again without it.", path="cursor") from None
-
-
-def _compressed(request: Request, body: bytes, headers: dict[str, str]) -> Response:
-    headers["Vary"] = "Accept-Encoding"
-    if len(body) >= GZIP_FROM_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
-        headers["Content-Encoding"] = "gzip"
-        body = gzip.compress(body, 1, mtime=0)
-    return Response(body, headers=headers, media_type=wire.MEDIA_TYPE)
+    What we did since of our own accord is said in messages of its own.
+    """
+    return msgspec.structs.replace(process, state=state)
 
 
 def _negotiation(negotiation: ContractNegotiation, status_code: int = 200) -> Response:
@@ -417,15 +392,35 @@ def _transfer_fault(request: Request, code: str, sentence: str) -> Message:
 
 
 def _named_pids(request: Request) -> tuple[str, str]:
-    # The error object must name both pids, also where the message was too broken to name them: then they are empty.
-    message = getattr(request.state, "message", None)
-    return getattr(message, "provider_pid", None) or "", getattr(message, "consumer_pid", None) or ""
+    # The error object must name both pids, also where no message named them: then they are empty.
+    pids: tuple[str, str] = getattr(request.state, "pids", ("", ""))
+    return pids
+
+
+def _refused(tenant: Tenant, request: Request, fault: FaultOf, error: Exception) -> Response:
+    status_code, code, sentence = _explain(error)
+    # What the counterparty wrote may be quoted in it.
+    sentence = sentence[:LONGEST_SENTENCE_LENGTH_COUNT]
+    log.info(
+        "message refused",
+        participant=tenant.participant_id,
+        path=request.url.path,
+        status=status_code,
+        code=code,
+        why=error.why if isinstance(error, NotAuthenticated) else sentence,
+    )
+    headers = {"WWW-Authenticate": "Bearer"} if status_code == 401 else {}
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = error.allowed
+    body = wire.encode(fault(request, code, sentence))
+    return Response(body, status_code, headers, media_type=wire.MEDIA_TYPE)
 
 
 _FAULTS = (
     BodyTooLarge,
     IllegalTransition,
     MalformedMessage,
+    MethodNotAllowed,
     MismatchedMessage,
     NotAuthenticated,
     Problem,
@@ -442,6 +437,8 @@ def _explain(error: Exception) -> tuple[int, str, str]:
             return 401, "unauthorized", "The request does not prove who you are."
         case Replayed():
             return 401, "token-replayed", "This token was used before; make a fresh one for each request."
+        case MethodNotAllowed():
+            return 405, "method-not-allowed", str(error)
         case BodyTooLarge():
             return 413, "message-too-large", f"A message has at most {MOST_BODY_BYTES} bytes."
         case MalformedMessage() | MismatchedMessage():

@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.problems import Invalid
 from ashiato.connector.records import Event
 from ashiato.connector.strategies import Strategy
 from ashiato.dsp.messages import DataAddress, Message
@@ -55,6 +56,13 @@ class Reactor(Protocol):
     """Something above that acts on an event inside the same transaction; wiring connects it."""
 
     def __call__(self, uow: UnitOfWork, company: Company, event: Event, moment: Moment) -> None: ...
+
+
+def vet_callback(company: Company, address: str | None) -> None:
+    """Refuse a callback address that is none, that we would not call, or that no path can be put behind."""
+    if not address or "?" in address:
+        raise Invalid("The callbackAddress must be a base URL, without a query.", path="callbackAddress")
+    company.vet_address(address)
 
 
 def tell(

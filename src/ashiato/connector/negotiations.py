@@ -9,7 +9,7 @@ import msgspec
 
 from ashiato.connector import agreements, frameworks, offers
 from ashiato.connector.catalog import compiled, rules_of
-from ashiato.connector.company import Company, send, tell
+from ashiato.connector.company import Company, send, tell, vet_callback
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, QuotaExceeded, WrongState
 from ashiato.connector.records import FrameworkContract
@@ -66,7 +66,7 @@ def requested(
     known = uow.negotiations.find_by_peer(Role.PROVIDER, caller_id, message.consumer_pid)
     if known is not None:
         return receive(known, message, moment.now_ms).negotiation
-    _vet_callback(company, message.callback_address)
+    vet_callback(company, message.callback_address)
     _vet_policy(message.offer)
     step = opened_by_peer(
         message,
@@ -93,7 +93,7 @@ def offered(
     known = uow.negotiations.find_by_peer(Role.CONSUMER, caller_id, message.provider_pid)
     if known is not None:
         return receive(known, message, moment.now_ms).negotiation
-    _vet_callback(company, message.callback_address)
+    vet_callback(company, message.callback_address)
     _vet_policy(message.offer)
     step = opened_by_peer(
         message,
@@ -473,12 +473,6 @@ def _pids(negotiation: ContractNegotiation) -> tuple[str, str]:
     if negotiation.role is Role.PROVIDER:
         return negotiation.own_pid, peer_pid
     return peer_pid, negotiation.own_pid
-
-
-def _vet_callback(company: Company, address: str | None) -> None:
-    if not address:
-        raise Invalid("The first message of a negotiation needs a callbackAddress.", path="callbackAddress")
-    company.vet_address(address)
 
 
 def _check_quota(uow: UnitOfWork, company: Company, caller_id: str) -> None:

@@ -7,11 +7,11 @@ are deliveries in the outbox like any message, so a crash between start and data
 import msgspec
 
 from ashiato.connector.catalog import compiled, rules_of
-from ashiato.connector.company import Company, send, tell
+from ashiato.connector.company import Company, send, tell, vet_callback
 from ashiato.connector.negotiations import in_words
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, NotPermitted, WrongState
-from ashiato.connector.records import AgreementRecord, AgreementState
+from ashiato.connector.records import AgreementRecord, AgreementState, Asset
 from ashiato.dsp.effects import Deliver, Ending, Redeliver, Settle, Tell
 from ashiato.dsp.errors import IllegalTransition
 from ashiato.dsp.messages import (
@@ -52,17 +52,19 @@ FINITE_PROPERTY = "finite"
 def requested(
     uow: UnitOfWork, company: Company, caller_id: str, message: TransferRequestMessage, moment: Moment
 ) -> TransferProcess:
-    """A consumer asks for data under an agreement; the same consumer pid again gives the same transfer."""
+    """A consumer asks for data under an agreement; the same consumer pid again gives the same transfer (DSP 2025-1, 9.2.1)."""
     known = uow.transfers.find_by_peer(Role.PROVIDER, caller_id, message.consumer_pid)
     if known is not None:
-        return receive(known, message, moment.now_ms).transfer
+        again = receive(known, message, moment.now_ms).transfer
+        _tell_start_again(uow, company, again, moment)
+        return again
     agreement = uow.contracts.agreement(message.agreement_id)
     if agreement is None or agreement.peer_id != caller_id or agreement.role is not Role.PROVIDER:
         raise Invalid("There is no such agreement between us.", path="agreementId")
     # A new transfer brings a new use: it is refused here already when none is left.
     check_usable(agreement, Checkpoint.READ, moment.now_ms)
-    _check_request(message)
-    company.vet_address(message.callback_address)
+    _check_request(message, uow.assets.asset(agreement.asset_id))
+    vet_callback(company, message.callback_address)
     if message.data_address is not None and message.data_address.endpoint:
         company.vet_address(message.data_address.endpoint)
     step = opened_by_peer(message, own_pid=moment.fresh_id(), peer_id=caller_id, now_ms=moment.now_ms)
@@ -87,6 +89,8 @@ def received(
     if isinstance(message, TransferStartMessage) and address is not None and address.endpoint:
         company.vet_address(address.endpoint)
     if isinstance(message, TransferStartMessage):
+        if address is None and transfer.role is Role.CONSUMER:
+            raise Invalid("A pull starts with the dataAddress from which it is pulled.", path="dataAddress")
         _check_agreement_of(uow, transfer, moment.now_ms)
     _apply(uow, company, step, moment)
     return step.transfer
@@ -137,6 +141,13 @@ def request(
 def start(uow: UnitOfWork, company: Company, own_pid: str, moment: Moment) -> TransferProcess:
     """Start a requested transfer (provider), or resume a suspended one (either side)."""
     transfer = own(uow, own_pid)
+    return _act(uow, company, transfer, _start_message(uow, company, transfer, moment), moment)
+
+
+def _start_message(
+    uow: UnitOfWork, company: Company, transfer: TransferProcess, moment: Moment
+) -> TransferStartMessage:
+    """The start as the agreement permits it now; only for a pull its provider says where the data is (9.2.2)."""
     agreement = _check_agreement_of(uow, transfer, moment.now_ms)
     address = None
     if transfer.role is Role.PROVIDER and transfer.format == PULL_FORMAT:
@@ -146,8 +157,18 @@ def start(uow: UnitOfWork, company: Company, own_pid: str, moment: Moment) -> Tr
             properties = {**address.properties, FINITE_PROPERTY: "false"}
             address = msgspec.structs.replace(address, properties=properties)
     provider_pid, consumer_pid = _pids(transfer)
-    message = TransferStartMessage(provider_pid=provider_pid, consumer_pid=consumer_pid, data_address=address)
-    return _act(uow, company, transfer, message, moment)
+    return TransferStartMessage(provider_pid=provider_pid, consumer_pid=consumer_pid, data_address=address)
+
+
+def _tell_start_again(uow: UnitOfWork, company: Company, transfer: TransferProcess, moment: Moment) -> None:
+    """A consumer that asks again for a started transfer may have lost the start; one that waits to be sent is enough."""
+    if transfer.state is not TransferState.STARTED or uow.outbox.of_process(transfer.own_pid):
+        return
+    try:
+        message = _start_message(uow, company, transfer, moment)
+    except NotPermitted:
+        return
+    send(uow, company, moment, message, transfer, transfer.role.other)
 
 
 def suspend(uow: UnitOfWork, company: Company, own_pid: str, reason: str, moment: Moment) -> TransferProcess:
@@ -368,14 +389,21 @@ def _told(uow: UnitOfWork, company: Company, moment: Moment, transfer: TransferP
     tell(uow, company, moment, event, transfer.own_pid, transfer.peer_id, **details)
 
 
+def formats_of(asset: Asset) -> tuple[str, ...]:
+    """The formats in which the asset can be had. What has no end is not pushed: no push of it could ever be complete."""
+    return FORMATS if asset.finite else (PULL_FORMAT,)
+
+
 def check_format(wire_format: str) -> None:
     """Refuse a transfer format that this connector does not speak."""
     if wire_format not in FORMATS:
         raise Invalid(f"The format must be one of {', '.join(FORMATS)}.", path="format")
 
 
-def _check_request(message: TransferRequestMessage) -> None:
+def _check_request(message: TransferRequestMessage, asset: Asset | None) -> None:
     check_format(message.format)
+    if asset is not None and message.format not in formats_of(asset):
+        raise Invalid(f"This dataset has no distribution {message.format!r}.", path="format")
     if message.format == PUSH_FORMAT and (message.data_address is None or not message.data_address.endpoint):
         raise Invalid("A push needs a dataAddress with an endpoint.", path="dataAddress")
     if message.format == PULL_FORMAT and message.data_address is not None:

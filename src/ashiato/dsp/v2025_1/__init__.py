@@ -8,7 +8,7 @@ from ashiato.dsp.v2025_1.catalog import (
     encode_dataset,
     encode_root_dataset,
 )
-from ashiato.dsp.v2025_1.codec import decode, encode, wire_name
+from ashiato.dsp.v2025_1.codec import decode, encode, named_pids, wire_name
 from ashiato.dsp.v2025_1.discovery import (
     CATALOG_SERVICE,
     DATA_SERVICE,
@@ -65,6 +65,7 @@ __all__ = [
     "encode_dataset",
     "encode_root_dataset",
     "encode_versions",
+    "named_pids",
     "negotiation_path",
     "root_of_data_service",
     "service_endpoints",
