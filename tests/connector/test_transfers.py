@@ -207,8 +207,9 @@ async def test_a_person_starts_a_transfer_where_the_company_wants_it(street: Str
 
 @pytest.mark.parametrize("fate", [Fate.LOST, Fate.ANSWER_LOST, Fate.LATE, Fate.FAILS, Fate.GARBAGE])
 async def test_a_transfer_that_is_ended_before_the_first_answer_ends_on_both_sides(
-    street: Street, maker: Firm, cells: Firm, fate: Fate
+    street: Street, fate: Fate
 ) -> None:
+    maker, cells = street.firm("maker", strategy=ByHand()), street.firm("cells")
     await maker.publish("nmc811")
     agreement = await cells.agree(maker, "nmc811")
     street.channel.fate = lambda method, path: fate
@@ -220,9 +221,27 @@ async def test_a_transfer_that_is_ended_before_the_first_answer_ends_on_both_sid
         await arrive()
     await talk(street)
     assert await states(cells, maker) == [State.TERMINATED, State.TERMINATED]
-    (ours,) = await cells.transfers()
-    assert ours.reason is not None
-    assert negotiations.in_words(ours.reason) == "ordered by mistake"
+    (theirs,) = await maker.transfers()
+    assert theirs.reason is not None
+    assert negotiations.in_words(theirs.reason) == "ordered by mistake"
+
+
+@pytest.mark.parametrize("fate", [Fate.ANSWER_LOST, Fate.LATE, Fate.GARBAGE])
+async def test_a_transfer_that_was_started_while_it_was_withdrawn_ends_on_both_sides(
+    street: Street, maker: Firm, cells: Firm, fate: Fate
+) -> None:
+    await maker.publish("nmc811")
+    agreement = await cells.agree(maker, "nmc811")
+    street.channel.fate = lambda method, path: fate
+    asked = await request(cells, maker, agreement)
+    await street.deliver_one()
+    await act(cells, "terminate", asked.own_pid, "ordered by mistake")
+    street.channel.fate = lambda method, path: Fate.ARRIVES
+    for arrive in street.channel.late:
+        await arrive()
+    assert await states(maker) == [State.STARTED]
+    await talk(street)
+    assert await states(cells, maker) == [State.TERMINATED, State.TERMINATED]
     assert await data_orders(cells, asked.own_pid) == []
 
 
