@@ -159,7 +159,7 @@ async def _plans(
         ]
         sqlite.close()
         return plans
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(url, cursor_factory=psycopg.RawCursor) as connection:
         return [
             "\n".join(row[0] for row in connection.execute(f"EXPLAIN {text}".encode(), values))
             for text, values in sent

@@ -133,7 +133,7 @@ def _make(path: Path, passphrase: bytes | None) -> KeySafe:
         secret=secret,
         proof=safe.encrypt(b"", _PROOF),
     )
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}.new")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:

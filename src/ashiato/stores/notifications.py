@@ -16,6 +16,7 @@ from psycopg import sql
 
 from ashiato.connector.records import Event
 from ashiato.stores.errors import NodeIdTaken, StoreUnavailable
+from ashiato.stores.pipeline import Pipeline
 from ashiato.stores.statements import Row
 
 CHANNEL = "ashiato"
@@ -59,13 +60,13 @@ class Company:
         self.node_id = node_id
         self.is_there = True
 
-    def tell(self, connection: psycopg.Connection[Row], events: Sequence[Event]) -> None:
-        """Send events to the other processes; raises `psycopg.Error`."""
+    def tell(self, pipeline: Pipeline, events: Sequence[Event]) -> None:
+        """Send events to the other processes; raises as the pipeline does."""
         if not self.is_there or not events:
             return
-        with connection.pipeline():
-            for payload in payloads(self.node_id, events):
-                connection.execute(_NOTIFY, (CHANNEL, payload))
+        for payload in payloads(self.node_id, events):
+            pipeline.send("SELECT pg_notify($1, $2)", (CHANNEL, payload))
+        pipeline.sync()
 
 
 def payloads(node_id: str, events: Iterable[Event]) -> Iterator[str]:

@@ -1,9 +1,4 @@
-"""PostgreSQL: connections on which units of work share a transaction, a pipeline and one commit.
-
-A pipeline sends what needs no answer together with the next question, so that a unit of work costs one round trip for each
-read and one for all of its writes with the commit. A transaction with one writing unit of work takes 0.54 ms without and
-0.27 ms with it (four together).
-"""
+"""PostgreSQL: connections on which units of work share a transaction and one commit."""
 
 import asyncio
 import random
@@ -13,9 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import psycopg
-from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import Dialect, create_engine
 
 from ashiato.connector.ports import Conflict
@@ -25,24 +18,18 @@ from ashiato.stores.jobs import Job, write_histories
 from ashiato.stores.migrations import CONNECTOR, migrate
 from ashiato.stores.notifications import Company, Listener
 from ashiato.stores.outbox import release_leases
+from ashiato.stores.pipeline import OnRows, Pipeline, UnsendableText
 from ashiato.stores.statements import Row, Statement, Values
 
 CONNECT_TIMEOUT_S = 5
 MOST_TRIES_COUNT = 5
-PREPARED_STATEMENTS_COUNT = 500
 MIGRATION_LOCK = 0x61736869_61746F00
 # A node that hangs must not hold its locks for ever, and none waits for them for ever.
 SETTINGS = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
 
-_DIALECT: Final[Dialect] = create_engine("postgresql+psycopg://", paramstyle="format").dialect
-_SOMEBODY_WAS_FASTER = (
-    errors.UniqueViolation,
-    errors.SerializationFailure,
-    errors.DeadlockDetected,
-    errors.LockNotAvailable,
-)
-_ERRORS_OF_THE_SERVER = (psycopg.Error, Conflict, StoreUnavailable, StatementRefused)
-_Connection = psycopg.Connection[Row]
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_DIALECT: Final[Dialect] = create_engine("postgresql+psycopg://", paramstyle="numeric_dollar").dialect
 
 
 class PostgresqlDatabase:
@@ -66,23 +53,19 @@ class PostgresqlDatabase:
             raise
 
     def _prepare(self) -> None:
-        connection = connect(self._conninfo)
+        pipeline = Pipeline(connect(self._conninfo))
         try:
-            self._migrate(connection)
-        except psycopg.Error as error:
-            raise named(error) from error
-        finally:
-            connection.close()
-
-    def _migrate(self, connection: _Connection) -> None:
-        with connection.transaction():
+            pipeline.send(_BEGIN)
             # Processes that start together migrate one after the other; the lock ends with the transaction.
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
-            migrate(_Ground(connection), CONNECTOR)
-            session = PostgresqlSession(connection, self._node_id, locking=True)
+            pipeline.send("SELECT pg_advisory_xact_lock($1)", (MIGRATION_LOCK,))
+            migrate(_Ground(pipeline), CONNECTOR)
+            session = PostgresqlSession(pipeline, self._node_id, locking=True)
             release_leases(session, all_nodes=False)
-            session.end_work()
             session.flush()
+            pipeline.send("COMMIT")
+            pipeline.sync()
+        finally:
+            pipeline.close()
 
     def writer(self) -> "PostgresqlWriter":
         """A connection that writes."""
@@ -105,6 +88,7 @@ def conninfo(url: str) -> str:
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
         "application_name": "ashiato",
         "options": SETTINGS,
     }
@@ -114,29 +98,26 @@ def conninfo(url: str) -> str:
         raise StoreUnavailable(f"the URL is malformed: {error}") from None
 
 
-def connect(info: str) -> _Connection:
+def connect(info: str) -> psycopg.Connection[Row]:
     """A connection that leaves the transactions to us. Raises `StoreUnavailable`."""
     try:
-        connection: _Connection = psycopg.connect(info, autocommit=True)
+        connection: psycopg.Connection[Row] = psycopg.connect(info, autocommit=True)
     except psycopg.Error as error:
         raise StoreUnavailable(str(error)) from error
-    connection.prepared_max = PREPARED_STATEMENTS_COUNT
     return connection
 
 
 class PostgresqlSession:
     """The port `Session` on one connection; writes are held back until a read or the end of the transaction."""
 
-    def __init__(self, connection: _Connection, node_id: str, *, locking: bool) -> None:
+    def __init__(self, pipeline: Pipeline, node_id: str, *, locking: bool) -> None:
         self.node_id = node_id
         self.failure: Exception | None = None
         self.has_sent_writes = False
-        self._connection = connection
+        self._pipeline = pipeline
         self._locking = locking
-        self._cursor = connection.cursor()
-        self._held: list[tuple[str, tuple[object, ...], Callable[[Row], None] | None]] = []
+        self._held: list[tuple[str, Sequence[object], OnRows | None]] = []
         self._held_before_work_count = 0
-        self._awaited: list[tuple[psycopg.Cursor[Row], Callable[[Row], None]]] = []
 
     def one(self, statement: Statement, values: Values) -> Row | None:
         rows = self.all(statement, values)
@@ -147,16 +128,16 @@ class PostgresqlSession:
         try:
             self.flush()
             self.has_sent_writes = self.has_sent_writes or statement.writes
-            try:
-                self._cursor.execute(sql, in_order(values))
-            except (psycopg.DataError, UnicodeEncodeError):
-                if statement.writes:
-                    raise
-                # Text that no row can hold (half of a surrogate pair, a NUL) is found in none.
+            return self._pipeline.fetch(sql, in_order(values))
+        except UnsendableText as error:
+            if not statement.writes:
+                # What no row can hold is found in none.
                 return []
-            return self._cursor.fetchall()
-        except (psycopg.Error, UnicodeEncodeError) as error:
-            raise self._failed(error) from error
+            self.failure = StatementRefused(str(error))
+            raise self.failure from error
+        except (Conflict, StatementRefused, StoreUnavailable) as error:
+            self.failure = error
+            raise
 
     def write(self, statement: Statement, values: Values) -> None:
         sql, in_order = statement.on(_DIALECT, self._locking)
@@ -168,7 +149,7 @@ class PostgresqlSession:
 
     def write_then(self, statement: Statement, values: Values, on_row: Callable[[Row], None]) -> None:
         sql, in_order = statement.on(_DIALECT, self._locking)
-        self._held.append((sql, in_order(values), on_row))
+        self._held.append((sql, in_order(values), lambda rows: on_row(rows[0])))
 
     def begin_work(self) -> None:
         """A unit of work begins."""
@@ -186,30 +167,17 @@ class PostgresqlSession:
         del self._held[self._held_before_work_count :]
 
     def flush(self) -> None:
-        """Send the writes that were held back."""
+        """Hand the writes that were held back to the pipeline. Raises `StatementRefused`."""
         if not self._held:
             return
         self.has_sent_writes = self.has_sent_writes or len(self._held) > self._held_before_work_count
         self._held_before_work_count = 0
         held, self._held = self._held, []
-        for sql, parameters, on_row in held:
-            if on_row is None:
-                self._cursor.execute(sql, parameters)
-            else:
-                cursor = self._connection.cursor()
-                cursor.execute(sql, parameters)
-                self._awaited.append((cursor, on_row))
-
-    def give_rows(self) -> None:
-        """Hand out the rows that were waited for; after the commit."""
-        for cursor, on_row in self._awaited:
-            for row in cursor.fetchall():
-                on_row(row)
-        self._awaited = []
-
-    def _failed(self, error: Exception) -> Exception:
-        self.failure = named(error)
-        return self.failure
+        for sql, values, on_rows in held:
+            try:
+                self._pipeline.send(sql, values, on_rows)
+            except UnsendableText as error:
+                raise StatementRefused(str(error)) from error
 
 
 class _Undone(Exception):
@@ -222,59 +190,35 @@ class _PostgresqlConnection:
     def __init__(self, info: str, node_id: str) -> None:
         self._conninfo = info
         self._node_id = node_id
-        self._connection: _Connection | None = None
+        self._pipeline: Pipeline | None = None
 
     def close(self) -> None:
         """Give the connection back."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._pipeline is not None:
+            self._pipeline.close()
+            self._pipeline = None
 
-    def _connected(self) -> _Connection:
-        if self._connection is not None and (self._connection.closed or self._connection.broken):
+    def _connected(self) -> Pipeline:
+        # Found out before anything is sent: a commit that breaks has an unknown outcome.
+        if self._pipeline is not None and not self._pipeline.is_alive():
             self.close()
-        if self._connection is None:
-            self._connection = connect(self._conninfo)
-        return self._connection
-
-    @property
-    def _is_lost(self) -> bool:
-        return self._connection is None or self._connection.closed or self._connection.broken
+        if self._pipeline is None:
+            self._pipeline = Pipeline(connect(self._conninfo))
+        return self._pipeline
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[_Connection]:
-        """One transaction in one pipeline; the block itself ends it with COMMIT. Raises the store's own errors."""
-        connection = self._connected()
-        is_in_order = False
+    def _transaction(self, begin: str) -> Iterator[Pipeline]:
+        """One transaction; the block itself ends it with COMMIT."""
+        pipeline = self._connected()
         try:
-            with connection.pipeline() as pipeline:
-                try:
-                    connection.execute(begin)
-                    yield connection
-                except BaseException as error:
-                    with suppress(psycopg.Error):
-                        pipeline.sync()
-                        is_in_order = not isinstance(error, _ERRORS_OF_THE_SERVER)
-                    raise
-        except BaseException as error:
-            if is_in_order:
-                # The driver need not forget what it prepared, which is why it is not told.
-                connection.pgconn.exec_(b"ROLLBACK")
-            else:
-                self._undo_failed(connection)
-            if isinstance(error, psycopg.Error | UnicodeEncodeError):
-                raise named(error) from error
-            raise
-
-    def _undo_failed(self, connection: _Connection) -> None:
-        """Undo after an error of the server: what it skipped behind the error, the driver takes for prepared."""
-        try:
-            if self._is_lost or connection.info.transaction_status is TransactionStatus.IDLE:
+            pipeline.send(begin)
+            yield pipeline
+        except BaseException:
+            try:
+                pipeline.roll_back()
+            except StoreUnavailable:
                 self.close()
-            else:
-                connection.rollback()
-        except psycopg.Error:
-            self.close()
+            raise
 
 
 class PostgresqlWriter(_PostgresqlConnection):
@@ -303,9 +247,9 @@ class PostgresqlWriter(_PostgresqlConnection):
     def tell_others(self, jobs: Sequence[Job]) -> None:
         """Send the events of `jobs` to other processes, if there are any; what is lost is found in the tables."""
         events = [event for job in jobs if job.uow is not None for event in job.uow.events]
-        if self._connection is not None:
-            with suppress(psycopg.Error):
-                self._company.tell(self._connection, events)
+        if self._pipeline is not None:
+            with suppress(StoreUnavailable, StatementRefused):
+                self._company.tell(self._pipeline, events)
 
     def _run_each(self, jobs: Sequence[Job]) -> None:
         for number, job in enumerate(jobs):
@@ -332,21 +276,21 @@ class PostgresqlWriter(_PostgresqlConnection):
     def _transact(self, jobs: Sequence[Job]) -> None:
         committing = False
         try:
-            with self._transaction("BEGIN ISOLATION LEVEL READ COMMITTED") as connection:
-                session = PostgresqlSession(connection, self._node_id, locking=True)
+            with self._transaction(_BEGIN) as pipeline:
+                session = PostgresqlSession(pipeline, self._node_id, locking=True)
                 for job in jobs:
                     _run_in(session, job)
                 session.begin_work()
                 write_histories(session, jobs)
                 session.flush()
                 committing = True
-                # The commit point: it is sent with the writes before it, which it does not survive, and what comes back at
-                # the end of the pipeline says that everything is durable.
-                connection.execute("COMMIT")
+                # The commit point: COMMIT goes with the writes before it, which it does not survive, and the answer to the
+                # sync says that everything is durable.
+                pipeline.send("COMMIT")
+                pipeline.sync()
         except StoreUnavailable as error:
-            is_unknown = committing and self._is_lost
+            is_unknown = committing and self._pipeline is None
             raise StoreUnavailable(error.problem, outcome_unknown=is_unknown) from error
-        session.give_rows()
 
 
 class PostgresqlReader(_PostgresqlConnection):
@@ -356,37 +300,42 @@ class PostgresqlReader(_PostgresqlConnection):
         """Run `jobs` one after the other."""
         for job in jobs:
             try:
-                try:
-                    self._read(job)
-                except StoreUnavailable:
-                    if not self._is_lost:
-                        raise
-                    self._read(job)
+                self._read(job)
+            except StoreUnavailable:
+                # The connection may have died since it was last used.
+                self._read_again(job)
             except BaseException as error:  # noqa: BLE001  whatever a unit of work raises belongs to its caller
                 job.fail(error)
 
+    def _read_again(self, job: Job) -> None:
+        try:
+            self._read(job)
+        except BaseException as error:  # noqa: BLE001  as above
+            job.fail(error)
+
     def _read(self, job: Job) -> None:
-        with self._transaction("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY") as connection:
-            session = PostgresqlSession(connection, self._node_id, locking=False)
+        with self._transaction(_BEGIN_READING) as pipeline:
+            session = PostgresqlSession(pipeline, self._node_id, locking=False)
             job.run(session)
             session.end_work()
             session.flush()
-            connection.execute("COMMIT")
+            pipeline.send("COMMIT")
+            pipeline.sync()
 
 
 class _Ground:
     text_type = 'TEXT COLLATE "C"'
     bytes_type = "BYTEA"
 
-    def __init__(self, connection: _Connection) -> None:
-        self._connection = connection
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
 
     def execute(self, sql: str) -> None:
-        self._connection.execute(sql.encode())
+        self._pipeline.send(sql)
 
     def version(self) -> int | None:
-        row = self._connection.execute("SELECT version FROM schema_version").fetchone()
-        return None if row is None else int(row[0])
+        rows = self._pipeline.fetch("SELECT version FROM schema_version")
+        return rows[0][0] if rows else None
 
 
 def _run_in(session: PostgresqlSession, job: Job) -> None:
@@ -412,14 +361,3 @@ def _step_aside(tries_count: int) -> None:
 def _fail(jobs: Sequence[Job], error: Exception) -> None:
     for job in jobs:
         job.fail(error)
-
-
-def named(error: Exception) -> Exception:
-    """The driver's error as one that names who must act."""
-    if isinstance(error, _SOMEBODY_WAS_FASTER):
-        return Conflict(str(error))
-    # The driver counts a value that is too large for an index among the troubles of the server.
-    is_too_large = isinstance(error, psycopg.Error) and (error.sqlstate or "").startswith("54")
-    if isinstance(error, psycopg.OperationalError) and not is_too_large:
-        return StoreUnavailable(str(error))
-    return StatementRefused(str(error))
