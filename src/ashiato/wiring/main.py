@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Ashiato: battery data, company to company, under contract.")
+from ashiato.cli.app import app
+
 connector = typer.Typer(no_args_is_help=True, help="Run a connector.")
 app.add_typer(connector, name="connector")
 
