@@ -57,7 +57,7 @@ async def ok(request: Any, status_code: int = 200) -> dict[str, Any]:
     return document
 
 
-async def problem(request: Any, status_code: int, code: str) -> dict[str, Any]:
+async def assert_problem(request: Any, status_code: int, code: str) -> dict[str, Any]:
     """The problem document of an answer that must have this status and code."""
     response: httpx2.Response = await request
     assert response.status_code == status_code, response.text

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 
-from tests.api.management.offering import USE, ok, problem
+from tests.api.management.offering import USE, assert_problem, ok
 from tests.api.management.program import Program, key_of
 
 JSON = {"Content-Type": "application/json"}
@@ -28,9 +28,11 @@ JSON = {"Content-Type": "application/json"}
 async def test_what_two_readers_could_read_differently_is_refused(
     maker: httpx2.AsyncClient, body: bytes, told: str
 ) -> None:
-    found = await problem(maker.put("/v1/maker/policies/p", content=body, headers=JSON), 400, "malformed")
+    found = await assert_problem(
+        maker.put("/v1/maker/policies/p", content=body, headers=JSON), 400, "malformed"
+    )
     assert told in found["detail"]
-    await problem(maker.get("/v1/maker/policies/p"), 404, "not-found")
+    await assert_problem(maker.get("/v1/maker/policies/p"), 404, "not-found")
 
 
 async def test_an_escaped_backslash_before_u0000_is_text(maker: httpx2.AsyncClient) -> None:
@@ -43,7 +45,9 @@ async def test_an_escaped_backslash_before_u0000_is_text(maker: httpx2.AsyncClie
 
 async def test_a_body_beyond_the_limit_is_refused_by_its_announced_length(maker: httpx2.AsyncClient) -> None:
     body = b'{"document": "' + b"x" * 1_048_576 + b'"}'
-    found = await problem(maker.put("/v1/maker/policies/p", content=body, headers=JSON), 413, "too-large")
+    found = await assert_problem(
+        maker.put("/v1/maker/policies/p", content=body, headers=JSON), 413, "too-large"
+    )
     assert found["fields"] == {"most_bytes": 1_048_576}
 
 
@@ -67,7 +71,7 @@ async def test_a_body_that_does_not_announce_its_length_is_cut_off(program: Prog
 async def test_json_that_is_not_called_json_is_refused(maker: httpx2.AsyncClient, media_type: str) -> None:
     body = json.dumps({"document": USE}).encode()
     headers = {"Content-Type": media_type}
-    found = await problem(
+    found = await assert_problem(
         maker.put("/v1/maker/policies/p", content=body, headers=headers), 415, "unsupported-media-type"
     )
     assert found["fields"] == {"accepted": ["application/json"]}
@@ -99,7 +103,7 @@ async def test_a_wrong_member_is_named(
     maker: httpx2.AsyncClient, change: dict[str, object], path: str
 ) -> None:
     body = {"title": "Footprint", "source": {"kind": "record"}, **change}
-    found = await problem(maker.put("/v1/maker/assets/a", json=body), 422, "invalid")
+    found = await assert_problem(maker.put("/v1/maker/assets/a", json=body), 422, "invalid")
     assert path in [fault["path"] for fault in found["fields"]["errors"]]
     assert path in found["detail"]
 
@@ -111,11 +115,11 @@ async def test_what_was_sent_is_not_repeated_in_the_answer(maker: httpx2.AsyncCl
 
 
 async def test_an_unknown_query_parameter_is_refused(maker: httpx2.AsyncClient) -> None:
-    found = await problem(maker.get("/v1/maker/agreements?parnter=did:web:x"), 422, "invalid")
+    found = await assert_problem(maker.get("/v1/maker/agreements?parnter=did:web:x"), 422, "invalid")
     assert "parnter" in found["detail"]
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "501", "many", "1.5", ""])
 async def test_a_page_has_one_to_five_hundred_items(maker: httpx2.AsyncClient, limit: str) -> None:
-    await problem(maker.get(f"/v1/maker/assets?limit={limit}"), 422, "invalid")
+    await assert_problem(maker.get(f"/v1/maker/assets?limit={limit}"), 422, "invalid")
     assert (await ok(maker.get("/v1/maker/assets?limit=500")))["items"] == []

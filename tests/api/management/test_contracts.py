@@ -13,11 +13,11 @@ from tests.api.management.offering import (
     PDF,
     SCAN,
     USE,
+    assert_problem,
     fetched,
     first_approval,
     offered,
     ok,
-    problem,
     proposal,
     until,
 )
@@ -85,7 +85,7 @@ async def test_a_repeated_proposal_starts_nothing_new_and_another_one_needs_anot
     assert again == {"framework": first.json()["framework"], "negotiation_pid": None}
     assert len((await ok(cells.get("/v1/cells/negotiations")))["items"]) == 1
     other = proposal(title="Something else")
-    await problem(cells.post("/v1/cells/frameworks", json=other), 409, "wrong-state")
+    await assert_problem(cells.post("/v1/cells/frameworks", json=other), 409, "wrong-state")
 
 
 async def test_a_framework_contract_without_id_gets_one(cells: httpx2.AsyncClient) -> None:
@@ -112,7 +112,7 @@ async def test_a_framework_contract_without_id_gets_one(cells: httpx2.AsyncClien
 async def test_a_framework_contract_that_covers_nothing_or_everything_is_refused(
     cells: httpx2.AsyncClient, changes: dict[str, object]
 ) -> None:
-    await problem(cells.post("/v1/cells/frameworks", json=proposal(**changes)), 422, "invalid")
+    await assert_problem(cells.post("/v1/cells/frameworks", json=proposal(**changes)), 422, "invalid")
     assert (await ok(cells.get("/v1/cells/frameworks")))["items"] == []
 
 
@@ -124,8 +124,8 @@ async def test_an_ended_framework_contract_covers_nothing_any_more(
     await ok(maker.put("/v1/maker/assets/cfp-9", json=asset))
     path = f"/v1/maker/frameworks/{FRAMEWORK}/end"
     assert (await ok(maker.post(path, json={"reason": "over"})))["state"] == "ended"
-    await problem(maker.post(path, json={}), 409, "wrong-state")
-    await problem(
+    await assert_problem(maker.post(path, json={}), 409, "wrong-state")
+    await assert_problem(
         cells.post("/v1/cells/fetches", json={"partner": MAKER, "asset_id": "cfp-9"}), 404, "not-found"
     )
 
@@ -146,7 +146,7 @@ async def test_a_stored_scan_is_never_replaced(cells: httpx2.AsyncClient) -> Non
     stored = await ok(cells.put("/v1/cells/papers/m-7", params=told, content=SCAN, headers=PDF))
     assert await ok(cells.put("/v1/cells/papers/m-7", params=told, content=SCAN, headers=PDF)) == stored
     other = cells.put("/v1/cells/papers/m-7", params=told, content=b"%PDF forged", headers=PDF)
-    await problem(other, 409, "wrong-state")
+    await assert_problem(other, 409, "wrong-state")
     assert (await cells.get("/v1/cells/papers/m-7/scan")).content == SCAN
 
 
@@ -172,11 +172,11 @@ async def test_a_paper_that_cannot_be_kept_is_refused(
     code: str,
 ) -> None:
     told = {"partner": MAKER, "title": "t", "signed_on": "2026-04-01", **changes}
-    await problem(
+    await assert_problem(
         cells.put("/v1/cells/papers/p", params=told, content=content, headers=headers), status_code, code
     )
-    await problem(cells.get("/v1/cells/papers/p"), 404, "not-found")
-    await problem(cells.get("/v1/cells/papers/p/scan"), 404, "not-found")
+    await assert_problem(cells.get("/v1/cells/papers/p"), 404, "not-found")
+    await assert_problem(cells.get("/v1/cells/papers/p/scan"), 404, "not-found")
 
 
 async def test_the_contract_master_lists_every_kind_of_contract_per_partner(
@@ -220,9 +220,9 @@ async def test_a_terminated_agreement_stops_what_comes_after(
     path = f"/v1/cells/agreements/{done['agreement_id']}"
     ended = await ok(cells.post(f"{path}/terminate", json={"reason": "no longer needed"}))
     assert (ended["state"], ended["end_reason"]) == ("terminated", "no longer needed")
-    await problem(cells.post(f"{path}/terminate", json={}), 409, "wrong-state")
+    await assert_problem(cells.post(f"{path}/terminate", json={}), 409, "wrong-state")
     transfer = cells.post("/v1/cells/transfers", json={"agreement_id": done["agreement_id"]})
-    await problem(transfer, 403, "not-permitted")
+    await assert_problem(transfer, 403, "not-permitted")
 
 
 async def test_an_agreement_whose_id_has_slashes_is_found(

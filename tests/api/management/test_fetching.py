@@ -4,7 +4,16 @@ import uuid
 
 import httpx2
 
-from tests.api.management.offering import BODY, MAKER, fetched, first_approval, offered, ok, problem, until
+from tests.api.management.offering import (
+    BODY,
+    MAKER,
+    assert_problem,
+    fetched,
+    first_approval,
+    offered,
+    ok,
+    until,
+)
 from tests.api.management.program import Program
 
 ORDER = {"partner": MAKER, "asset_id": "cfp-1"}
@@ -39,7 +48,7 @@ async def test_an_agreement_at_hand_is_used_again_without_asking_the_catalog(
 
 
 async def test_a_dataset_that_the_partner_does_not_show_is_not_found(cells: httpx2.AsyncClient) -> None:
-    await problem(cells.post("/v1/cells/fetches", json=ORDER), 404, "not-found")
+    await assert_problem(cells.post("/v1/cells/fetches", json=ORDER), 404, "not-found")
     assert (await ok(cells.get("/v1/cells/fetches")))["items"] == []
 
 
@@ -55,7 +64,7 @@ async def test_the_same_id_starts_one_fetch(
     program.network.is_down = True
     again = await ok(cells.post("/v1/cells/fetches", json=body), 200)
     assert again["fetch_id"] == body["id"]
-    await problem(cells.post("/v1/cells/fetches", json={**body, "asset_id": "x"}), 409, "wrong-state")
+    await assert_problem(cells.post("/v1/cells/fetches", json={**body, "asset_id": "x"}), 409, "wrong-state")
     assert len((await ok(cells.get("/v1/cells/fetches")))["items"]) == 1
 
 
@@ -102,7 +111,7 @@ async def test_a_fetch_that_has_ended_is_answered_at_once(
 
 async def test_nobody_waits_longer_than_a_minute(cells: httpx2.AsyncClient) -> None:
     for wait_s in ("61", "-1", "x"):
-        await problem(cells.get(f"/v1/cells/fetches/x?wait_s={wait_s}"), 422, "invalid")
+        await assert_problem(cells.get(f"/v1/cells/fetches/x?wait_s={wait_s}"), 422, "invalid")
 
 
 async def test_a_cancelled_fetch_ends_its_negotiation_on_both_sides(
@@ -114,8 +123,8 @@ async def test_a_cancelled_fetch_ends_its_negotiation_on_both_sides(
     path = f"/v1/cells/fetches/{fetch['fetch_id']}"
     assert (await ok(cells.post(f"{path}/cancel")))["state"] == "cancelled"
     await until(maker, f"/v1/maker/negotiations/{waiting['negotiation_pid']}", "state", "TERMINATED")
-    await problem(cells.post(f"{path}/cancel"), 409, "wrong-state")
-    await problem(cells.post("/v1/cells/fetches/none/cancel"), 404, "not-found")
+    await assert_problem(cells.post(f"{path}/cancel"), 409, "wrong-state")
+    await assert_problem(cells.post("/v1/cells/fetches/none/cancel"), 404, "not-found")
 
 
 async def test_a_refused_fetch_says_why(maker: httpx2.AsyncClient, cells: httpx2.AsyncClient) -> None:
@@ -132,4 +141,4 @@ async def test_a_partner_that_is_down_is_a_problem_of_the_partner(
     program: Program, cells: httpx2.AsyncClient
 ) -> None:
     program.network.is_down = True
-    await problem(cells.post("/v1/cells/fetches", json=ORDER), 502, "partner-unavailable")
+    await assert_problem(cells.post("/v1/cells/fetches", json=ORDER), 502, "partner-unavailable")

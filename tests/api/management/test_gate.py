@@ -10,7 +10,7 @@ from ashiato.api.management.gate import (
     key_sha256,
 )
 from ashiato.api.management.problems import NotAuthenticated
-from tests.api.management.offering import ok, problem
+from tests.api.management.offering import assert_problem, ok
 from tests.api.management.program import OPERATOR_KEY, Program, key_of
 
 MAKER_KEY = key_of("maker")
@@ -138,7 +138,7 @@ async def test_only_health_is_open_and_it_says_nothing_but_ok(program: Program) 
 
 async def test_an_unknown_address_is_not_found_for_everybody_with_a_key(program: Program) -> None:
     async with program.client(MAKER_KEY) as client:
-        expected = await problem(client.get("/v1/nobody/assets"), 404, "not-found")
+        expected = await assert_problem(client.get("/v1/nobody/assets"), 404, "not-found")
         for path in (
             "/",
             "/v1",
@@ -147,7 +147,7 @@ async def test_an_unknown_address_is_not_found_for_everybody_with_a_key(program:
             "/v1/cells/assets",
             "/v1/participants",
         ):
-            assert await problem(client.get(path), 404, "not-found") == expected
+            assert await assert_problem(client.get(path), 404, "not-found") == expected
 
 
 async def test_tricks_with_the_path_open_nothing(program: Program) -> None:

@@ -4,7 +4,17 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.api.management.offering import CELLS, MAKER, ONCE, USE, first_approval, offered, ok, problem, until
+from tests.api.management.offering import (
+    CELLS,
+    MAKER,
+    ONCE,
+    USE,
+    assert_problem,
+    first_approval,
+    offered,
+    ok,
+    until,
+)
 from tests.api.management.program import Program
 
 
@@ -51,7 +61,7 @@ async def test_a_person_approves_a_request(maker: httpx2.AsyncClient, cells: htt
     assert seen["needs_approval"] is True
     assert (await ok(maker.post(f"{path}/approve")))["needs_approval"] is False
     await until(cells, f"/v1/cells/negotiations/{pid}", "state", "FINALIZED")
-    await problem(maker.post(f"{path}/approve"), 404, "not-found")
+    await assert_problem(maker.post(f"{path}/approve"), 404, "not-found")
 
 
 async def test_a_person_rejects_a_request_and_the_partner_reads_why(
@@ -102,7 +112,7 @@ async def test_a_counter_without_terms_changes_nothing(
     await started(cells, request_of())
     waiting = await first_approval(maker)
     path = f"/v1/maker/approvals/{waiting['negotiation_pid']}"
-    await problem(maker.post(f"{path}/counter", json={"policy": policy}), 422, "invalid")
+    await assert_problem(maker.post(f"{path}/counter", json={"policy": policy}), 422, "invalid")
     assert await ok(maker.get(path)) == waiting
 
 
@@ -125,9 +135,9 @@ async def test_a_provider_offers_only_what_it_has_under_an_offer_that_covers_it(
     await offered(maker, asset_id="cfp-2", offer_id="second")
     body = {"role": "PROVIDER", "partner": CELLS, "asset_id": "cfp-1", "offer_id": "open"}
     post = "/v1/maker/negotiations"
-    await problem(maker.post(post, json={**body, "asset_id": "none"}), 404, "not-found")
-    await problem(maker.post(post, json={**body, "offer_id": "none"}), 404, "not-found")
-    await problem(maker.post(post, json={**body, "offer_id": "second"}), 422, "invalid")
+    await assert_problem(maker.post(post, json={**body, "asset_id": "none"}), 404, "not-found")
+    await assert_problem(maker.post(post, json={**body, "offer_id": "none"}), 404, "not-found")
+    await assert_problem(maker.post(post, json={**body, "offer_id": "second"}), 422, "invalid")
     assert (await ok(maker.get(post)))["items"] == []
 
 
@@ -143,7 +153,7 @@ async def test_the_same_id_starts_one_negotiation(
     assert again["negotiation_pid"] == own_id
     assert len((await ok(cells.get("/v1/cells/negotiations")))["items"]) == 1
     other = {**body, "asset_id": "another"}
-    await problem(cells.post("/v1/cells/negotiations", json=other), 409, "wrong-state")
+    await assert_problem(cells.post("/v1/cells/negotiations", json=other), 409, "wrong-state")
 
 
 async def test_an_offer_in_own_words_must_belong_to_the_asset(
@@ -158,7 +168,9 @@ async def test_an_offer_in_own_words_must_belong_to_the_asset(
         {"@id": offering_id},
         {"@id": offering_id, "permission": [{"action": 1}]},
     ):
-        await problem(cells.post("/v1/cells/negotiations", json=request_of(offer=offer)), 422, "invalid")
+        await assert_problem(
+            cells.post("/v1/cells/negotiations", json=request_of(offer=offer)), 422, "invalid"
+        )
     pid = await started(cells, request_of(offer={"@id": offering_id, **ONCE}))
     assert pid
     waiting = await first_approval(maker)
@@ -171,9 +183,9 @@ async def test_offers_on_different_terms_need_a_choice(
     first = await offered(maker)
     second = await offered(maker, offer_id="second")
     await ok(maker.put("/v1/maker/policies/second-terms", json={"document": ONCE}))
-    found = await problem(cells.post("/v1/cells/negotiations", json=request_of()), 422, "invalid")
+    found = await assert_problem(cells.post("/v1/cells/negotiations", json=request_of()), 422, "invalid")
     assert sorted(found["fields"]["offer_ids"]) == sorted([first, second])
-    await problem(cells.post("/v1/cells/negotiations", json=request_of("none")), 404, "not-found")
+    await assert_problem(cells.post("/v1/cells/negotiations", json=request_of("none")), 404, "not-found")
     pid = await started(cells, request_of(second))
     assert (await ok(cells.get(f"/v1/cells/negotiations/{pid}")))["offer"]["@id"] == second
 
@@ -195,7 +207,7 @@ async def test_an_act_out_of_turn_is_refused_and_the_state_stays(
     await first_approval(maker)
     before = await until(cells, f"/v1/cells/negotiations/{pid}", "state", "REQUESTED")
     for act in ("verify", "finalize", "agree", "accept"):
-        await problem(cells.post(f"/v1/cells/negotiations/{pid}/{act}", json={}), 409, "wrong-state")
+        await assert_problem(cells.post(f"/v1/cells/negotiations/{pid}/{act}", json={}), 409, "wrong-state")
     assert (await ok(cells.get(f"/v1/cells/negotiations/{pid}")))["state"] == before["state"]
 
 
@@ -211,7 +223,9 @@ async def test_each_act_is_open_to_the_side_whose_turn_it_is(
     await ok(cells.post(f"/v1/cells/negotiations/{pid}/counter", json={"policy": USE}))
     await until(maker, f"/v1/maker/negotiations/{theirs}", "state", "REQUESTED")
     await ok(maker.post(f"/v1/maker/negotiations/{theirs}/agree", json={}))
-    await until(cells, f"/v1/cells/negotiations/{pid}", "state", "FINALIZED")
+    final = await until(cells, f"/v1/cells/negotiations/{pid}", "state", "FINALIZED")
+    # The request, the offer, the counter-offer.
+    assert (final["rounds"], final["offer_by"]) == (3, "CONSUMER")
 
 
 async def test_a_negotiation_is_terminated_before_the_partner_ever_answered(
@@ -227,9 +241,9 @@ async def test_a_negotiation_is_terminated_before_the_partner_ever_answered(
 
 
 async def test_an_unknown_act_is_no_address(cells: httpx2.AsyncClient) -> None:
-    await problem(cells.post("/v1/cells/negotiations/x/dance", json={}), 422, "invalid")
-    await problem(cells.post("/v1/cells/negotiations/x/agree", json={}), 404, "not-found")
-    await problem(cells.get("/v1/cells/negotiations/x"), 404, "not-found")
+    await assert_problem(cells.post("/v1/cells/negotiations/x/dance", json={}), 422, "invalid")
+    await assert_problem(cells.post("/v1/cells/negotiations/x/agree", json={}), 404, "not-found")
+    await assert_problem(cells.get("/v1/cells/negotiations/x"), 404, "not-found")
 
 
 async def test_approvals_come_in_pages(maker: httpx2.AsyncClient, cells: httpx2.AsyncClient) -> None:

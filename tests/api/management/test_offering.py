@@ -4,7 +4,7 @@ import httpx2
 import pytest
 
 from ashiato.policy.builder import permit
-from tests.api.management.offering import BODY, CELLS, MAKER, USE, offered, ok, problem
+from tests.api.management.offering import BODY, CELLS, MAKER, USE, assert_problem, offered, ok
 
 ASSET = {"title": "Footprint", "source": {"kind": "record"}}
 
@@ -16,8 +16,8 @@ async def test_an_asset_is_stored_shown_replaced_and_withdrawn(maker: httpx2.Asy
     replaced = await ok(maker.put("/v1/maker/assets/a", json={**ASSET, "title": "New"}))
     assert (replaced["title"], replaced["created_ms"]) == ("New", stored["created_ms"])
     assert (await maker.delete("/v1/maker/assets/a")).status_code == 204
-    await problem(maker.get("/v1/maker/assets/a"), 404, "not-found")
-    await problem(maker.delete("/v1/maker/assets/a"), 404, "not-found")
+    await assert_problem(maker.get("/v1/maker/assets/a"), 404, "not-found")
+    await assert_problem(maker.delete("/v1/maker/assets/a"), 404, "not-found")
 
 
 async def test_a_source_of_each_kind_is_taken_and_keeps_only_names_of_secrets(
@@ -54,11 +54,11 @@ async def test_a_source_of_each_kind_is_taken_and_keeps_only_names_of_secrets(
 async def test_a_source_that_could_not_be_read_is_refused_and_named(
     maker: httpx2.AsyncClient, source: dict[str, object], path: str
 ) -> None:
-    found = await problem(
+    found = await assert_problem(
         maker.put("/v1/maker/assets/a", json={"title": "x", "source": source}), 422, "bad-source"
     )
     assert found["fields"]["path"] == path
-    await problem(maker.get("/v1/maker/assets/a"), 404, "not-found")
+    await assert_problem(maker.get("/v1/maker/assets/a"), 404, "not-found")
 
 
 async def test_lists_come_in_pages_that_neither_repeat_nor_lose(maker: httpx2.AsyncClient) -> None:
@@ -85,7 +85,7 @@ async def test_a_full_last_page_names_no_next_one(maker: httpx2.AsyncClient) -> 
 async def test_a_record_is_kept_byte_by_byte(maker: httpx2.AsyncClient) -> None:
     body = b'{ "kg" : 1.50, "name":"\xe6\xad\xa3\xe6\xa5\xb5" }\n'
     await ok(maker.put("/v1/maker/assets/a", json=ASSET))
-    await problem(maker.get("/v1/maker/assets/a/record"), 404, "not-found")
+    await assert_problem(maker.get("/v1/maker/assets/a/record"), 404, "not-found")
     receipt = await ok(
         maker.put("/v1/maker/assets/a/record", content=body, headers={"Content-Type": "application/json"})
     )
@@ -96,39 +96,45 @@ async def test_a_record_is_kept_byte_by_byte(maker: httpx2.AsyncClient) -> None:
 async def test_a_record_must_be_strict_json_and_belong_to_an_asset_with_that_source(
     maker: httpx2.AsyncClient,
 ) -> None:
-    await problem(maker.put("/v1/maker/assets/none/record", json={}), 404, "not-found")
+    await assert_problem(maker.put("/v1/maker/assets/none/record", json={}), 404, "not-found")
     source = {"kind": "file", "path": "x.json"}
     await ok(maker.put("/v1/maker/assets/f", json={"title": "x", "source": source}))
-    await problem(maker.put("/v1/maker/assets/f/record", json={}), 422, "invalid")
-    await problem(maker.get("/v1/maker/assets/f/record"), 422, "invalid")
+    await assert_problem(maker.put("/v1/maker/assets/f/record", json={}), 422, "invalid")
+    await assert_problem(maker.get("/v1/maker/assets/f/record"), 422, "invalid")
     await ok(maker.put("/v1/maker/assets/a", json=ASSET))
     headers = {"Content-Type": "application/json"}
-    await problem(
+    await assert_problem(
         maker.put("/v1/maker/assets/a/record", content=b'{"a": 1, "a": 2}', headers=headers), 400, "malformed"
     )
-    await problem(maker.put("/v1/maker/assets/a/record", content=b"x=1"), 415, "unsupported-media-type")
+    await assert_problem(
+        maker.put("/v1/maker/assets/a/record", content=b"x=1"), 415, "unsupported-media-type"
+    )
 
 
 async def test_a_policy_that_cannot_be_enforced_is_refused(maker: httpx2.AsyncClient) -> None:
     constraint = {"leftOperand": "spatial", "operator": "eq", "rightOperand": "JP"}
     document = {"permission": [{"action": "use", "constraint": [constraint]}]}
-    found = await problem(maker.put("/v1/maker/policies/p", json={"document": document}), 422, "invalid")
+    found = await assert_problem(
+        maker.put("/v1/maker/policies/p", json={"document": document}), 422, "invalid"
+    )
     assert found["fields"]["paths"] == ["permission[0].constraint[0]"]
 
 
 async def test_a_malformed_policy_is_refused_with_the_place(maker: httpx2.AsyncClient) -> None:
     document = {"permission": [{"action": 5}]}
-    found = await problem(maker.put("/v1/maker/policies/p", json={"document": document}), 422, "invalid")
+    found = await assert_problem(
+        maker.put("/v1/maker/policies/p", json={"document": document}), 422, "invalid"
+    )
     assert "permission[0]" in found["fields"]["path"]
 
 
 async def test_a_policy_in_use_stays(maker: httpx2.AsyncClient) -> None:
     await offered(maker)
-    found = await problem(maker.delete("/v1/maker/policies/open-terms"), 422, "invalid")
+    found = await assert_problem(maker.delete("/v1/maker/policies/open-terms"), 422, "invalid")
     assert found["fields"]["offers"] == ["open"]
     assert (await maker.delete("/v1/maker/offers/open")).status_code == 204
     assert (await maker.delete("/v1/maker/policies/open-terms")).status_code == 204
-    await problem(maker.get("/v1/maker/policies/open-terms"), 404, "not-found")
+    await assert_problem(maker.get("/v1/maker/policies/open-terms"), 404, "not-found")
 
 
 async def test_an_offer_names_what_exists(maker: httpx2.AsyncClient) -> None:
@@ -139,9 +145,9 @@ async def test_an_offer_names_what_exists(maker: httpx2.AsyncClient) -> None:
         {"contract_policy_id": "p", "asset_ids": ["none"]},
         {"contract_policy_id": "p", "data_item": "cfp", "access_policy_id": "none"},
     ):
-        await problem(maker.put("/v1/maker/offers/o", json=body), 422, "invalid")
-    await problem(maker.get("/v1/maker/offers/o"), 404, "not-found")
-    await problem(maker.delete("/v1/maker/offers/o"), 404, "not-found")
+        await assert_problem(maker.put("/v1/maker/offers/o", json=body), 422, "invalid")
+    await assert_problem(maker.get("/v1/maker/offers/o"), 404, "not-found")
+    await assert_problem(maker.delete("/v1/maker/offers/o"), 404, "not-found")
 
 
 async def test_an_offer_is_stored_listed_and_seen_by_partners(
@@ -211,13 +217,13 @@ async def test_a_long_catalog_is_paged(maker: httpx2.AsyncClient, cells: httpx2.
 
 async def test_a_partner_that_cannot_be_found_is_a_problem_of_the_partner(maker: httpx2.AsyncClient) -> None:
     body = {"partner": "did:web:nobody.example"}
-    found = await problem(maker.post("/v1/maker/catalog/query", json=body), 502, "partner-unavailable")
+    found = await assert_problem(maker.post("/v1/maker/catalog/query", json=body), 502, "partner-unavailable")
     assert "did:web:nobody.example" in found["detail"]
 
 
 async def test_an_address_that_this_node_does_not_call_is_refused(maker: httpx2.AsyncClient) -> None:
     body = {"partner": CELLS, "address": "https://169.254.169.254/latest"}
-    found = await problem(maker.post("/v1/maker/catalog/query", json=body), 422, "invalid")
+    found = await assert_problem(maker.post("/v1/maker/catalog/query", json=body), 422, "invalid")
     assert found["fields"]["path"] == "address"
 
 

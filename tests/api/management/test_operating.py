@@ -1,7 +1,7 @@
 import httpx2
 import pytest
 
-from tests.api.management.offering import ok, problem
+from tests.api.management.offering import assert_problem, ok
 from tests.api.management.program import Program, did_of
 
 
@@ -14,7 +14,7 @@ async def test_a_new_participant_is_reached_with_the_key_that_is_shown_once(
     assert created["participant"]["participant_id"] == did_of("recycler")
     async with program.client(created["api_key"]) as client:
         assert await ok(client.get("/v1/recycler")) == created["participant"]
-        await problem(client.get("/v1/maker"), 404, "not-found")
+        await assert_problem(client.get("/v1/maker"), 404, "not-found")
     shown = await operator.get("/v1/participants/recycler")
     assert created["api_key"] not in shown.text
     assert shown.json() == created["participant"]
@@ -31,40 +31,42 @@ async def test_a_suspended_participant_is_not_served_and_its_key_opens_nothing(
     maker: httpx2.AsyncClient, operator: httpx2.AsyncClient, cells: httpx2.AsyncClient
 ) -> None:
     assert (await operator.delete("/v1/participants/maker")).status_code == 204
-    await problem(maker.get("/v1/maker/assets"), 401, "not-authenticated")
-    await problem(operator.get("/v1/participants/maker"), 404, "not-found")
-    await problem(operator.delete("/v1/participants/maker"), 404, "not-found")
+    await assert_problem(maker.get("/v1/maker/assets"), 401, "not-authenticated")
+    await assert_problem(operator.get("/v1/participants/maker"), 404, "not-found")
+    await assert_problem(operator.delete("/v1/participants/maker"), 404, "not-found")
     assert (await cells.get("/v1/cells/assets")).status_code == 200
 
 
 @pytest.mark.parametrize("slug", ["maker", "participants", "health"])
 async def test_a_slug_is_given_once(operator: httpx2.AsyncClient, slug: str) -> None:
-    await problem(operator.post("/v1/participants", json={"slug": slug, "name": "x"}), 409, "wrong-state")
+    await assert_problem(
+        operator.post("/v1/participants", json={"slug": slug, "name": "x"}), 409, "wrong-state"
+    )
 
 
 async def test_a_did_is_given_once(operator: httpx2.AsyncClient) -> None:
     body = {"slug": "other", "name": "x", "did": did_of("maker")}
-    await problem(operator.post("/v1/participants", json=body), 409, "wrong-state")
+    await assert_problem(operator.post("/v1/participants", json=body), 409, "wrong-state")
 
 
 @pytest.mark.parametrize("slug", ["", "UPPER", "a b", "a/b", "-a", "a-", "..", "é", "a" * 64, "openapi.json"])
 async def test_a_slug_is_a_plain_path_segment(operator: httpx2.AsyncClient, slug: str) -> None:
-    await problem(operator.post("/v1/participants", json={"slug": slug, "name": "x"}), 422, "invalid")
+    await assert_problem(operator.post("/v1/participants", json={"slug": slug, "name": "x"}), 422, "invalid")
 
 
 @pytest.mark.parametrize(
     "did", ["did:key:z6Mk", "did:web:", "did:web:%zz", "did:web:a..b", "did:web:x:%2e%2e", "web"]
 )
 async def test_a_did_is_one_whose_document_can_be_served(operator: httpx2.AsyncClient, did: str) -> None:
-    await problem(
+    await assert_problem(
         operator.post("/v1/participants", json={"slug": "new", "name": "x", "did": did}), 422, "invalid"
     )
-    await problem(operator.get("/v1/participants/new"), 404, "not-found")
+    await assert_problem(operator.get("/v1/participants/new"), 404, "not-found")
 
 
 async def test_the_operator_reads_no_participants_business(operator: httpx2.AsyncClient) -> None:
     for path in ("/v1/maker", "/v1/maker/assets", "/v1/maker/history"):
-        await problem(operator.get(path), 404, "not-found")
+        await assert_problem(operator.get(path), 404, "not-found")
 
 
 async def test_an_unsupported_method_names_those_that_are(
@@ -74,4 +76,4 @@ async def test_an_unsupported_method_names_those_that_are(
     assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET")
     answer = await maker.post("/v1/maker/assets/a", json={})
     assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET, PUT")
-    await problem(maker.patch("/v1/maker/assets/a", json={}), 405, "method-not-allowed")
+    await assert_problem(maker.patch("/v1/maker/assets/a", json={}), 405, "method-not-allowed")

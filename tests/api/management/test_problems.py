@@ -5,7 +5,7 @@ from ashiato.api.management import answers
 from ashiato.connector import problems as inner
 from ashiato.connector.ports import UnitOfWork
 from ashiato.stores.errors import StoreUnavailable
-from tests.api.management.offering import ok, problem
+from tests.api.management.offering import assert_problem, ok
 from tests.api.management.program import Program
 
 
@@ -43,7 +43,7 @@ async def test_a_defect_tells_nothing_of_the_inside(
         raise RuntimeError("password hunter2 in /secret/path.py")
 
     monkeypatch.setattr(program.store, "read", broken)
-    found = await problem(maker.get("/v1/maker/assets"), 500, "internal")
+    found = await assert_problem(maker.get("/v1/maker/assets"), 500, "internal")
     assert "hunter2" not in str(found)
     assert "RuntimeError" not in str(found)
 

@@ -4,7 +4,7 @@ import json
 import httpx2
 import pytest
 
-from tests.api.management.offering import MAKER, fetched, offered, ok, problem
+from tests.api.management.offering import MAKER, assert_problem, fetched, offered, ok
 from tests.api.management.program import Program, key_of, served_program
 
 HOOK = {"url": "https://erp.example/events", "events": ["transfer.", "approval.needed"]}
@@ -44,7 +44,7 @@ async def test_the_history_comes_in_pages(maker: httpx2.AsyncClient) -> None:
 
 @pytest.mark.parametrize("cursor", ["x", "-1", "1.0", "9" * 19])
 async def test_a_cursor_of_the_history_is_a_number(maker: httpx2.AsyncClient, cursor: str) -> None:
-    await problem(maker.get("/v1/maker/history", params={"cursor": cursor}), 422, "invalid")
+    await assert_problem(maker.get("/v1/maker/history", params={"cursor": cursor}), 422, "invalid")
 
 
 async def test_a_webhook_is_stored_listed_and_forgotten(maker: httpx2.AsyncClient) -> None:
@@ -53,8 +53,8 @@ async def test_a_webhook_is_stored_listed_and_forgotten(maker: httpx2.AsyncClien
     assert await ok(maker.get("/v1/maker/webhooks/erp")) == stored
     assert (await ok(maker.get("/v1/maker/webhooks")))["items"] == [stored]
     assert (await maker.delete("/v1/maker/webhooks/erp")).status_code == 204
-    await problem(maker.delete("/v1/maker/webhooks/erp"), 404, "not-found")
-    await problem(maker.get("/v1/maker/webhooks/erp"), 404, "not-found")
+    await assert_problem(maker.delete("/v1/maker/webhooks/erp"), 404, "not-found")
+    await assert_problem(maker.get("/v1/maker/webhooks/erp"), 404, "not-found")
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ async def test_a_webhook_is_stored_listed_and_forgotten(maker: httpx2.AsyncClien
 async def test_a_webhook_that_could_not_be_told_is_refused(
     maker: httpx2.AsyncClient, changes: dict[str, object]
 ) -> None:
-    await problem(maker.put("/v1/maker/webhooks/erp", json={**HOOK, **changes}), 422, "invalid")
+    await assert_problem(maker.put("/v1/maker/webhooks/erp", json={**HOOK, **changes}), 422, "invalid")
     assert (await ok(maker.get("/v1/maker/webhooks")))["items"] == []
 
 

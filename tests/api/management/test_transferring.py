@@ -9,7 +9,7 @@ import pytest
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.records import AccessRecord
 from ashiato.dsp.states import Role
-from tests.api.management.offering import BODY, CELLS, fetched, offered, ok, problem, until
+from tests.api.management.offering import BODY, CELLS, assert_problem, fetched, offered, ok, until
 from tests.api.management.program import Program
 
 
@@ -44,24 +44,26 @@ async def test_the_same_id_starts_one_transfer(agreement_id: str, cells: httpx2.
     again = await ok(cells.post("/v1/cells/transfers", json=body), 200)
     assert again["transfer_pid"] == body["id"]
     other = {**body, "format": "HttpData-PUSH"}
-    await problem(cells.post("/v1/cells/transfers", json=other), 409, "wrong-state")
+    await assert_problem(cells.post("/v1/cells/transfers", json=other), 409, "wrong-state")
 
 
 async def test_a_partners_data_is_reached_only_under_a_started_transfer_of_ones_own(
     agreement_id: str, cells: httpx2.AsyncClient, maker: httpx2.AsyncClient
 ) -> None:
     (done,) = (await ok(cells.get("/v1/cells/transfers")))["items"]
-    await problem(cells.get(f"/v1/cells/transfers/{done['transfer_pid']}/data"), 409, "wrong-state")
-    await problem(maker.get(f"/v1/maker/transfers/{done['transfer_pid']}/data"), 404, "not-found")
+    await assert_problem(cells.get(f"/v1/cells/transfers/{done['transfer_pid']}/data"), 409, "wrong-state")
+    await assert_problem(maker.get(f"/v1/maker/transfers/{done['transfer_pid']}/data"), 404, "not-found")
 
 
 async def test_only_the_consumer_of_an_agreement_asks_for_its_data(
     agreement_id: str, cells: httpx2.AsyncClient, maker: httpx2.AsyncClient
 ) -> None:
-    await problem(maker.post("/v1/maker/transfers", json={"agreement_id": agreement_id}), 404, "not-found")
-    await problem(cells.post("/v1/cells/transfers", json={"agreement_id": "none"}), 404, "not-found")
+    await assert_problem(
+        maker.post("/v1/maker/transfers", json={"agreement_id": agreement_id}), 404, "not-found"
+    )
+    await assert_problem(cells.post("/v1/cells/transfers", json={"agreement_id": "none"}), 404, "not-found")
     body = {"agreement_id": agreement_id, "format": "Kafka"}
-    await problem(cells.post("/v1/cells/transfers", json=body), 422, "invalid")
+    await assert_problem(cells.post("/v1/cells/transfers", json=body), 422, "invalid")
 
 
 async def test_a_transfer_is_suspended_resumed_and_terminated(
@@ -84,7 +86,7 @@ async def test_a_transfer_is_suspended_resumed_and_terminated(
     assert (await ok(cells.post(f"{path}/terminate", json={"reason": "enough"})))["state"] == "TERMINATED"
     await until(maker, f"/v1/maker/transfers/{theirs['transfer_pid']}", "state", "TERMINATED")
     for act in ("start", "suspend", "complete", "terminate"):
-        await problem(cells.post(f"{path}/{act}", json={}), 409, "wrong-state")
+        await assert_problem(cells.post(f"{path}/{act}", json={}), 409, "wrong-state")
 
 
 async def test_a_consumer_declares_a_transfer_complete(agreement_id: str, cells: httpx2.AsyncClient) -> None:
@@ -144,7 +146,7 @@ async def test_a_part_behind_the_end_is_not_satisfiable(
     path = f"/v1/cells/received/{(await fetched(program, cells))['received_id']}/content"
     answer = await cells.get(path, headers={"Range": "bytes=1000-"})
     assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(BODY)}")
-    await problem(cells.get(path, headers={"Range": "bytes=1000-"}), 416, "range-not-satisfiable")
+    await assert_problem(cells.get(path, headers={"Range": "bytes=1000-"}), 416, "range-not-satisfiable")
 
 
 async def test_data_that_is_gone_from_the_disk_is_a_problem_and_no_empty_answer(
@@ -155,7 +157,7 @@ async def test_data_that_is_gone_from_the_disk_is_a_problem_and_no_empty_answer(
     received = await program.store.read(CELLS, lambda uow: uow.transfers.received(done["received_id"]))
     assert received is not None
     program.files.remove(CELLS, received.file_name)
-    await problem(cells.get(f"/v1/cells/received/{done['received_id']}/content"), 404, "not-found")
+    await assert_problem(cells.get(f"/v1/cells/received/{done['received_id']}/content"), 404, "not-found")
 
 
 @pytest.mark.parametrize(

@@ -71,10 +71,10 @@ def _history(app: typer.Typer) -> None:
     @command(app, "follow", "history.follow")
     def follow_history(
         session: Session,
-        after: Annotated[int | None, typer.Option("--after", help=say("option.after"), min=0)] = None,
+        last_sequence: Annotated[int | None, typer.Option("--after", help=say("option.after"), min=0)] = None,
     ) -> None:
         with session.client.stream(
-            session.path("events"), query=given(after=after), timeout_s=SILENCE_S
+            session.path("events"), query=given(after=last_sequence), timeout_s=SILENCE_S
         ) as events:
             for line in events:
                 if line.startswith(b"data: "):
