@@ -12,7 +12,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from ashiato.cli.app import app
+from ashiato.cli.app import make_app
 from tests.api.management.offering import BODY, USE
 from tests.api.management.program import OPERATOR_KEY, Program, key_of
 
@@ -78,7 +78,7 @@ class Node:
 def run(arguments: Sequence[str], environment: Mapping[str, str], stdin: bytes = b"") -> Ran:
     """One command in this process, with this environment only."""
     absent = {name: None for name in os.environ if name.startswith(("ASHIATO_", "XDG_"))}
-    result = CliRunner().invoke(app, list(arguments), env={**absent, **environment}, input=stdin)
+    result = CliRunner().invoke(make_app(), list(arguments), env={**absent, **environment}, input=stdin)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ran(result.exit_code, result.stdout, result.stderr)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from ashiato.cli.app import app
+from ashiato.cli.app import make_app
 from tests.api.management.offering import BODY, CELLS, MAKER, ONCE
 from tests.cli.running import Node, first_approval, offer, state, until
 
@@ -354,7 +354,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> list[str]:
     return [name for key, value in inner.items() for name in commands(value, (*path, key))]
 
 
-@pytest.mark.parametrize("name", commands(get_command(app)))
+@pytest.mark.parametrize("name", commands(get_command(make_app())))
 def test_every_command_is_run_by_a_test_of_this_file(name: str) -> None:
     words = r",\s+".join(f'"{word}"' for word in name.split())
     assert re.search(rf"[(\s]{words}", Path(__file__).read_text("utf-8"))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from ashiato.cli.app import app
+from ashiato.cli.app import make_app
 from ashiato.cli.problems import ExitCode
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text("utf-8")
@@ -22,7 +22,7 @@ def leaves(command: Any, path: str = "ashiato") -> dict[str, Any]:
 
 def test_every_command_is_described_and_nothing_else() -> None:
     told = re.findall(r"^\| `(ashiato [a-z ]+)` \|", PAGE, re.MULTILINE)
-    assert sorted(told) == sorted(leaves(get_command(app)))
+    assert sorted(told) == sorted(leaves(get_command(make_app())))
 
 
 def test_every_exit_code_is_described() -> None:
@@ -34,7 +34,7 @@ def test_every_exit_code_is_described() -> None:
 def test_every_option_that_is_described_exists(option: str) -> None:
     real = {
         name
-        for leaf in leaves(get_command(app)).values()
+        for leaf in leaves(get_command(make_app())).values()
         for parameter in leaf.params
         for name in parameter.opts
     }

@@ -7,14 +7,20 @@ from ashiato.cli.commands import contracts, offering, operating, processes
 from ashiato.cli.getting import get_dataset
 from ashiato.cli.texts import say
 
-app = typer.Typer(
-    help=say("program"),
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
 
-command(app, "get", "get")(get_dataset)
-for _module in (offering, contracts, processes, operating):
-    _module.add_to(app)
+def make_app() -> typer.Typer:
+    """A program with every command of this room; who mounts it may add commands of its own."""
+    made = typer.Typer(
+        help=say("program"),
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    command(made, "get", "get")(get_dataset)
+    for module in (offering, contracts, processes, operating):
+        module.add_to(made)
+    return made
+
+
+app = make_app()
