@@ -1,3 +1,17 @@
-from tests.plugins.data_plane import consumer, parties, provider
+from collections.abc import AsyncIterator
+from pathlib import Path
 
-__all__ = ["consumer", "parties", "provider"]
+import pytest
+
+from tests.api.speaking import Pair, running_pair
+from tests.plugins.data_plane import consumer, parties, provider
+from tests.plugins.dsp_schemas import dsp_schemas
+
+__all__ = ["consumer", "dsp_schemas", "parties", "provider"]
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+    """Two running programs that speak the protocol with each other."""
+    async with running_pair(tmp_path) as found:
+        yield found

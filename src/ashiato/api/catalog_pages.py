@@ -51,7 +51,8 @@ def cursor(request: Request, parameter: str) -> str | None:
     if text is None:
         return None
     try:
-        asset_id = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+        padded = text + "=" * (-len(text) % 4)
+        asset_id = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         asset_id = "\0"
     if not asset_id.isprintable():
