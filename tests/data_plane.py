@@ -34,12 +34,14 @@ from ashiato.couriers.streaming import RunningStreams
 from ashiato.dsp import v2025_1 as wire
 from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
-from ashiato.identity.signed_tokens import CannotResolve, SignedTokens
+from ashiato.identity.signed_tokens import CannotResolve, NotAuthenticated, SignedTokens
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
 from ashiato.policy.builder import permit
 from ashiato.stores.engine import open_store
 from ashiato.trust.did import DidDocument, did_document, parse_did_document
 from ashiato.trust.keys import SigningKey
+from ashiato.trust.proofs import VerifiedProof, verify_proof
+from ashiato.trust.tokens import TokenRefused
 
 PROVIDER = "did:web:maker.example"
 CONSUMER = "did:web:cells.example"
@@ -242,6 +244,41 @@ class Deal:
     consumer_pid: str
 
 
+class PartiesPossession:
+    """Checks proofs of possession against the keys of the test's parties."""
+
+    def __init__(self, parties: Parties) -> None:
+        self._parties = parties
+
+    async def check(
+        self, consumer: str, *, method: str, url: str, access_token: str, proof: str, now_ms: int
+    ) -> VerifiedProof:
+        document = await self._parties.resolve(consumer, now_ms)
+        try:
+            return verify_proof(
+                proof,
+                method=method,
+                url=url,
+                access_token=access_token,
+                document=document,
+                consumer=consumer,
+                now_ms=now_ms,
+            )
+        except TokenRefused as error:
+            raise NotAuthenticated(str(error)) from error
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """What a test may set otherwise than a program does by itself."""
+
+    data: DataSettings = DataSettings()
+    inbox: InboxSettings = InboxSettings()
+    slowest_chunk_s: float = 60.0
+    recheck_every_s: float = 5.0
+    token_ttl_s: int = 300
+    requires_proof: bool = False
+
+
 @asynccontextmanager
 async def running_side(
     participant_id: str,
@@ -249,102 +286,104 @@ async def running_side(
     parties: Parties,
     store_url: str,
     folder: Path,
-    *,
-    clock: Clock | None = None,
-    settings: DataSettings | None = None,
-    inbox_settings: InboxSettings | None = None,
-    slowest_chunk_s: float = 60.0,
-    recheck_every_s: float = 5.0,
-    token_ttl_s: int = 300,
+    bounds: Bounds | None = None,
 ) -> AsyncIterator[Side]:
     """A program of one participant, listening on a free port, until the block ends."""
-    clock = clock or Clock()
-    folder.mkdir(parents=True, exist_ok=True)
-    slug = role.lower()
+    bounds = bounds or Bounds()
     bound = socket.socket()
     bound.bind(("127.0.0.1", 0))
     bound.listen(64)
-    root_url = f"http://127.0.0.1:{bound.getsockname()[1]}/{slug}"
     async with AsyncExitStack() as stack:
         threads = stack.enter_context(ThreadPoolExecutor(8))
-        store = await open_store(store_url, f"node-{slug}")
+        store = await open_store(store_url, f"node-{role.lower()}")
         stack.push_async_callback(store.close)
         egress = await stack.enter_async_context(
             Egress(EgressRules(unsafe_allow_loopback=True, connect_timeout_s=2, idle_timeout_s=3))
         )
-        key = parties.keys[participant_id]
-        door = TokenDoor(
-            data_url=f"{root_url}/data",
-            inbox_url=f"{root_url}/inbox",
-            key=lambda: key,
-            token_ttl_s=token_ttl_s,
-        )
-        company = Company(
-            participant_id=participant_id,
-            callback_address=f"{root_url}/dsp",
-            wire=wire,
-            strategy=Automatic(),
-            data_door=door,
-            vet_address=lambda address: None,
-        )
-        tenant = Tenant(slug=slug, name=slug, company=company, root_url=root_url, did_document=b"{}")
-        node = Node(
-            store=store,
-            identity=SignedTokens(parties, {participant_id: key}),
-            tenants=OneTenant(tenant),
-            moment=clock.moment,
-        )
-        streams = RunningStreams(
-            store,
-            clock.now_ms,
-            threads,
-            slowest_chunk_s=slowest_chunk_s,
-            recheck_every_s=recheck_every_s,
-        )
-        secrets = NamedSecrets({})
-        sources = AssetSources(
-            store=store,
-            egress=egress,
-            secrets=secrets,
-            folders={participant_id: folder},
-            disk_threads=threads,
-            sql_threads=threads,
-            clock_ms=clock.now_ms,
-        )
-        side = Side(
-            participant_id,
-            role,
-            slug,
-            root_url,
-            node,
-            store,
-            streams,
-            threads,
-            egress,
-            door,
-            secrets,
-            FolderFiles(folder / "received"),
-            folder,
-            clock,
-            sources,
-        )
-        store.subscribe(streams.listen)
-        store.subscribe(side.events.append)
-        doorkeeper = Doorkeeper(node, lambda _: key.verification_key())
-        api = DataApi(node, doorkeeper, sources, streams, settings or DataSettings())
-        inbox = InboxApi(
-            InboxMeans(
-                node=node,
-                doorkeeper=doorkeeper,
-                files=side.files,
-                uploads=streams,
-                threads=threads,
-                settings=inbox_settings or InboxSettings(),
-            )
-        )
-        app = Starlette(routes=[*api.routes(), *inbox.routes()])
-        await stack.enter_async_context(_serving(app, bound))
+        root_url = f"http://127.0.0.1:{bound.getsockname()[1]}/{role.lower()}"
+        side = _side(participant_id, role, root_url, parties, store, egress, threads, folder, bounds)
+        await stack.enter_async_context(_serving(_app(side, parties, bounds), bound))
         yield side
+
+
+def _side(
+    participant_id: str,
+    role: Role,
+    root_url: str,
+    parties: Parties,
+    store: Store,
+    egress: Egress,
+    threads: ThreadPoolExecutor,
+    folder: Path,
+    bounds: Bounds,
+) -> Side:
+    clock = Clock()
+    folder.mkdir(parents=True, exist_ok=True)
+    key = parties.keys[participant_id]
+    door = TokenDoor(
+        data_url=f"{root_url}/data",
+        inbox_url=f"{root_url}/inbox",
+        key=lambda: key,
+        token_ttl_s=bounds.token_ttl_s,
+    )
+    company = Company(
+        participant_id=participant_id,
+        callback_address=f"{root_url}/dsp",
+        wire=wire,
+        strategy=Automatic(),
+        data_door=door,
+        vet_address=lambda address: None,
+    )
+    slug = role.lower()
+    tenant = Tenant(slug=slug, name=slug, company=company, root_url=root_url, did_document=b"{}")
+    identity = SignedTokens(parties, {participant_id: key})
+    node = Node(store=store, identity=identity, tenants=OneTenant(tenant), moment=clock.moment)
+    streams = RunningStreams(
+        store,
+        clock.now_ms,
+        threads,
+        slowest_chunk_s=bounds.slowest_chunk_s,
+        recheck_every_s=bounds.recheck_every_s,
+    )
+    secrets = NamedSecrets({})
+    sources = AssetSources(
+        store=store,
+        egress=egress,
+        secrets=secrets,
+        folders={participant_id: folder},
+        disk_threads=threads,
+        sql_threads=threads,
+        clock_ms=clock.now_ms,
+    )
+    files = FolderFiles(folder / "received")
+    side = Side(
+        participant_id, role, slug, root_url, node, store, streams, threads, egress, door, secrets,
+        files, folder, clock, sources,
+    )  # fmt: skip
+    store.subscribe(streams.listen)
+    store.subscribe(side.events.append)
+    return side
+
+
+def _app(side: Side, parties: Parties, bounds: Bounds) -> Starlette:
+    doorkeeper = Doorkeeper(
+        side.node,
+        lambda owner: parties.keys[owner].verification_key(),
+        PartiesPossession(parties),
+        requires_proof=bounds.requires_proof,
+    )
+    data = DataApi(side.node, doorkeeper, side.sources, side.streams, bounds.data)
+    inbox = InboxApi(
+        InboxMeans(
+            node=side.node,
+            doorkeeper=doorkeeper,
+            files=side.files,
+            uploads=side.streams,
+            threads=side.threads,
+            settings=bounds.inbox,
+        )
+    )
+    return Starlette(routes=[*data.routes(), *inbox.routes()])
 
 
 @asynccontextmanager

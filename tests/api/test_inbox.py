@@ -19,6 +19,7 @@ from tests.data_plane import (
     CONSUMER,
     PROVIDER,
     STRANGER,
+    Bounds,
     Deal,
     Parties,
     Side,
@@ -269,7 +270,7 @@ async def narrow(parties: Parties, tmp_path: Path) -> AsyncIterator[Side]:
         parties,
         f"sqlite:///{tmp_path}/narrow.db",
         tmp_path / "narrow",
-        inbox_settings=settings,
+        Bounds(inbox=settings),
     ) as side:
         yield side
 

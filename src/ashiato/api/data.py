@@ -165,6 +165,8 @@ class DataApi:
             )
         with self._streams.enter(tenant.participant_id, grant.transfer_pid, grant.agreement_id) as stream:
             asset = await self._asset(tenant, grant, request.method, moment.now_ms)
+            if request.method == "HEAD" and proof is not None:
+                await self._doorkeeper.remember(tenant, proof)
             source = self._sources.source(tenant.participant_id, asset)
             exchange = _Exchange(self._node, tenant, grant, proof, source, stream, scope, receive, send)
             try:
@@ -302,10 +304,7 @@ class _Exchange:
         try:
             await self._start(status_code, headers)
             sent = await self._stream.carry(admission, opened, self._write, gone)
-            if sent.outcome is AccessOutcome.COMPLETE and expected_bytes not in (None, sent.sent_bytes):
-                sent = msgspec.structs.replace(
-                    sent, outcome=AccessOutcome.FAILED, why="the source gave too little"
-                )
+            sent = _judged(sent, expected_bytes)
             if sent.outcome is AccessOutcome.COMPLETE:
                 await self._send({"type": "http.response.body", "body": b"", "more_body": False})
             elif not gone.done():
@@ -335,6 +334,19 @@ class _Exchange:
         )
         # What left has left: the record is written also when the server is told to stop in this very moment.
         await asyncio.shield(writing)
+
+
+def _judged(sent: Sent, expected_bytes: int | None) -> Sent:
+    """The outcome in the light of the length that was promised in the head of the answer."""
+    if expected_bytes is None:
+        return sent
+    has_all = sent.sent_bytes == expected_bytes
+    if sent.outcome is AccessOutcome.COMPLETE and not has_all:
+        return msgspec.structs.replace(sent, outcome=AccessOutcome.FAILED, why="the source gave too little")
+    if sent.outcome is AccessOutcome.CUT and has_all:
+        # The reader has the last byte and may end the transfer before we have noticed that it was the last.
+        return msgspec.structs.replace(sent, outcome=AccessOutcome.COMPLETE, why="")
+    return sent
 
 
 def _part(

@@ -9,6 +9,7 @@ from starlette.types import Send
 
 from ashiato.api import data_answers as answers
 from ashiato.api.data_answers import Refused, refuse
+from ashiato.connector import data_access
 from ashiato.connector.data_access import Proof, Refusal
 from ashiato.connector.data_address import read_address
 from ashiato.connector.node import Node, Tenant
@@ -99,6 +100,14 @@ class Doorkeeper:
         except NotAuthenticated as error:
             log.info("proof of possession refused", participant=tenant.participant_id, why=error.why)
             raise _unauthenticated(error, "The proof of possession does not hold.") from None
+
+    async def remember(self, tenant: Tenant, proof: Proof) -> None:
+        """Use a proof up where no admission does it; raises `Refused` when it was used before."""
+        replayed = await self._node.store.run(
+            tenant.participant_id, lambda uow: data_access.use_up(uow, proof)
+        )
+        if replayed is not None:
+            raise Refused(replayed)
 
     async def renew(self, tenant: Tenant, request: Request, send: Send, renewal: Renewal) -> None:
         """Answer with a fresh access token for a caller that proves its identity; it may ask as often as it likes.

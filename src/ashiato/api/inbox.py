@@ -23,7 +23,7 @@ from ashiato.api import data_answers as answers
 from ashiato.api.data import Endpoint
 from ashiato.api.data_answers import Refused, refuse
 from ashiato.api.data_tokens import Doorkeeper
-from ashiato.connector import data_receipt
+from ashiato.connector import data_access, data_receipt
 from ashiato.connector.data_access import AccessOutcome, Proof, Refusal
 from ashiato.connector.data_receipt import Attempt, Incoming, Landed
 from ashiato.connector.node import Node, Tenant
@@ -167,12 +167,8 @@ class InboxApi:
 
     async def _incoming(self, tenant: Tenant, grant: AccessGrant, proof: Proof | None) -> Incoming:
         def work(uow: UnitOfWork) -> Incoming | Refusal:
-            if proof is not None and not uow.records.remember_token(
-                proof.participant_id, proof.token_id, proof.expires_ms
-            ):
-                return Refusal(
-                    status_code=401, code="proof-replayed", reason="Make a fresh proof for each request."
-                )
+            if (replayed := data_access.use_up(uow, proof)) is not None:
+                return replayed
             return data_receipt.incoming(uow, grant)
 
         found = await self._node.store.run(tenant.participant_id, work)

@@ -157,10 +157,8 @@ def admit(
     )
     if not decision.permitted:
         return _denied(decision)
-    if proof is not None and not uow.records.remember_token(
-        proof.participant_id, proof.token_id, proof.expires_ms
-    ):
-        return Refusal(status_code=401, code="proof-replayed", reason="Make a fresh proof for each request.")
+    if (replayed := use_up(uow, proof)) is not None:
+        return replayed
     if use is None or not resumed:
         number = agreement.uses_count + 1
         uow.contracts.put_agreement(msgspec.structs.replace(agreement, uses_count=number))
@@ -183,6 +181,13 @@ def admit(
     )
     uow.transfers.put_access(_record(admission, NOTHING_SENT, moment.now_ms))
     return admission
+
+
+def use_up(uow: UnitOfWork, proof: Proof | None) -> Refusal | None:
+    """Remember a proof until it expires; the refusal when it came before."""
+    if proof is None or uow.records.remember_token(proof.participant_id, proof.token_id, proof.expires_ms):
+        return None
+    return Refusal(status_code=401, code="proof-replayed", reason="Make a fresh proof for each request.")
 
 
 def recheck(uow: UnitOfWork, admission: Admission, now_ms: int) -> int | Refusal | None:

@@ -205,7 +205,7 @@ class _Pull:
         if answer.status == 200:
             if part.size_bytes:
                 await self._in_thread(part.restart)
-            whole_bytes = _length(answer.headers.get("Content-Length"))
+            whole_bytes = _length_bytes(answer.headers.get("Content-Length"))
         elif answer.status == 206:
             found = content_range(answer.headers.get("Content-Range", ""))
             same = _etag(answer.headers) == self._etag
@@ -375,7 +375,7 @@ class _Pull:
         return asyncio.get_running_loop().run_in_executor(self._means.threads, work, *arguments)
 
 
-def _length(header: str | None) -> int | None:
+def _length_bytes(header: str | None) -> int | None:
     return int(header) if header is not None and header.isascii() and header.isdigit() else None
 
 
