@@ -13,7 +13,7 @@ MOST_CONNECTIONS_COUNT = 8
 
 
 async def _app(scope: dict[str, object], receive: object, send: object) -> None:
-    request = Request(scope)  # type: ignore[arg-type]  # a plain ASGI scope
+    request = Request(scope)
     response: Response = PlainTextResponse(f"hello {request.url.path}")
     await response(scope, receive, send)  # type: ignore[arg-type]  # a plain ASGI scope
 

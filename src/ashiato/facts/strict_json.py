@@ -24,7 +24,9 @@ def parse_strict(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MA
         raise MalformedJson(f"the document has {len(data)} bytes; at most {max_bytes} are accepted")
     try:
         text = data.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(
+            text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite
+        )
     except MalformedJson:
         raise
     except RecursionError:
