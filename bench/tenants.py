@@ -29,11 +29,11 @@ async def run() -> Figures:
     with (
         tempfile.TemporaryDirectory(prefix="ashiato-bench-") as name,
         running_postgresql(durable=True) as server,
+        fresh_database(server) as url,
     ):
-        with fresh_database(server) as url:
-            slugs = [f"tenant-{number:04}" for number in range(TENANTS_COUNT)]
-            async with Company(Path(name), slugs, url) as host:
-                figures = await _measure(host, slugs)
+        slugs = [f"tenant-{number:04}" for number in range(TENANTS_COUNT)]
+        async with Company(Path(name), slugs, url) as host:
+            figures = await _measure(host, slugs)
     return {key: round(value, 2) for key, value in figures.items()}
 
 
