@@ -10,12 +10,25 @@ import pytest
 
 from ashiato.connector.ports import Conflict, UnitOfWork
 from ashiato.connector.records import Event
-from ashiato.dsp.states import NegotiationState
+from ashiato.dsp.states import NegotiationState, Role
 from ashiato.outbox.deliveries import Delivery
 from ashiato.stores.engine import SqlStore, open_store
 from ashiato.stores.errors import BadStoreUrl, StatementRefused, StoreUnavailable
 from tests.stores.conftest import OpenStore
-from tests.stores.samples import MAKER, OTHER, TAKER, agreement, asset, delivery, event, negotiation
+from tests.stores.samples import (
+    MAKER,
+    OTHER,
+    TAKER,
+    agreement,
+    asset,
+    delivery,
+    event,
+    framework,
+    negotiation,
+    offer,
+    policy,
+    transfer,
+)
 
 
 class _Refused(Exception):
@@ -74,6 +87,54 @@ async def test_work_returns_its_result_and_reads_what_it_wrote(store: SqlStore) 
 
     assert await store.run(MAKER, write_and_read) == (asset(mark="1"), asset(mark="2"), MAKER)
     assert await store.read(MAKER, lambda uow: uow.assets.asset("asset-1")) == asset(mark="2")
+
+
+async def test_work_sees_what_it_changed_also_where_it_had_read_before(store: SqlStore) -> None:
+    def prepare(uow: UnitOfWork) -> None:
+        _everything(uow)
+        uow.assets.put_offer(offer())
+        uow.assets.put_policy(policy())
+        uow.contracts.put_framework(framework())
+        uow.transfers.insert(transfer())
+
+    def read(uow: UnitOfWork) -> list[object]:
+        return [
+            uow.assets.offer("offer-1"),
+            uow.assets.policy("policy-1"),
+            uow.contracts.agreement("agreement-1"),
+            uow.contracts.framework("framework-1"),
+            uow.negotiations.get("own-1"),
+            uow.negotiations.find_by_peer(Role.PROVIDER, TAKER, "peer-1"),
+            uow.negotiations.context("own-1"),
+            uow.transfers.get("transfer-1"),
+            uow.transfers.context("transfer-1"),
+        ]
+
+    def change(uow: UnitOfWork) -> list[list[object]]:
+        before = read(uow)
+        uow.assets.put_offer(offer(mark="2"))
+        uow.assets.put_policy(policy(mark="2"))
+        uow.contracts.put_agreement(agreement(mark="2"))
+        uow.contracts.put_framework(framework(mark="2"))
+        uow.negotiations.update(negotiation(mark="2"))
+        uow.negotiations.put_context("own-1", {"a": 2})
+        uow.transfers.update(transfer(mark="2"))
+        uow.transfers.put_context("transfer-1", {"b": 2})
+        after = read(uow)
+        uow.assets.delete_offer("offer-1")
+        uow.assets.delete_policy("policy-1")
+        return [before, after, read(uow)[:2]]
+
+    await store.run(MAKER, prepare)
+    first, second = negotiation(), negotiation(mark="2")
+    changed = [offer(mark="2"), policy(mark="2"), agreement(mark="2"), framework(mark="2")]
+    assert await store.run(MAKER, change) == [
+        [offer(), policy(), agreement(), framework(), first, first, {"a": 1}, transfer(), {}],
+        [*changed, second, second, {"a": 2}, transfer(mark="2"), {"b": 2}],
+        [None, None],
+    ]
+    left = await store.read(MAKER, read)
+    assert left == [None, None, *changed[2:], second, second, {"a": 2}, transfer(mark="2"), {"b": 2}]
 
 
 @pytest.mark.parametrize("reads_last", [False, True], ids=["writes last", "reads last"])

@@ -41,6 +41,19 @@ async def test_no_update_is_lost_between_two_processes(nodes: list[SqlStore]) ->
     assert found.uses_count == agreement().uses_count + 100
 
 
+async def test_no_context_is_lost_between_two_processes(nodes: list[SqlStore]) -> None:
+    await nodes[0].run(MAKER, lambda uow: uow.negotiations.insert(negotiation()))
+
+    def count(uow: UnitOfWork) -> None:
+        found = uow.negotiations.get("own-1")
+        assert found is not None
+        context = uow.negotiations.context("own-1")
+        uow.negotiations.put_context("own-1", {"count": int(str(context.get("count", 0))) + 1})
+
+    await asyncio.gather(*(node.run(MAKER, count) for _ in range(50) for node in nodes))
+    assert await nodes[0].read(MAKER, lambda uow: uow.negotiations.context("own-1")) == {"count": 100}
+
+
 async def test_whoever_comes_second_with_the_same_request_sees_the_first(nodes: list[SqlStore]) -> None:
     def request(own_pid: str, peer_pid: str) -> Callable[[UnitOfWork], str]:
         def find_or_insert(uow: UnitOfWork) -> str:

@@ -208,13 +208,15 @@ _VISIBLE = {given: _visible(*given) for given in product((False, True), repeat=3
 
 
 class SqlAssets:
-    """The port `Assets` of one participant."""
+    """The port `Assets` of one participant. A unit of work sees an offer and a policy as it saw them first, or wrote them."""
 
-    __slots__ = ("_participant_id", "_session")
+    __slots__ = ("_offers", "_participant_id", "_policies", "_session")
 
     def __init__(self, session: Session, participant_id: str) -> None:
         self._session = session
         self._participant_id = participant_id
+        self._offers: dict[str, str] = {}
+        self._policies: dict[str, str] = {}
 
     def put_asset(self, asset: Asset) -> None:
         """The classes in the catalog index follow the asset's."""
@@ -278,27 +280,36 @@ class SqlAssets:
         return None if row is None else bytes(row[0])
 
     def put_policy(self, policy: PolicyDefinition) -> None:
+        body = self._policies[policy.policy_id] = to_json(policy)
         self._session.write(
             _PUT_POLICY,
             {
                 "participant_id": self._participant_id,
                 "policy_id": policy.policy_id,
-                "body": to_json(policy),
+                "body": body,
             },
         )
 
     def policy(self, policy_id: str) -> PolicyDefinition | None:
-        row = self._session.one(_GET_POLICY, {"participant_id": self._participant_id, "policy_id": policy_id})
-        return None if row is None else _policy(row[0])
+        body = self._policies.get(policy_id)
+        if body is None:
+            values = {"participant_id": self._participant_id, "policy_id": policy_id}
+            row = self._session.one(_GET_POLICY, values)
+            if row is None:
+                return None
+            body = self._policies[policy_id] = row[0]
+        return _policy(body)
 
     def list_policies(self, after_id: str, limit_count: int) -> list[PolicyDefinition]:
         return [_policy(body) for (body,) in self._page(_LIST_POLICIES, after_id, limit_count)]
 
     def delete_policy(self, policy_id: str) -> bool:
+        self._policies.pop(policy_id, None)
         values = {"participant_id": self._participant_id, "policy_id": policy_id}
         return self._session.one(_DELETE_POLICY, values) is not None
 
     def put_offer(self, offer: OfferDefinition) -> None:
+        body = self._offers[offer.offer_id] = to_json(offer)
         self._session.write(
             _PUT_OFFER,
             {
@@ -306,18 +317,25 @@ class SqlAssets:
                 "offer_id": offer.offer_id,
                 "data_item": offer.data_item,
                 "part_group": offer.part_group,
-                "body": to_json(offer),
+                "body": body,
             },
         )
 
     def offer(self, offer_id: str) -> OfferDefinition | None:
-        row = self._session.one(_GET_OFFER, {"participant_id": self._participant_id, "offer_id": offer_id})
-        return None if row is None else _offer(row[0])
+        body = self._offers.get(offer_id)
+        if body is None:
+            values = {"participant_id": self._participant_id, "offer_id": offer_id}
+            row = self._session.one(_GET_OFFER, values)
+            if row is None:
+                return None
+            body = self._offers[offer_id] = row[0]
+        return _offer(body)
 
     def list_offers(self, after_id: str, limit_count: int) -> list[OfferDefinition]:
         return [_offer(body) for (body,) in self._page(_LIST_OFFERS, after_id, limit_count)]
 
     def delete_offer(self, offer_id: str) -> bool:
+        self._offers.pop(offer_id, None)
         self.delete_entries(offer_id=offer_id)
         values = {"participant_id": self._participant_id, "offer_id": offer_id}
         return self._session.one(_DELETE_OFFER, values) is not None

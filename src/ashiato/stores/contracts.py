@@ -66,15 +66,21 @@ _LIST_PAPERS = {
 
 
 class SqlContracts:
-    """The port `Contracts` of one participant."""
+    """The port `Contracts` of one participant.
 
-    __slots__ = ("_participant_id", "_session")
+    A unit of work reads an agreement or a framework once: it is locked from then on, and what it becomes is known.
+    """
+
+    __slots__ = ("_agreements", "_frameworks", "_participant_id", "_session")
 
     def __init__(self, session: Session, participant_id: str) -> None:
         self._session = session
         self._participant_id = participant_id
+        self._agreements: dict[str, str] = {}
+        self._frameworks: dict[str, str] = {}
 
     def put_agreement(self, agreement: AgreementRecord) -> None:
+        body = self._agreements[agreement.agreement_id] = to_json(agreement)
         usable = agreement.finalized and agreement.state is AgreementState.ACTIVE
         self._session.write(
             _PUT_AGREEMENT,
@@ -87,13 +93,18 @@ class SqlContracts:
                 "framework_id": agreement.framework_id,
                 "agreed_ms": agreement.agreed_ms,
                 "is_usable": 1 if usable else 0,
-                "body": to_json(agreement),
+                "body": body,
             },
         )
 
     def agreement(self, agreement_id: str) -> AgreementRecord | None:
-        row = self._one(_GET_AGREEMENT, {"agreement_id": agreement_id})
-        return None if row is None else _agreement(row[0])
+        body = self._agreements.get(agreement_id)
+        if body is None:
+            row = self._one(_GET_AGREEMENT, {"agreement_id": agreement_id})
+            if row is None:
+                return None
+            body = self._agreements[agreement_id] = row[0]
+        return _agreement(body)
 
     def list_agreements(
         self, after_id: str, limit_count: int, *, peer_id: str | None = None, framework_id: str | None = None
@@ -112,19 +123,25 @@ class SqlContracts:
         return [_agreement(body) for (body,) in self._all(_FIND_USABLE, values)]
 
     def put_framework(self, framework: FrameworkContract) -> None:
+        body = self._frameworks[framework.framework_id] = to_json(framework)
         self._session.write(
             _PUT_FRAMEWORK,
             {
                 "participant_id": self._participant_id,
                 "framework_id": framework.framework_id,
                 "peer_id": framework.peer_id,
-                "body": to_json(framework),
+                "body": body,
             },
         )
 
     def framework(self, framework_id: str) -> FrameworkContract | None:
-        row = self._one(_GET_FRAMEWORK, {"framework_id": framework_id})
-        return None if row is None else _framework(row[0])
+        body = self._frameworks.get(framework_id)
+        if body is None:
+            row = self._one(_GET_FRAMEWORK, {"framework_id": framework_id})
+            if row is None:
+                return None
+            body = self._frameworks[framework_id] = row[0]
+        return _framework(body)
 
     def list_frameworks(self, peer_id: str | None) -> list[FrameworkContract]:
         rows = self._all(_LIST_FRAMEWORKS[peer_id is not None], {"peer_id": peer_id})

@@ -104,12 +104,12 @@ class JobQueue:
                     turn.append(participant_id)
                 else:
                     del self._waiting[participant_id]
-            self._after_turn({job.participant_id for job in jobs})
+            self._after_turn(dict.fromkeys(job.participant_id for job in jobs))
             return jobs
 
-    def _after_turn(self, participant_ids: set[str]) -> None:
+    def _after_turn(self, participant_ids: dict[str, None]) -> None:
         if self._exclusive:
-            self._busy |= participant_ids
+            self._busy.update(participant_ids)
         else:
             self._ready |= {name: None for name in participant_ids if name in self._waiting}
 
@@ -118,7 +118,7 @@ class JobQueue:
         if not self._exclusive:
             return
         with self._changed:
-            for participant_id in {job.participant_id for job in jobs}:
+            for participant_id in dict.fromkeys(job.participant_id for job in jobs):
                 self._busy.discard(participant_id)
                 if participant_id in self._waiting:
                     self._ready[participant_id] = None

@@ -96,13 +96,17 @@ class Pipeline:
             raise StoreUnavailable(str(error)) from error
         self._owed.append(_PLAIN if on_rows is None else _Answer(on_rows))
 
-    def fetch(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
-        """The rows of a statement, which is sent with all that waits. Raises the first error of any of them."""
-        found: list[list[Row]] = []
-        self.send(sql, values, found.append)
+    def answer(self) -> None:
+        """Send what waits and hand out the rows of all of it. Raises the first error of any."""
         self._pgconn.send_flush_request()
         self._settle()
-        return found[0]
+
+    def fetch(self, sql: str, values: Sequence[object] = ()) -> list[Row]:
+        """The rows of a statement, which is sent with all that waits. Raises the first error of any."""
+        rows: list[Row] = []
+        self.send(sql, values, rows.extend)
+        self.answer()
+        return rows
 
     def sync(self) -> None:
         """Send what waits and read every answer; the server is ready for a new start. Raises the first error."""

@@ -123,21 +123,15 @@ class PostgresqlSession:
         rows = self.all(statement, values)
         return rows[0] if rows else None
 
+    def pair(self, first: Statement, second: Statement, values: Values) -> tuple[Row | None, Row | None]:
+        rows, more_rows = self._ask(first, values), self._ask(second, values)
+        self._answer()
+        return rows[0] if rows else None, more_rows[0] if more_rows else None
+
     def all(self, statement: Statement, values: Values) -> list[Row]:
-        sql, in_order = statement.on(_DIALECT, self._locking)
-        try:
-            self.flush()
-            self.has_sent_writes = self.has_sent_writes or statement.writes
-            return self._pipeline.fetch(sql, in_order(values))
-        except UnsendableText as error:
-            if not statement.writes:
-                # What no row can hold is found in none.
-                return []
-            self.failure = StatementRefused(str(error))
-            raise self.failure from error
-        except (Conflict, StatementRefused, StoreUnavailable) as error:
-            self.failure = error
-            raise
+        rows = self._ask(statement, values)
+        self._answer()
+        return rows
 
     def write(self, statement: Statement, values: Values) -> None:
         sql, in_order = statement.on(_DIALECT, self._locking)
@@ -150,6 +144,27 @@ class PostgresqlSession:
     def write_then(self, statement: Statement, values: Values, on_row: Callable[[Row], None]) -> None:
         sql, in_order = statement.on(_DIALECT, self._locking)
         self._held.append((sql, in_order(values), lambda rows: on_row(rows[0])))
+
+    def _ask(self, statement: Statement, values: Values) -> list[Row]:
+        """A list that holds the rows after `_answer`; text that no row can hold is found in none."""
+        sql, in_order = statement.on(_DIALECT, self._locking)
+        rows: list[Row] = []
+        self.flush()
+        self.has_sent_writes = self.has_sent_writes or statement.writes
+        try:
+            self._pipeline.send(sql, in_order(values), rows.extend)
+        except UnsendableText as error:
+            if statement.writes:
+                self.failure = StatementRefused(str(error))
+                raise self.failure from error
+        return rows
+
+    def _answer(self) -> None:
+        try:
+            self._pipeline.answer()
+        except (Conflict, StatementRefused, StoreUnavailable) as error:
+            self.failure = error
+            raise
 
     def begin_work(self) -> None:
         """A unit of work begins."""
@@ -177,7 +192,8 @@ class PostgresqlSession:
             try:
                 self._pipeline.send(sql, values, on_rows)
             except UnsendableText as error:
-                raise StatementRefused(str(error)) from error
+                self.failure = StatementRefused(str(error))
+                raise self.failure from error
 
 
 class _Undone(Exception):

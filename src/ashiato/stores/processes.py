@@ -15,6 +15,7 @@ from ashiato.stores.statements import Row, Statement, Values, insert, upsert
 
 P = TypeVar("P", ContractNegotiation, TransferProcess)
 
+_NO_CONTEXT = "{}"
 _context = msgspec.json.Decoder(dict[str, object]).decode
 
 
@@ -59,9 +60,12 @@ class ProcessStatements:
 
 
 class SqlProcesses(Generic[P]):
-    """The processes of one kind and one participant."""
+    """The processes of one kind and one participant.
 
-    __slots__ = ("_participant_id", "_session")
+    A unit of work reads a process once: it is locked from then on, and what it becomes is known.
+    """
+
+    __slots__ = ("_bodies", "_contexts", "_participant_id", "_session")
 
     _statements: ProcessStatements
     _decode: Callable[[str], P]
@@ -69,12 +73,25 @@ class SqlProcesses(Generic[P]):
     def __init__(self, session: Session, participant_id: str) -> None:
         self._session = session
         self._participant_id = participant_id
+        self._bodies: dict[str, str] = {}
+        self._contexts: dict[str, str] = {}
 
     def get(self, own_pid: str) -> P | None:
-        row = self._session.one(
-            self._statements.get, {"participant_id": self._participant_id, "own_pid": own_pid}
+        body = self._bodies.get(own_pid)
+        if body is not None:
+            return self._decode(body)
+        # With the context, because whoever takes up a process wants both. By a statement of its own behind the first: one that
+        # joins them would, after waiting for the lock, bring the context of before.
+        row, context = self._session.pair(
+            self._statements.get,
+            self._statements.context,
+            {"participant_id": self._participant_id, "own_pid": own_pid},
         )
-        return None if row is None else self._decode(row[0])
+        if row is None:
+            return None
+        self._contexts[own_pid] = _NO_CONTEXT if context is None else context[0]
+        self._bodies[own_pid] = row[0]
+        return self._decode(row[0])
 
     def find_by_peer(self, role: Role, peer_id: str, peer_pid: str) -> P | None:
         row = self._session.one(
@@ -86,9 +103,14 @@ class SqlProcesses(Generic[P]):
                 "peer_pid": peer_pid,
             },
         )
-        return None if row is None else self._decode(row[0])
+        if row is None:
+            return None
+        process = self._decode(row[0])
+        self._bodies[process.own_pid] = row[0]
+        return process
 
     def insert(self, process: P) -> None:
+        body = self._bodies[process.own_pid] = to_json(process)
         self._session.write(
             self._statements.insert,
             {
@@ -99,12 +121,15 @@ class SqlProcesses(Generic[P]):
                 "peer_pid": process.peer_pid,
                 "state": process.state.value,
                 "is_open": 0 if process.state.is_terminal else 1,
-                "body": to_json(process),
+                "body": body,
                 **self._further_columns(process),
             },
         )
 
     def update(self, process: P) -> None:
+        body = to_json(process)
+        if process.own_pid in self._bodies:
+            self._bodies[process.own_pid] = body
         self._session.write(
             self._statements.update,
             {
@@ -113,21 +138,25 @@ class SqlProcesses(Generic[P]):
                 "peer_pid": process.peer_pid,
                 "state": process.state.value,
                 "is_open": 0 if process.state.is_terminal else 1,
-                "body": to_json(process),
+                "body": body,
             },
         )
 
     def put_context(self, own_pid: str, context: dict[str, object]) -> None:
+        body = self._contexts[own_pid] = to_json(context)
         self._session.write(
             self._statements.put_context,
-            {"participant_id": self._participant_id, "own_pid": own_pid, "body": to_json(context)},
+            {"participant_id": self._participant_id, "own_pid": own_pid, "body": body},
         )
 
     def context(self, own_pid: str) -> dict[str, object]:
-        row = self._session.one(
-            self._statements.context, {"participant_id": self._participant_id, "own_pid": own_pid}
-        )
-        return {} if row is None else _context(row[0])
+        body = self._contexts.get(own_pid)
+        if body is None:
+            row = self._session.one(
+                self._statements.context, {"participant_id": self._participant_id, "own_pid": own_pid}
+            )
+            body = self._contexts[own_pid] = _NO_CONTEXT if row is None else row[0]
+        return _context(body)
 
     def _further_columns(self, process: P) -> Values:
         return {}

@@ -25,6 +25,9 @@ class Session(Protocol):
     def one(self, statement: Statement, values: Values) -> Row | None:
         """The first row, or None."""
 
+    def pair(self, first: Statement, second: Statement, values: Values) -> tuple[Row | None, Row | None]:
+        """The first row of each of two statements that run one after the other, for one question."""
+
     def all(self, statement: Statement, values: Values) -> list[Row]:
         """Every row."""
 

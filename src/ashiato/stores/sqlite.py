@@ -111,6 +111,9 @@ class SqliteSession:
         rows = self.all(statement, values)
         return rows[0] if rows else None
 
+    def pair(self, first: Statement, second: Statement, values: Values) -> tuple[Row | None, Row | None]:
+        return self.one(first, values), self.one(second, values)
+
     def all(self, statement: Statement, values: Values) -> list[Row]:
         sql, in_order = statement.on(_DIALECT, False)
         if statement.writes:
