@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from ashiato.cli.app import app
+from ashiato.cli.app import make_app
 
+app = make_app()
 connector = typer.Typer(no_args_is_help=True, help="Run a connector.")
 app.add_typer(connector, name="connector")
 
