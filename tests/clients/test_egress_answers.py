@@ -94,7 +94,12 @@ async def test_a_decompression_bomb_is_refused(egress: Egress) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"not gzip", gzip.compress(b"text", mtime=0)[:-4], gzip.compress(b"text", mtime=0) + b"more", gzip.compress(b"a", mtime=0) * 2],
+    [
+        b"not gzip",
+        gzip.compress(b"text", mtime=0)[:-4],
+        gzip.compress(b"text", mtime=0) + b"more",
+        gzip.compress(b"a", mtime=0) * 2,
+    ],
 )
 async def test_a_broken_compressed_answer_is_tried_again_later(body: bytes, egress: Egress) -> None:
     async with loopback_server(respond(body, headers={"Content-Encoding": "gzip"})) as server:
