@@ -12,12 +12,12 @@ import typer
 
 from ashiato.api import protocol
 from ashiato.api.management.answers import STATUS_OF
-from ashiato.cli.app import app
 from ashiato.connector import data_access, problems
 from ashiato.connector.records import FetchState
 from ashiato.dsp.states import NegotiationState, TransferState
 from ashiato.trust.jws import WhyCode
 from ashiato.wiring import serving
+from ashiato.wiring.main import app
 from ashiato.wiring.settings import Settings
 from tests import documents
 
@@ -34,8 +34,6 @@ def text_of(name: str) -> str:
 
 
 def program() -> Any:
-    # It adds its own commands when it is loaded.
-    importlib.import_module("ashiato.wiring.main")
     return typer.main.get_command(app)
 
 
