@@ -19,9 +19,10 @@ LONGEST_ID_LENGTH_COUNT = 1000
 
 def draw_up(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> dict[str, object]:
     """The Agreement over the offer that stands, as the provider sends it; it names the framework that covers it."""
-    terms = {
-        name: value for name, value in negotiation.offer.items() if name not in ("@id", "@type", "target")
-    }
+    # Only what both sides compared: whatever else the counterparty wrote beside the rules, nobody here has read.
+    terms = rules_of(negotiation.offer)
+    if frameworks.CLASS_MEMBER in negotiation.offer:
+        terms[frameworks.CLASS_MEMBER] = negotiation.offer[frameworks.CLASS_MEMBER]
     agreement: dict[str, object] = {
         "@id": f"urn:uuid:{moment.fresh_id()}",
         "@type": "Agreement",
@@ -30,8 +31,7 @@ def draw_up(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -
         "assignee": negotiation.consumer_id,
         "timestamp": format_datetime(moment.now_ms),
     }
-    agreement.update({name: value for name, value in terms.items() if name not in agreement})
-    agreement.pop(frameworks.NAMED_MEMBER, None)
+    agreement.update(terms)
     framework = frameworks.covering(uow, negotiation, moment.now_ms)
     if framework is not None:
         agreement[frameworks.NAMED_MEMBER] = framework.framework_id

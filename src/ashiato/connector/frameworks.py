@@ -49,9 +49,13 @@ def describe(framework: FrameworkContract) -> dict[str, object]:
 
 def check(framework: FrameworkContract) -> FrameworkContract:
     """Refuse a framework contract that could cover nothing, or everything by accident."""
-    if not is_framework_target(framework.framework_id):
+    # A colon behind the prefix would let a partner choose the id of what is stored beside another framework.
+    if not is_framework_target(framework.framework_id) or ":" in framework.framework_id.removeprefix(
+        TARGET_PREFIX
+    ):
         raise Invalid(
-            f"The id of a framework contract begins with {TARGET_PREFIX}.", id=framework.framework_id
+            f"The id of a framework contract is {TARGET_PREFIX} and a name without colons.",
+            id=framework.framework_id,
         )
     offers.check_id("framework", framework.framework_id)
     if framework.until_ms <= framework.from_ms:
@@ -99,6 +103,7 @@ def proposed_by_peer(
         purpose=str(members["purpose"]),
         created_ms=moment.now_ms,
     )
+    _check_unused(uow, framework.framework_id)
     _put(uow, check(framework), "framework.proposed", moment)
     return framework
 
@@ -109,6 +114,7 @@ def propose(uow: UnitOfWork, framework: FrameworkContract, moment: Moment) -> Fr
         raise Invalid(
             f"The framework contract {framework.framework_id!r} exists already.", id=framework.framework_id
         )
+    _check_unused(uow, framework.framework_id)
     framework = msgspec.structs.replace(
         check(framework), state=FrameworkState.PROPOSED, created_ms=moment.now_ms
     )
@@ -149,7 +155,7 @@ def activate(
     framework = msgspec.structs.replace(framework, state=FrameworkState.ACTIVE, policy=rules)
     _put(uow, framework, "framework.active", moment)
     if framework.role is Role.PROVIDER:
-        access_id = f"{framework_id}:access"
+        access_id = _access_policy_id(framework_id)
         access = permit(
             "use",
             participants=[framework.peer_id],
@@ -227,6 +233,17 @@ def keeps_framework(uow: UnitOfWork, negotiation: ContractNegotiation, now_ms: i
         return True
     agreement = negotiation.agreement or {}
     return agreement.get(NAMED_MEMBER) == negotiation.offer.get(NAMED_MEMBER)
+
+
+def _access_policy_id(framework_id: str) -> str:
+    return f"{framework_id}:access"
+
+
+def _check_unused(uow: UnitOfWork, framework_id: str) -> None:
+    """Refuse an id under which the owner has stored something of its own: activation would replace it."""
+    policy_ids = (framework_id, _access_policy_id(framework_id))
+    if uow.assets.offer(framework_id) is not None or any(uow.assets.policy(name) for name in policy_ids):
+        raise Invalid("This id of a framework contract is taken; choose another.", id=framework_id)
 
 
 def _put(uow: UnitOfWork, framework: FrameworkContract, event: str, moment: Moment) -> None:

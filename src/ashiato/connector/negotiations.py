@@ -515,8 +515,15 @@ def _no_such_offer() -> Invalid:
 
 def _vet_policy(document: Mapping[str, object]) -> None:
     """Refuse terms that could not be read later, when the data is asked for."""
+    rules = rules_of(document)
     try:
-        compiled(rules_of(document))
-        policy_hash(document)
+        compiled(rules)
+        is_plain = policy_hash(document) == policy_hash(rules)
     except MalformedPolicy as error:
         raise Invalid(f"The policy is malformed at {error.path}: {error.problem}", path=error.path) from None
+    if not is_plain:
+        # `odrl:prohibition` is compared with what was offered, but nobody would look for it when the data is read.
+        raise Invalid(
+            "The rules must be spelled as the protocol does: permission, prohibition, obligation, profile, conflict.",
+            path="permission",
+        )

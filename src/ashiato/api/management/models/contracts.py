@@ -20,7 +20,7 @@ from ashiato.api.management.models.shared import (
 
 FrameworkId = Annotated[
     str,
-    StringConstraints(max_length=256, pattern=r"^urn:ashiato:framework:[^\x00-\x20\x7f/\\?#%]+$"),
+    StringConstraints(max_length=256, pattern=r"^urn:ashiato:framework:[^\x00-\x20\x7f/\\?#%:]+$"),
     Field(description="The id of the framework contract, the same for both companies."),
 ]
 Sha256 = Annotated[
