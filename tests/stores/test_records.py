@@ -1,3 +1,7 @@
+import asyncio
+
+import pytest
+
 from ashiato.connector.ports import UnitOfWork
 from ashiato.stores.engine import PURGED_AT_ONCE_COUNT, SqlStore
 from tests.stores.samples import DOCUMENT, MAKER, OTHER, TAKER, webhook
@@ -59,6 +63,37 @@ async def test_a_token_id_is_new_once_for_each_issuer(store: SqlStore) -> None:
     assert await store.run(MAKER, lambda uow: uow.records.remember_token(TAKER, "t", 9_000)) is False
     assert await store.run(MAKER, lambda uow: uow.records.remember_token(OTHER, "t", 1_000)) is True
     assert await store.run(MAKER, lambda uow: uow.records.remember_token(TAKER, "u", 1_000)) is True
+
+
+async def test_a_token_that_is_shown_again_is_known_before_anything_else_is_answered(store: SqlStore) -> None:
+    def work(uow: UnitOfWork) -> str:
+        if not uow.records.remember_token(TAKER, "t", 1_000):
+            return "replayed"
+        if uow.assets.asset("missing") is None:
+            raise LookupError("an answer that a replay must not get")
+        return "done"
+
+    # What is refused is not remembered: the same token may be shown with a better request.
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            await store.run(MAKER, work)
+    await store.run(MAKER, lambda uow: uow.records.remember_token(TAKER, "t", 1_000))
+    assert await store.run(MAKER, work) == "replayed"
+
+
+async def test_a_token_is_new_once_in_one_unit_of_work_too(store: SqlStore) -> None:
+    def twice(uow: UnitOfWork) -> list[bool]:
+        return [uow.records.remember_token(TAKER, "t", 1_000) for _ in range(2)]
+
+    assert await store.run(MAKER, twice) == [True, False]
+    assert await store.run(MAKER, twice) == [False, False]
+
+
+async def test_of_many_who_show_one_token_at_once_one_is_first(store: SqlStore) -> None:
+    results = await asyncio.gather(
+        *(store.run(MAKER, lambda uow: uow.records.remember_token(TAKER, "t", 1_000)) for _ in range(20))
+    )
+    assert sorted(results) == [False] * 19 + [True]
 
 
 async def test_expired_tokens_are_forgotten_and_the_others_are_not(store: SqlStore) -> None:

@@ -169,8 +169,13 @@ _DELETE_AUDIENCES = {
 _ENTRIES_OF = Statement(
     select(_E.body).where(_E.participant_id == _P, _E.asset_id == _OF_ASSET).order_by(_E.offer_id)
 )
+# With its offer and its asset, because whoever is asked for an offering needs all three.
 _GET_ENTRY = Statement(
-    select(_E.body).where(_E.participant_id == _P, _E.offering_id == bindparam("offering_id"))
+    select(_E.body, _E.offer_id, _O.body, _E.asset_id, _A.body)
+    .select_from(CATALOG_ENTRY)
+    .join(OFFER, and_(_O.participant_id == _P, _O.offer_id == _E.offer_id), isouter=True)
+    .join(ASSET, and_(_A.participant_id == _P, _A.asset_id == _E.asset_id), isouter=True)
+    .where(_E.participant_id == _P, _E.offering_id == bindparam("offering_id"))
 )
 
 
@@ -208,18 +213,20 @@ _VISIBLE = {given: _visible(*given) for given in product((False, True), repeat=3
 
 
 class SqlAssets:
-    """The port `Assets` of one participant. A unit of work sees an offer and a policy as it saw them first, or wrote them."""
+    """The port `Assets` of one participant. A unit of work sees a record as it saw it first, or wrote it."""
 
-    __slots__ = ("_offers", "_participant_id", "_policies", "_session")
+    __slots__ = ("_assets", "_offers", "_participant_id", "_policies", "_session")
 
     def __init__(self, session: Session, participant_id: str) -> None:
         self._session = session
         self._participant_id = participant_id
+        self._assets: dict[str, str] = {}
         self._offers: dict[str, str] = {}
         self._policies: dict[str, str] = {}
 
     def put_asset(self, asset: Asset) -> None:
         """The classes in the catalog index follow the asset's."""
+        body = self._assets[asset.asset_id] = to_json(asset)
         self._session.write(
             _PUT_ASSET,
             {
@@ -227,7 +234,7 @@ class SqlAssets:
                 "asset_id": asset.asset_id,
                 "data_item": asset.data_item,
                 "part_group": asset.part_group,
-                "body": to_json(asset),
+                "body": body,
             },
         )
         self._session.write(
@@ -241,8 +248,14 @@ class SqlAssets:
         )
 
     def asset(self, asset_id: str) -> Asset | None:
-        row = self._session.one(_GET_ASSET, {"participant_id": self._participant_id, "asset_id": asset_id})
-        return None if row is None else _asset(row[0])
+        body = self._assets.get(asset_id)
+        if body is None:
+            values = {"participant_id": self._participant_id, "asset_id": asset_id}
+            row = self._session.one(_GET_ASSET, values)
+            if row is None:
+                return None
+            body = self._assets[asset_id] = row[0]
+        return _asset(body)
 
     def assets_by_id(self, asset_ids: Sequence[str]) -> dict[str, Asset]:
         found: dict[str, Asset] = {}
@@ -266,6 +279,7 @@ class SqlAssets:
 
     def delete_asset(self, asset_id: str) -> bool:
         """Its record in the connector's own store goes with it."""
+        self._assets.pop(asset_id, None)
         values = {"participant_id": self._participant_id, "asset_id": asset_id}
         self._session.write(_DELETE_RECORD, values)
         return self._session.one(_DELETE_ASSET, values) is not None
@@ -429,7 +443,14 @@ class SqlAssets:
         row = self._session.one(
             _GET_ENTRY, {"participant_id": self._participant_id, "offering_id": offering_id}
         )
-        return None if row is None else _entry(row[0])
+        if row is None:
+            return None
+        entry, offer_id, offer, asset_id, asset = row
+        if offer is not None:
+            self._offers.setdefault(offer_id, offer)
+        if asset is not None:
+            self._assets.setdefault(asset_id, asset)
+        return _entry(entry)
 
     def _page(self, statement: Statement, after_id: str, limit_count: int) -> list[Row]:
         values = {"participant_id": self._participant_id, "after_id": after_id, "limit_count": limit_count}

@@ -7,7 +7,7 @@ from ashiato.connector.records import Approvable
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.stores.processes import ProcessStatements, SqlProcesses
 from ashiato.stores.schema import APPROVABLE, NEGOTIATION, NEGOTIATION_CONTEXT, OF_PARTICIPANT
-from ashiato.stores.sessions import to_json
+from ashiato.stores.sessions import Session, to_json
 from ashiato.stores.statements import Statement, upsert
 
 _approvable = msgspec.json.Decoder(Approvable).decode
@@ -41,10 +41,19 @@ _DELETE_APPROVABLE = Statement(
 class SqlNegotiations(SqlProcesses[ContractNegotiation]):
     """The port `Negotiations` of one participant."""
 
-    __slots__ = ()
+    __slots__ = ("_waits",)
 
     _statements = _STATEMENTS
     _decode = msgspec.json.Decoder(ContractNegotiation).decode
+
+    def __init__(self, session: Session, participant_id: str) -> None:
+        super().__init__(session, participant_id)
+        # Most negotiations never wait for a person: what is known of that saves a statement each time.
+        self._waits: dict[str, bool] = {}
+
+    def insert(self, process: ContractNegotiation) -> None:
+        self._waits.setdefault(process.own_pid, False)
+        super().insert(process)
 
     def page(
         self, after_id: str, limit_count: int, *, state: str | None = None, peer_id: str | None = None
@@ -56,6 +65,7 @@ class SqlNegotiations(SqlProcesses[ContractNegotiation]):
         return int(self._rows(_COUNT_OPEN, {"peer_id": peer_id})[0][0])
 
     def put_approvable(self, approvable: Approvable) -> None:
+        self._waits[approvable.negotiation_pid] = True
         self._session.write(
             _PUT_APPROVABLE,
             {
@@ -66,6 +76,8 @@ class SqlNegotiations(SqlProcesses[ContractNegotiation]):
         )
 
     def approvable(self, own_pid: str) -> Approvable | None:
+        if self._waits.get(own_pid) is False:
+            return None
         rows = self._rows(_GET_APPROVABLE, {"own_pid": own_pid})
         return _approvable(rows[0][0]) if rows else None
 
@@ -75,4 +87,7 @@ class SqlNegotiations(SqlProcesses[ContractNegotiation]):
         return sorted(found, key=lambda approvable: (approvable.since_ms, approvable.negotiation_pid))
 
     def delete_approvable(self, own_pid: str) -> None:
+        if self._waits.get(own_pid) is False:
+            return
+        self._waits[own_pid] = False
         self._session.write(_DELETE_APPROVABLE, {"participant_id": self._participant_id, "own_pid": own_pid})

@@ -110,14 +110,18 @@ def connect(info: str) -> psycopg.Connection[Row]:
 class PostgresqlSession:
     """The port `Session` on one connection; writes are held back until a read or the end of the transaction."""
 
-    def __init__(self, pipeline: Pipeline, node_id: str, *, locking: bool) -> None:
+    def __init__(
+        self, pipeline: Pipeline, node_id: str, *, locking: bool, is_first_try: bool = False
+    ) -> None:
         self.node_id = node_id
+        self.is_first_try = is_first_try
         self.failure: Exception | None = None
         self.has_sent_writes = False
         self._pipeline = pipeline
         self._locking = locking
         self._held: list[tuple[str, Sequence[object], OnRows | None]] = []
         self._held_before_work_count = 0
+        self._places: dict[tuple[Statement, str], int] = {}
 
     def one(self, statement: Statement, values: Values) -> Row | None:
         rows = self.all(statement, values)
@@ -136,6 +140,15 @@ class PostgresqlSession:
     def write(self, statement: Statement, values: Values) -> None:
         sql, in_order = statement.on(_DIALECT, self._locking)
         self._held.append((sql, in_order(values), None))
+
+    def write_last(self, statement: Statement, values: Values, key: str) -> None:
+        place = self._places.get((statement, key))
+        if place is None:
+            self._places[statement, key] = len(self._held)
+            self.write(statement, values)
+        else:
+            sql, in_order = statement.on(_DIALECT, self._locking)
+            self._held[place] = (sql, in_order(values), None)
 
     def write_many(self, statement: Statement, rows: Sequence[Values]) -> None:
         sql, in_order = statement.on(_DIALECT, self._locking)
@@ -171,6 +184,8 @@ class PostgresqlSession:
         self.failure = None
         self.has_sent_writes = False
         self._held_before_work_count = len(self._held)
+        # Another unit of work could be dropped alone, with what took the place of this one's.
+        self._places.clear()
 
     def end_work(self) -> None:
         """Keep what it did; raises its failure, which it may have swallowed."""
@@ -187,6 +202,7 @@ class PostgresqlSession:
             return
         self.has_sent_writes = self.has_sent_writes or len(self._held) > self._held_before_work_count
         self._held_before_work_count = 0
+        self._places.clear()
         held, self._held = self._held, []
         for sql, values, on_rows in held:
             try:
@@ -247,7 +263,7 @@ class PostgresqlWriter(_PostgresqlConnection):
     def run(self, jobs: Sequence[Job]) -> None:
         """Run `jobs` and commit what the good ones did."""
         try:
-            self._transact(jobs)
+            self._transact(jobs, is_first_try=True)
         except StoreUnavailable as error:
             if error.outcome_unknown:
                 _fail(jobs, error)
@@ -279,7 +295,7 @@ class PostgresqlWriter(_PostgresqlConnection):
     def _run_one(self, job: Job) -> None:
         for tries_count in range(1, MOST_TRIES_COUNT + 1):
             try:
-                self._transact([job])
+                self._transact([job], is_first_try=False)
                 return
             except (Conflict, StatementRefused, StoreUnavailable) as error:
                 job.fail(error)
@@ -289,11 +305,11 @@ class PostgresqlWriter(_PostgresqlConnection):
                 return
             _step_aside(tries_count)
 
-    def _transact(self, jobs: Sequence[Job]) -> None:
+    def _transact(self, jobs: Sequence[Job], *, is_first_try: bool) -> None:
         committing = False
         try:
             with self._transaction(_BEGIN) as pipeline:
-                session = PostgresqlSession(pipeline, self._node_id, locking=True)
+                session = PostgresqlSession(pipeline, self._node_id, locking=True, is_first_try=is_first_try)
                 for job in jobs:
                     _run_in(session, job)
                 session.begin_work()
@@ -360,6 +376,7 @@ def _run_in(session: PostgresqlSession, job: Job) -> None:
         job.run(session)
         session.end_work()
     except BaseException as error:
+        uow = job.uow
         job.fail(error)
         if session.failure is not None:
             raise session.failure from error
@@ -367,6 +384,9 @@ def _run_in(session: PostgresqlSession, job: Job) -> None:
             raise _Undone from error
         # The usual refusal: it has only read, so that there is nothing to undo and the others go on.
         session.drop_work()
+        # But whoever shows a token again must not learn what the answer would have been.
+        if uow is not None and uow.records.took_a_seen_token_for_new():
+            raise _Undone from error
 
 
 def _step_aside(tries_count: int) -> None:

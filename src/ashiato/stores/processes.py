@@ -130,7 +130,7 @@ class SqlProcesses(Generic[P]):
         body = to_json(process)
         if process.own_pid in self._bodies:
             self._bodies[process.own_pid] = body
-        self._session.write(
+        self._session.write_last(
             self._statements.update,
             {
                 "participant_id": self._participant_id,
@@ -140,13 +140,15 @@ class SqlProcesses(Generic[P]):
                 "is_open": 0 if process.state.is_terminal else 1,
                 "body": body,
             },
+            key=process.own_pid,
         )
 
     def put_context(self, own_pid: str, context: dict[str, object]) -> None:
         body = self._contexts[own_pid] = to_json(context)
-        self._session.write(
+        self._session.write_last(
             self._statements.put_context,
             {"participant_id": self._participant_id, "own_pid": own_pid, "body": body},
+            key=own_pid,
         )
 
     def context(self, own_pid: str) -> dict[str, object]:

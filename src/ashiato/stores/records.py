@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, literal_column, select, tuple_
 from ashiato.connector.records import HistoryEntry, Webhook
 from ashiato.stores.schema import HISTORY, HISTORY_COUNTER, OF_PARTICIPANT, SEEN_TOKEN, WEBHOOK
 from ashiato.stores.sessions import Session, to_json
-from ashiato.stores.statements import Statement, Values, insert_unless_known, upsert, upsert_adding
+from ashiato.stores.statements import Statement, Values, insert, insert_unless_known, upsert, upsert_adding
 
 _webhook = msgspec.json.Decoder(Webhook).decode
 _details = msgspec.json.Decoder(dict[str, object]).decode
@@ -39,7 +39,13 @@ _LIST = {
 }
 _LAST = Statement(select(_C.last_sequence).where(_C.participant_id == _P))
 _REMEMBER = insert_unless_known(SEEN_TOKEN, "token_id")
+_REMEMBER_NEW = insert(SEEN_TOKEN)
 _TOKEN = tuple_(_S.participant_id, _S.issuer, _S.token_id)
+_IS_SEEN = Statement(
+    select(_S.token_id).where(
+        _S.participant_id == _P, _S.issuer == bindparam("issuer"), _S.token_id == bindparam("token_id")
+    )
+)
 _FORGET_EXPIRED = Statement(
     delete(SEEN_TOKEN)
     .where(
@@ -68,11 +74,12 @@ class SqlRecords:
     without a gap, is then locked for the commit only, and always in the same order of participants.
     """
 
-    __slots__ = ("_participant_id", "_session", "pending")
+    __slots__ = ("_participant_id", "_remembered", "_session", "pending")
 
     def __init__(self, session: Session, participant_id: str) -> None:
         self._session = session
         self._participant_id = participant_id
+        self._remembered: set[tuple[str, str]] = set()
         self.pending: list[Values] = []
 
     def add_history(
@@ -116,7 +123,23 @@ class SqlRecords:
             "token_id": token_id,
             "expires_ms": expires_ms,
         }
-        return self._session.one(_REMEMBER, values) is not None
+        if not self._session.is_first_try:
+            return self._session.one(_REMEMBER, values) is not None
+        # Nearly every token is new. One that is not conflicts, and then the unit of work is run again.
+        if (issuer, token_id) in self._remembered:
+            return False
+        self._remembered.add((issuer, token_id))
+        self._session.write(_REMEMBER_NEW, values)
+        return True
+
+    def took_a_seen_token_for_new(self) -> bool:
+        """Whether `remember_token` said of a token that it is new, in good hope, and it is not."""
+        return any(
+            self._session.one(
+                _IS_SEEN, {"participant_id": self._participant_id, "issuer": issuer, "token_id": token_id}
+            )
+            for issuer, token_id in self._remembered
+        )
 
     def put_webhook(self, webhook: Webhook) -> None:
         self._session.write(

@@ -22,6 +22,10 @@ class Session(Protocol):
     def node_id(self) -> str:
         """The name of this process among those on the same database."""
 
+    @property
+    def is_first_try(self) -> bool:
+        """Whether the unit of work may hope that a key is free: if it is not, all of it is run again and asks first."""
+
     def one(self, statement: Statement, values: Values) -> Row | None:
         """The first row, or None."""
 
@@ -33,6 +37,9 @@ class Session(Protocol):
 
     def write(self, statement: Statement, values: Values) -> None:
         """Run a statement whose result nobody needs."""
+
+    def write_last(self, statement: Statement, values: Values, key: str) -> None:
+        """As `write`; where nothing was read since the same statement was given for the same `key`, it takes its place."""
 
     def write_many(self, statement: Statement, rows: Sequence[Values]) -> None:
         """Run a statement once for each of `rows`."""

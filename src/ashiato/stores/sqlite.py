@@ -101,6 +101,7 @@ class SqliteSession:
 
     def __init__(self, connection: sqlite3.Connection, node_id: str) -> None:
         self.node_id = node_id
+        self.is_first_try = False
         self.failure: Exception | None = None
         self._execute = connection.execute
         self._execute_many = connection.executemany
@@ -126,6 +127,9 @@ class SqliteSession:
             raise self._failed(error) from error
 
     def write(self, statement: Statement, values: Values) -> None:
+        self.all(statement, values)
+
+    def write_last(self, statement: Statement, values: Values, key: str) -> None:
         self.all(statement, values)
 
     def write_then(self, statement: Statement, values: Values, on_row: Callable[[Row], None]) -> None:
