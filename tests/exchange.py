@@ -124,12 +124,20 @@ class Member:
             )
         )
 
-    async def fetch(self, provider: "Member", asset_id: str, wire_format: str = PULL) -> Fetch:
-        """Order an asset of the provider under the first offer in its catalog, and wait for the end of the order."""
-        found = await self.program.partners.dataset(self.tenant, provider.did, provider.address, asset_id)
+    async def fetch(
+        self,
+        provider: "Member",
+        asset_id: str,
+        wire_format: str = PULL,
+        offer: dict[str, object] | None = None,
+    ) -> Fetch:
+        """Order an asset under an offer, or the first one in the provider's catalog, and wait for the end of the order."""
+        if offer is None:
+            found = await self.program.partners.dataset(self.tenant, provider.did, provider.address, asset_id)
+            offer = found.offers[0]
         begun = await self.run(
             lambda uow, moment: fetching.begin(
-                uow, self.tenant.company, provider.partner, asset_id, found.offers[0], wire_format, moment
+                uow, self.tenant.company, provider.partner, asset_id, offer, wire_format, moment
             )
         )
         return await self.fetched(begun.fetch_id)
@@ -205,17 +213,19 @@ async def running(
     *slugs: str,
     store_url: str | None = None,
     port: int = 0,
+    public_url: str = "",
     strategy: Strategy | None = None,
     unsafe_allow_loopback: bool = True,
     limits: LimitSettings | None = None,
 ) -> AsyncIterator[list[Member]]:
-    """A program that serves these participants until the block ends; the same folder and port go on where it stood."""
+    """A program that serves these participants until the block ends; the same folder and address go on where it stood.
+
+    `public_url` is for one that others reach in another way than at its own port.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     settings = Settings(
         store=StoreSettings(url=store_url or f"sqlite:///{folder}/connector.db", directory=str(folder)),
-        protocol=ProtocolSettings(
-            port=port, public_url="" if unsafe_allow_loopback else "https://maker.example"
-        ),
+        protocol=ProtocolSettings(port=port, public_url=public_url),
         management=ManagementSettings(operator_key_sha256=(hashlib.sha256(b"operator").hexdigest(),)),
         participants=tuple(ParticipantSettings(slug=slug) for slug in slugs),
         limits=limits or LimitSettings(),

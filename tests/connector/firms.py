@@ -4,6 +4,8 @@ What would travel over HTTP is handed by `Channel` to the receiver's protocol ap
 doubled, or kept for later: as the test wants it. The clock is the test's, and so are the dice.
 """
 
+import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
@@ -65,6 +67,20 @@ class Fate(StrEnum):
     """The receiver answers 500 and did nothing."""
     GARBAGE = "garbage"
     """The receiver did it, and answers 200 with something else."""
+    NOT_FOUND = "not found"
+    """The receiver answers 404 and did nothing."""
+    REFUSED_BEFORE = "refused before"
+    """The receiver answers 400 and did nothing."""
+    REFUSED_LATE = "refused late"
+    """The receiver did it, and answers 400 when the test lets it."""
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether the receiver says no to something that it should take."""
+        return self in (Fate.REFUSED_BEFORE, Fate.REFUSED_LATE)
+
+
+_STATUS = {Fate.FAILS: 500, Fate.NOT_FOUND: 404, Fate.REFUSED_BEFORE: 400}
 
 
 class Clock:
@@ -111,7 +127,10 @@ class Channel(Egress):
         self._clock = clock
         self.app: Starlette
         self.fate: Callable[[str, str], Fate] = lambda method, path: Fate.ARRIVES
+        self.answers = asyncio.Event()
         self.late: list[Callable[[], Awaitable[EgressResponse]]] = []
+        self.pid_of_the_other: str | None = None
+        """Instead of the provider's pid in answers, where a test wants a wrong one."""
         self.sent: list[tuple[str, str, int]] = []
         """Method, path and status of each request that arrived."""
 
@@ -145,11 +164,15 @@ class Channel(Egress):
             case Fate.LATE:
                 self.late.append(arrive_again)
                 raise Unreachable(url, "no answer in time")
-            case Fate.FAILS:
-                return EgressResponse(500, {}, b"")
+            case Fate.FAILS | Fate.NOT_FOUND | Fate.REFUSED_BEFORE as refusal:
+                return EgressResponse(_STATUS[refusal], {}, b"")
             case Fate.GARBAGE:
                 await arrive()
                 return EgressResponse(200, {}, b'{"what": [')
+            case Fate.REFUSED_LATE:
+                await arrive()
+                await self.answers.wait()
+                return EgressResponse(400, {}, b"")
             case Fate.TWICE:
                 await arrive()
                 return await arrive_again()
@@ -178,6 +201,9 @@ class Channel(Egress):
 
         await self.app(scope, receive, send)
         self.sent.append((method, path, answer["status"]))
+        if self.pid_of_the_other is not None:
+            document = json.loads(answer["body"])
+            answer["body"] = json.dumps({**document, "providerPid": self.pid_of_the_other}).encode()
         return EgressResponse(answer["status"], {}, answer["body"])
 
 
