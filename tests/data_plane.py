@@ -333,6 +333,7 @@ def _side(
         strategy=Automatic(),
         data_door=door,
         vet_address=lambda address: None,
+        vet_own_address=lambda address: None,
     )
     slug = role.lower()
     tenant = Tenant(slug=slug, name=slug, company=company, root_url=root_url, did_document=b"{}")
@@ -348,7 +349,7 @@ def _side(
     secrets = NamedSecrets({})
     sources = AssetSources(
         store=store,
-        egress=egress,
+        egress_of=lambda participant_id: egress,
         secrets=secrets,
         folders={participant_id: folder},
         disk_threads=threads,

@@ -224,6 +224,7 @@ class Firm:
             strategy=strategy,
             data_door=TokenDoor(data_url=f"{root_url}/data", inbox_url=f"{root_url}/inbox", key=self.key),
             vet_address=_vet,
+            vet_own_address=_vet,
             reactors=(fetching.follow,),
             most_open_processes_count=most_open_processes_count,
         )

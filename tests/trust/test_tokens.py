@@ -65,7 +65,7 @@ def test_a_minted_token_proves_its_caller(acme: Party) -> None:
     caller = _verify(text, acme.document)
     assert caller.participant_id == ACME
     assert caller.token_id == "t-1"
-    assert caller.expires_ms == (NOW_S + 60) * 1000
+    assert caller.expires_ms == (NOW_S + 60 + 5) * 1000  # with the leeway: until then it would be accepted
     assert dict(caller.claims) == {"token": "opaque"}
 
 
@@ -242,7 +242,7 @@ def test_an_expired_token_is_refused_from_its_last_instant_on(acme: Party) -> No
     with pytest.raises(OutOfTime) as refusal:
         verify_token(token, acme.document, audience=GLOBEX, now_ms=expires_ms, leeway_s=0, max_ttl_s=300)
     assert refusal.value.why_code == "expired"
-    assert _verify(text, acme.document, now_ms=expires_ms + 4_999).expires_ms == expires_ms
+    assert _verify(text, acme.document, now_ms=expires_ms + 4_999).expires_ms == expires_ms + 5_000
     assert _why(text, acme.document, now_ms=expires_ms + 5_000) == "expired"
 
 

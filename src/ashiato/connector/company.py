@@ -40,7 +40,9 @@ class DataDoor(Protocol):
 
 
 class Company(msgspec.Struct, frozen=True):
-    """A participant as its use cases need it. `vet_address` raises `Invalid` for a callback address that we would not call."""
+    """A participant as its use cases need it. `vet_address` raises `Invalid` for an address of a counterparty that we would
+    not call, `vet_own_address` for one of the company's own systems.
+    """
 
     participant_id: str
     callback_address: str
@@ -48,6 +50,7 @@ class Company(msgspec.Struct, frozen=True):
     strategy: Strategy
     data_door: DataDoor
     vet_address: Callable[[str], None]
+    vet_own_address: Callable[[str], None]
     reactors: tuple["Reactor", ...] = ()
     most_open_processes_count: int = MOST_OPEN_PROCESSES_COUNT
 
@@ -98,7 +101,7 @@ def send(
     receiver_role: Role,
 ) -> None:
     """Put a message to the counterparty of a process into the outbox; the courier goes on from the commit."""
-    message = msgspec.structs.replace(message, message_id=f"urn:uuid:{moment.fresh_id()}")
+    message = msgspec.structs.replace(message, message_id=moment.fresh_iri())
     path = company.wire.delivery_path(message, receiver_role, process.peer_pid)
     uow.outbox.add(
         Delivery(

@@ -12,7 +12,14 @@ import msgspec
 import structlog
 
 from ashiato.connector import data_access
-from ashiato.connector.data_access import NOTHING_SENT, AccessOutcome, Admission, Refusal, Sent
+from ashiato.connector.data_access import (
+    NOTHING_SENT,
+    AccessOutcome,
+    Admission,
+    Refusal,
+    Sent,
+    TransportGone,
+)
 from ashiato.connector.ports import Store
 from ashiato.connector.records import Event
 from ashiato.connector.sources import Chunks, Opened, SourceUnavailable, Write
@@ -23,13 +30,11 @@ LONGEST_RECHECK_S = 0.5
 HASHED_INLINE_BYTES = 32 * 1024
 
 ENDS_OF_TRANSFER = frozenset({"transfer.suspended", "transfer.completed", "transfer.terminated"})
+# Told by wiring when the operator suspends a participant.
+END_OF_SERVICE = "participant.suspended"
 END_OF_AGREEMENT = "agreement.terminated"
 
 log = structlog.get_logger()
-
-
-class TransportGone(Exception):
-    """The other side of the transport went away; the chunk was not handed over."""
 
 
 class RunningStreams:
@@ -69,6 +74,10 @@ class RunningStreams:
             self.cut(event.participant_id, transfer_pid=event.process_id, reason=event.name)
         elif event.name == END_OF_AGREEMENT:
             self.cut(event.participant_id, agreement_id=event.process_id, reason=event.name)
+        elif event.name == END_OF_SERVICE:
+            for stream in self._streams:
+                if stream.participant_id == event.participant_id:
+                    stream.stop(event.name)
 
     def cut(
         self,
@@ -184,7 +193,7 @@ class RunningStream:
         """Pass the chunks of `opened` to `write` until they end, the stream is stopped, or `gone` says that the reader left.
 
         `opened` opens the source with work that its thread may do. `write` hands one chunk to the transport, with its
-        back-pressure. The chunks are closed in any case. Only a cancellation from outside is raised; what left until
+        back-pressure, or raises `TransportGone`. The chunks are closed in any case. Only a cancellation from outside is raised; what left until
         then stands in `sent`.
         """
         if self.stopped.done():
@@ -193,12 +202,9 @@ class RunningStream:
         self.admission, self.cut_at_ms = admission, admission.cut_at_ms
         self.progressed_s = self.asked_s = asyncio.get_running_loop().time()
         meter = _Meter(self._threads)
-        pumping = asyncio.create_task(self._pump(opened(meter.catch_up), write, meter, gone))
+        pumping = asyncio.create_task(self._pump(opened(meter.catch_up), write, meter))
         try:
             await wait_for_either(pumping, self.stopped, *((gone,) if gone is not None else ()))
-            if not self.stopped.done():
-                # The pump may stand right behind a chunk that the transport dropped: it takes that one back by itself.
-                await asyncio.sleep(0)
         finally:
             if not pumping.done():
                 pumping.cancel()
@@ -208,13 +214,7 @@ class RunningStream:
             self.sent = Sent(sent_bytes=meter.sent_bytes, sha256=meter.sha256(), outcome=outcome, why=why)
         return self.sent
 
-    async def _pump(
-        self,
-        chunks: Chunks,
-        write: Write,
-        meter: "_Meter",
-        gone: "asyncio.Future[None] | None",
-    ) -> None:
+    async def _pump(self, chunks: Chunks, write: Write, meter: "_Meter") -> None:
         loop = asyncio.get_running_loop()
         async with aclosing(chunks):
             async for chunk in chunks:
@@ -223,12 +223,6 @@ class RunningStream:
                 # Nothing awaits between the transport and the count: a stop cannot come in between.
                 meter.count(chunk)
                 self.progressed_s = loop.time()
-                if gone is not None:
-                    # A server takes a chunk for a lost connection in silence; one turn of the loop later it is known.
-                    await asyncio.sleep(0)
-                    if gone.done():
-                        meter.take_back()
-                        raise TransportGone
         await meter.settle()
 
     def _outcome(self, pumping: asyncio.Task[None]) -> tuple[AccessOutcome, str]:
@@ -256,7 +250,7 @@ class _Meter:
     """Counts and hashes what was handed over.
 
     A chunk is hashed when the next one is asked for, in the thread that reads it where the source has one: two jobs in one go
-    to a thread cost less than two, and a chunk that did not leave after all is simply dropped.
+    to a thread cost less than two.
     """
 
     def __init__(self, threads: Executor) -> None:
@@ -269,11 +263,6 @@ class _Meter:
     def count(self, chunk: bytes) -> None:
         self.sent_bytes += len(chunk)
         self._pending = chunk
-
-    def take_back(self) -> None:
-        """The last chunk did not leave after all."""
-        self.sent_bytes -= len(self._pending or b"")
-        self._pending = None
 
     def catch_up(self) -> None:
         """Hash the last chunk; may be called from any thread, also twice."""

@@ -16,9 +16,11 @@ GONE = 410
 class WebhookCourier:
     """The handler of WEBHOOK deliveries. `key_of` gives a participant's present key."""
 
-    def __init__(self, node: Node, egress: Egress, key_of: Callable[[str], SigningKey]) -> None:
+    def __init__(
+        self, node: Node, egress_of: Callable[[str], Egress], key_of: Callable[[str], SigningKey]
+    ) -> None:
         self._node = node
-        self._egress = egress
+        self._egress_of = egress_of
         self._key_of = key_of
 
     async def deliver(self, delivery: Delivery) -> Outcome:
@@ -36,7 +38,7 @@ class WebhookCourier:
             delivery.delivery_id,
         )
         try:
-            answer = await self._egress.request(
+            answer = await self._egress_of(delivery.participant_id).request(
                 "POST",
                 delivery.address,
                 headers={**signed, "Content-Type": "application/json"},

@@ -56,7 +56,10 @@ class UnverifiedToken(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCaller:
-    """A participant that proved itself. Only `verify_token` makes one."""
+    """A participant that proved itself. Only `verify_token` makes one.
+
+    From `expires_ms` on, leeway included, its token is accepted no more: until then its id must be remembered.
+    """
 
     participant_id: str
     token_id: str
@@ -145,7 +148,7 @@ def verify_token(
     5. `nbf`, `exp` and `iat` hold within `leeway_s`; the token lives at most `max_ttl_s`.
     6. `jti` was never used before.
 
-    **Step 6 is the caller's duty**: store (`participant_id`, `token_id`) until `expires_ms` + `leeway_s`, and
+    **Step 6 is the caller's duty**: store (`participant_id`, `token_id`) until `expires_ms`, and
     refuse the request if it is there. Raises `TokenRefused`.
     """
     # 1.
@@ -166,7 +169,7 @@ def verify_token(
     jws.check_signature(token.signed, key)
     extra = {name: value for name, value in token.claims.items() if name not in _REGISTERED}
     return VerifiedCaller(
-        token.subject, token.token_id, token.expires_s * 1000, MappingProxyType(extra), _DOOR
+        token.subject, token.token_id, (token.expires_s + leeway_s) * 1000, MappingProxyType(extra), _DOOR
     )
 
 

@@ -1,13 +1,12 @@
 """Small adapters between rooms that must not know each other."""
 
+from ashiato.api.turns import waiting_outside
 from ashiato.clients.did_web import DidResolver, DidUnresolved
 from ashiato.connector.ports import Moment
-from ashiato.connector.sources import UnknownSecret
 from ashiato.identity.signed_tokens import CannotResolve, NotAuthenticated
 from ashiato.trust.did import DidDocument
 from ashiato.trust.proofs import VerifiedProof, mint_proof, verify_proof
 from ashiato.trust.tokens import TokenRefused
-from ashiato.wiring.settings import resolve_secret
 from ashiato.wiring.tenancy import Tenancy
 
 
@@ -20,7 +19,8 @@ class Documents:
     async def resolve(self, did: str, now_ms: int, *, needs_kid: str | None = None) -> DidDocument:
         """See `identity.signed_tokens.Documents`."""
         try:
-            return await self._resolver.resolve(did, now_ms, needs_kid=needs_kid)
+            async with waiting_outside():
+                return await self._resolver.resolve(did, now_ms, needs_kid=needs_kid)
         except DidUnresolved as error:
             raise CannotResolve(str(error), is_temporary=error.is_temporary) from error
 
@@ -69,17 +69,3 @@ class Possession:
             raise NotAuthenticated(error.why, is_temporary=error.is_temporary) from error
         except TokenRefused as error:
             raise NotAuthenticated(str(error)) from error
-
-
-class ParticipantSecrets:
-    """The secrets that the operator configured, by participant; what a name stands for is read when it is used."""
-
-    def __init__(self) -> None:
-        self.references: dict[str, dict[str, str]] = {}
-
-    def get(self, participant_id: str, name: str) -> str:
-        """See `connector.sources.Secrets`."""
-        reference = self.references.get(participant_id, {}).get(name)
-        if reference is None:
-            raise UnknownSecret(name)
-        return resolve_secret(reference)

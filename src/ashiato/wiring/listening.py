@@ -9,8 +9,8 @@ from collections.abc import Generator, Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ashiato.api.abortable import AbortableHttpProtocol
 from ashiato.wiring.settings import BadSettings, ListenerSettings
 
 HEADER_TIMEOUT_S = 10.0
@@ -44,10 +44,11 @@ class Connections:
             del self._by_address[address]
 
 
-class GuardedProtocol(HttpToolsProtocol):
+class GuardedProtocol(AbortableHttpProtocol):
     """HTTP/1.1 with a time limit for the head of each request and bounds on its size and on the connections.
 
-    (Slow-loris, endless headers, hoarded connections; the server's own bound counts idle connections as requests.)
+    (Slow-loris, endless headers, hoarded connections; the server's own bound counts idle connections as requests.) The rest of a
+    body that nobody reads, because the answer is out already, has the same time: whoever drips it holds no connection.
     """
 
     room: Connections
@@ -55,6 +56,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _head_bytes: int = 0
+    _has_body_to_come: bool = False
 
     # type: the server's own annotation narrows what the loop passes in the same way.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -67,6 +69,13 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._entered = address
         self._arm()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes between two requests start the clock too: the server takes empty lines for a sign of life."""
+        is_between = not self._has_body_to_come and (self.cycle is None or self.cycle.response_complete)
+        if is_between and self._head_timer is None:
+            self._arm()
+        super().data_received(data)
 
     def on_message_begin(self) -> None:
         """A new request on the connection has its own time and its own bytes."""
@@ -87,8 +96,22 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole."""
         self._disarm()
+        self._has_body_to_come = True
         if self._head_bytes <= MOST_HEADER_BYTES:
             super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._has_body_to_come = False
+        self._disarm()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Give the rest of an unwanted body its time."""
+        super().on_response_complete()
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self._has_body_to_come and self._head_timer is None:
+            self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clock."""
@@ -139,24 +162,27 @@ class Listener:
     ) -> None:
         self._socket = bound
         guarded = type("Guarded", (GuardedProtocol,), {"room": Connections(most_connections_count)})
-        self._server = _Server(
-            uvicorn.Config(
-                app,
-                http=guarded,
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                date_header=False,
-                proxy_headers=False,
-                timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=GRACE_S,
-                ssl_certfile=settings.certificate_file or None,
-                ssl_keyfile=settings.private_key_file or None,
-                ssl_version=ssl.PROTOCOL_TLS_SERVER,
-            )
+        config = uvicorn.Config(
+            app,
+            http=guarded,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=GRACE_S,
+            ssl_certfile=settings.certificate_file or None,
+            ssl_keyfile=settings.private_key_file or None,
+            ssl_version=ssl.PROTOCOL_TLS_SERVER,
         )
+        try:
+            config.load()
+        except (OSError, ssl.SSLError) as error:
+            raise BadSettings(f"The TLS files of the listener cannot be used: {error}") from None
+        self._server = _Server(config)
 
     async def serve(self) -> None:
         """Serve until `stop`."""

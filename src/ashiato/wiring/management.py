@@ -8,8 +8,8 @@ from typing import cast
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ashiato.api.management.gate import Gate, KeyList
-from ashiato.api.management.oidc import Fetch, FetchFailed, Oidc, OidcRules
-from ashiato.clients.egress import Egress, EgressError
+from ashiato.api.management.oidc import Oidc, OidcRules, egress_fetch
+from ashiato.clients.ways_out import WaysOut
 from ashiato.wiring.settings import ManagementSettings
 
 
@@ -36,7 +36,7 @@ class LazyApp:
         return self._app
 
 
-def make_gate(settings: ManagementSettings, keys: KeyList, egress: Egress) -> Gate:
+def make_gate(settings: ManagementSettings, keys: KeyList, ways_out: WaysOut) -> Gate:
     """Who may use the management API, by the settings."""
     tokens = None
     if settings.oidc is not None:
@@ -46,21 +46,8 @@ def make_gate(settings: ManagementSettings, keys: KeyList, egress: Egress) -> Ga
             participants_claim=settings.oidc.participants_claim,
             operator_scope=settings.oidc.operator_scope,
         )
-        tokens = Oidc(rules, _fetch_by(egress))
+        tokens = Oidc(rules, egress_fetch(ways_out.to(settings.oidc.own_networks)))
     return Gate(operator_key_hashes=settings.operator_key_sha256, participant_keys=keys, tokens=tokens)
-
-
-def _fetch_by(egress: Egress) -> Fetch:
-    async def fetch(url: str) -> bytes:
-        try:
-            response = await egress.request("GET", url)
-        except EgressError as error:
-            raise FetchFailed(str(error)) from error
-        if response.status != 200:
-            raise FetchFailed(f"{url} answered {response.status}")
-        return response.body
-
-    return fetch
 
 
 def app_builder(*parts: object) -> Callable[[object], ASGIApp]:

@@ -23,6 +23,7 @@ from ashiato.api.turns import Turns, participant_of_management, participant_of_p
 from ashiato.clients.did_web import DidCacheRules, DidResolver
 from ashiato.clients.egress import Egress, EgressRules
 from ashiato.clients.sources.factory import AssetSources
+from ashiato.clients.ways_out import WaysOut
 from ashiato.connector import fetching
 from ashiato.connector.node import Node
 from ashiato.connector.ports import Moment
@@ -42,7 +43,8 @@ from ashiato.outbox.deliveries import DeliveryKind
 from ashiato.stores.engine import SqlStore, open_store
 from ashiato.stores.keys import open_safe
 from ashiato.stores.received_files import ReceivedFolder
-from ashiato.wiring.adapters import Documents, ParticipantSecrets, Possession, Prover
+from ashiato.wiring.adapters import Documents, Possession, Prover
+from ashiato.wiring.grants import Grants
 from ashiato.wiring.listening import Listener, bind
 from ashiato.wiring.management import LazyApp, app_builder, make_gate
 from ashiato.wiring.registry import Registry
@@ -73,10 +75,9 @@ class Program:
         self._strategy = strategy or Automatic()
         self.bound = bind(settings.protocol)
         self.management_bound = bind(settings.management)
-        self.public_url = settings.protocol.public_url or _loopback_url(self.bound)
-        self.management_url = _loopback_url(self.management_bound)
-        self.secrets = ParticipantSecrets()
-        self.folders: dict[str, Path] = {}
+        self.public_url = settings.protocol.public_url or _url_of(self.bound, settings.protocol)
+        self.management_url = _url_of(self.management_bound, settings.management)
+        self._grants: Grants
         self.store: SqlStore
         self.tenancy: Tenancy
         self.node: Node
@@ -86,7 +87,7 @@ class Program:
         self.registry: Registry
         self._gate: Gate
         self._egress: Egress
-        self._own_egress: Egress
+        self._ways_out: WaysOut
         self._listeners: list[Listener] = []
         self._closers: list[Callable[[], Awaitable[None]]] = []
 
@@ -97,18 +98,18 @@ class Program:
         await asyncio.to_thread(directory.mkdir, mode=0o700, parents=True, exist_ok=True)
         self.store = await open_store(settings.store.url, settings.node_id or self.public_url)
         self._closers.append(self.store.close)
-        self._egress = Egress(self._egress_rules())
-        self._closers.append(self._egress.close)
+        self._ways_out = WaysOut(self._egress_rules())
+        self._closers.append(self._ways_out.close)
+        self._egress = self._ways_out.public
+        self._grants = Grants(self._ways_out)
         self.tenancy = Tenancy(
             self.public_url,
             BASE,
-            self._egress,
+            self._ways_out,
             self._strategy,
             (fetching.follow,),
             settings.limits.open_negotiations_per_partner_count,
         )
-        self._own_egress = Egress(self._egress_rules(settings.own_networks))
-        self._closers.append(self._own_egress.close)
         rules = DidCacheRules(fresh_s=settings.did.fresh_s, stale_s=settings.did.stale_s)
         self._documents = Documents(DidResolver(self._egress, local=self.tenancy.document, rules=rules))
         identity = SignedTokens(self._documents, self.tenancy.keys)
@@ -124,14 +125,13 @@ class Program:
             self.tenancy,
             self.public_url,
             now,
-            self.secrets,
-            self.folders,
+            self._grants,
             keys.add,
             keys.remove,
         )
         await self.registry.load(settings.participants)
         self.store.subscribe(self.registry.follow)
-        self._gate = make_gate(settings.management, keys, self._egress)
+        self._gate = make_gate(settings.management, keys, self._ways_out)
         self._gate.check()
 
     def start(self) -> None:
@@ -182,7 +182,7 @@ class Program:
             threads=disk_threads,
             prover=prover,
         )
-        webhooks = WebhookCourier(self.node, self._own_egress, lambda owner: self.tenancy.keys[owner])
+        webhooks = WebhookCourier(self.node, self._ways_out.of, lambda owner: self.tenancy.keys[owner])
         return {
             DeliveryKind.MESSAGE: Messenger(self.node, self._egress).deliver,
             DeliveryKind.PULL: Puller(pull).deliver,
@@ -208,20 +208,19 @@ class Program:
         reference = self.settings.store.key_passphrase
         return resolve_secret(reference).encode() if reference else None
 
-    def _egress_rules(self, own_networks: tuple[str, ...] = ()) -> EgressRules:
+    def _egress_rules(self) -> EgressRules:
         management_port = self.management_bound.getsockname()[1]
         return EgressRules(
             unsafe_allow_loopback=self.settings.unsafe_allow_loopback,
             own_ports=frozenset({management_port}),
-            own_networks=own_networks,
         )
 
     def _sources(self, disk_threads: ThreadPoolExecutor) -> AssetSources:
         return AssetSources(
             store=self.store,
-            egress=self._own_egress,
-            secrets=self.secrets,
-            folders=self.folders,
+            egress_of=self._ways_out.of,
+            secrets=self._grants.secrets,
+            folders=self._grants.folders,
             disk_threads=disk_threads,
             sql_threads=ThreadPoolExecutor(SQL_THREADS_COUNT, thread_name_prefix="sql"),
             clock_ms=lambda: now().now_ms,
@@ -266,6 +265,7 @@ def _canceller(task: asyncio.Task[None]) -> Callable[[], Awaitable[None]]:
     return close
 
 
-def _loopback_url(bound: socket.socket) -> str:
+def _url_of(bound: socket.socket, settings: ListenerSettings) -> str:
     host, port = bound.getsockname()[:2]
-    return f"http://{host}:{port}"
+    scheme = "https" if settings.certificate_file else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -2,24 +2,25 @@
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import structlog
 
+from ashiato.api.management.admission import RESERVED_SLUGS
 from ashiato.connector.node import Tenant
 from ashiato.connector.offers import check_id
 from ashiato.connector.ports import Moment
 from ashiato.connector.problems import Invalid, NotFound, WrongState
 from ashiato.connector.records import Event
+from ashiato.couriers.streaming import END_OF_SERVICE
 from ashiato.stores.engine import SqlStore
 from ashiato.stores.keys import KeySafe
 from ashiato.stores.participants import Participant
-from ashiato.wiring.adapters import ParticipantSecrets
+from ashiato.wiring.grants import Grants
 from ashiato.wiring.settings import BadSettings, ParticipantSettings
 from ashiato.wiring.tenancy import Identity, Tenancy, did_of
 
-CHANGED = "participant.changed"
+ADDED = "participant.added"
 API_KEY_SETTING = "api_key_sha256"
 
 log = structlog.get_logger()
@@ -35,8 +36,7 @@ class Registry:
         tenancy: Tenancy,
         public_url: str,
         moment: Callable[[], Moment],
-        secrets: ParticipantSecrets,
-        folders: dict[str, Path],
+        grants: Grants,
         on_key: Callable[[str, str], None],
         on_suspension: Callable[[str], None],
     ) -> None:
@@ -45,8 +45,7 @@ class Registry:
         self._tenancy = tenancy
         self._public_url = public_url
         self._moment = moment
-        self._secrets = secrets
-        self._folders = folders
+        self._grants = grants
         self._on_key = on_key
         self._on_suspension = on_suspension
         self._refreshing: set[asyncio.Task[None]] = set()
@@ -65,9 +64,7 @@ class Registry:
                 )
             for key_sha256 in settings.api_key_sha256:
                 self._on_key(settings.slug, key_sha256)
-            self._secrets.references[participant.participant_id] = settings.secrets
-            if settings.files_directory:
-                self._folders[participant.participant_id] = Path(settings.files_directory)
+            self._grants.give(participant.participant_id, settings)
         for participant in known.values():
             if not participant.is_suspended:
                 self._serve(participant)
@@ -75,7 +72,7 @@ class Registry:
     async def add(self, slug: str, name: str, did: str | None, api_key_sha256: str) -> Tenant:
         """See `api.management.ports.TenantAdmin`."""
         tenant = self._serve(await self._create(slug, name, did, (api_key_sha256,)))
-        await self._announce(tenant.participant_id)
+        await self._announce(tenant.participant_id, ADDED)
         return tenant
 
     async def suspend(self, slug: str) -> None:
@@ -86,12 +83,12 @@ class Registry:
         await self._store.replace_participant(msgspec.structs.replace(participant, is_suspended=True))
         self._tenancy.suspend(slug)
         self._on_suspension(slug)
-        await self._announce(participant.participant_id)
+        await self._announce(participant.participant_id, END_OF_SERVICE)
         log.info("participant suspended", participant=participant.participant_id)
 
     def follow(self, event: Event) -> None:
         """For `Store.subscribe`: another process on the same database added or suspended a participant."""
-        if event.name == CHANGED:
+        if event.name in (ADDED, END_OF_SERVICE):
             refresh = asyncio.create_task(self._refresh(event.participant_id))
             self._refreshing.add(refresh)
             refresh.add_done_callback(self._refreshing.discard)
@@ -106,13 +103,17 @@ class Registry:
         elif self._tenancy.by_id(participant_id) is None:
             self._serve(participant)
 
-    async def _announce(self, participant_id: str) -> None:
+    async def _announce(self, participant_id: str, name: str) -> None:
         now_ms = self._moment().now_ms
-        event = Event(name=CHANGED, participant_id=participant_id, process_id=participant_id, at_ms=now_ms)
+        event = Event(name=name, participant_id=participant_id, process_id=participant_id, at_ms=now_ms)
         await self._store.run(participant_id, lambda uow: uow.tell(event))
 
     async def _create(self, slug: str, name: str, did: str | None, api_keys: tuple[str, ...]) -> Participant:
         check_id("participant", slug)
+        if slug in RESERVED_SLUGS:
+            raise Invalid(
+                f"The slug {slug!r} is an address of the connector itself; choose another.", slug=slug
+            )
         own_did = did or did_of(self._public_url, slug)
         if not own_did.startswith("did:web:"):
             raise Invalid(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ashiato.stores.errors import BadStoreUrl, StoreInUse, StoreTooNew, StoreUnavailable
+from ashiato.connector.problems import Problem
+from ashiato.stores.errors import BadStoreUrl, NodeIdTaken, StoreInUse, StoreTooNew, StoreUnavailable
 from ashiato.stores.keys import KeyFileUnusable, SealBroken
 from ashiato.wiring.settings import BadSettings, Settings, load_settings
 
@@ -25,6 +26,8 @@ OPERATOR_ERRORS = (
     BadSettings,
     BadStoreUrl,
     KeyFileUnusable,
+    NodeIdTaken,
+    Problem,
     SealBroken,
     StoreInUse,
     StoreTooNew,

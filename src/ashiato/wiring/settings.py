@@ -46,10 +46,11 @@ class ProtocolSettings(ListenerSettings, frozen=True, kw_only=True, forbid_unkno
 
 
 class OidcSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bearer tokens of an OpenID provider for the management API."""
+    """Bearer tokens of an OpenID provider for the management API; `own_networks` are those in which it may lie."""
 
     issuer: str
     audience: str
+    own_networks: tuple[str, ...] = ()
     participants_claim: str = "ashiato_participants"
     operator_scope: str = "ashiato:operator"
 
@@ -62,13 +63,18 @@ class ManagementSettings(ListenerSettings, frozen=True, kw_only=True, forbid_unk
 
 
 class ParticipantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A company that this connector serves, below the path segment `slug`."""
+    """A company that this connector serves, below the path segment `slug`.
+
+    `own_networks` ("10.0.0.0/8") are networks of the company's own, in which its sources and webhooks may lie; what a
+    counterparty names is never called there.
+    """
 
     slug: str
     name: str = ""
     did: str = ""
     api_key_sha256: tuple[str, ...] = ()
     files_directory: str = ""
+    own_networks: tuple[str, ...] = ()
     secrets: dict[str, str] = {}
 
 
@@ -90,9 +96,6 @@ class DidSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of `ashiato connector serve`.
 
-    `own_networks` ("10.0.0.0/8") are networks of the company's own, in which its sources and webhooks may lie; what a
-    counterparty names is never called there.
-
     `unsafe_allow_loopback` allows plain http and loopback addresses, for demo and tests on one machine: on a server it
     would let a counterparty reach what listens on this machine. `unsafe_bearer_tokens` serves data to whoever brings an
     access token, without the proof that it is the consumer (RFC 9449): connectors of other makes may need it.
@@ -104,7 +107,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     participants: tuple[ParticipantSettings, ...] = ()
     limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
     did: DidSettings = msgspec.field(default_factory=DidSettings)
-    own_networks: tuple[str, ...] = ()
     unsafe_allow_loopback: bool = False
     unsafe_bearer_tokens: bool = False
     node_id: str = ""
@@ -145,12 +147,21 @@ def check_settings(settings: Settings) -> Settings:
         raise BadSettings(
             "Set protocol.public_url to the address at which other companies reach this connector."
         )
-    for network in settings.own_networks:
+    oidc = settings.management.oidc
+    for networks in (
+        oidc.own_networks if oidc else (),
+        *(known.own_networks for known in settings.participants),
+    ):
+        _check_networks(networks)
+    return settings
+
+
+def _check_networks(networks: tuple[str, ...]) -> None:
+    for network in networks:
         try:
             ip_network(network)
         except ValueError:
             raise BadSettings(f"own_networks: {network!r} is no network; write it like 10.0.0.0/8.") from None
-    return settings
 
 
 def resolve_secret(reference: str, environment: Mapping[str, str] | None = None) -> str:

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from ashiato.clients.egress import Egress, EgressRefused
+from ashiato.clients.ways_out import WaysOut
 from ashiato.connector.company import Company, Reactor
 from ashiato.connector.data_address import TokenDoor
 from ashiato.connector.node import Tenant
@@ -34,14 +35,14 @@ class Tenancy:
         self,
         public_url: str,
         protocol_base: str,
-        egress: Egress,
+        ways_out: WaysOut,
         strategy: Strategy,
         reactors: tuple[Reactor, ...],
         most_open_processes_count: int,
     ) -> None:
         self._public_url = public_url
         self._protocol_base = protocol_base
-        self._egress = egress
+        self._ways_out = ways_out
         self._strategy = strategy
         self._reactors = reactors
         self._most_open_processes_count = most_open_processes_count
@@ -115,18 +116,20 @@ class Tenancy:
             data_door=TokenDoor(
                 data_url=f"{root_url}/data", inbox_url=f"{root_url}/inbox", key=self.key_of(did)
             ),
-            vet_address=self._vet,
+            vet_address=lambda address: _vet(self._ways_out.public, address),
+            vet_own_address=lambda address: _vet(self._ways_out.of(did), address),
             reactors=self._reactors,
             most_open_processes_count=self._most_open_processes_count,
         )
 
-    def _vet(self, address: str) -> None:
-        try:
-            self._egress.check_url(address)
-        except EgressRefused as error:
-            raise Invalid(
-                f"This connector does not call {address!r}: {error.why}", path="callbackAddress"
-            ) from None
+
+def _vet(egress: Egress, address: str) -> None:
+    try:
+        egress.check_url(address)
+    except EgressRefused as error:
+        raise Invalid(
+            f"This connector does not call {address!r}: {error.why}", path="callbackAddress"
+        ) from None
 
 
 def did_of(public_url: str, slug: str) -> str:

@@ -101,6 +101,7 @@ class Companies:
             strategy=Automatic(),
             data_door=TokenDoor(data_url=f"{root_url}/data", inbox_url=f"{root_url}/inbox", key=lambda: key),
             vet_address=vet_address,
+            vet_own_address=vet_address,
             reactors=(fetching.follow,),
         )
         tenant = Tenant(slug, name, company, root_url, document)
@@ -166,13 +167,14 @@ class Puller:
             delivery.participant_id, lambda uow: uow.contracts.agreement(transfer.agreement_id)
         )
         body = self._contents[agreement.asset_id if agreement else ""]
+        file_name = own_pid.rpartition(":")[2]
         part = self._files.part(delivery.participant_id, own_pid)
         part.append(body)
-        part.finish(own_pid)
+        part.finish(file_name)
         part.close()
         sha256 = hashlib.sha256(body).hexdigest()
         landed = data_receipt.Landed(
-            file_name=own_pid, media_type="application/json", size_bytes=len(body), sha256=sha256
+            file_name=file_name, media_type="application/json", size_bytes=len(body), sha256=sha256
         )
         attempt = data_receipt.Attempt(
             access_id=moment.fresh_id(),

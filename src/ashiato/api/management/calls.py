@@ -62,11 +62,19 @@ class Call:
         return f"/{ROOT}/{self.tenant.slug}/{kind}/{quote(item_id, safe=':~')}"
 
     def check_address(self, url: str, path: str) -> None:
-        """Refuse an address that this node would not call; raises `Invalid` that names the member `path`."""
-        try:
-            self.company.vet_address(url)
-        except Invalid as refusal:
-            raise Invalid(refusal.sentence, path=path) from None
+        """Refuse a partner's address that this node would not call; raises `Invalid` that names the member `path`."""
+        _check(self.company.vet_address, url, path)
+
+    def check_own_address(self, url: str, path: str) -> None:
+        """The same for an address of the company's own systems."""
+        _check(self.company.vet_own_address, url, path)
+
+
+def _check(vet: Callable[[str], None], url: str, path: str) -> None:
+    try:
+        vet(url)
+    except Invalid as refusal:
+        raise Invalid(refusal.sentence, path=path) from None
 
 
 @dataclass(frozen=True, slots=True)

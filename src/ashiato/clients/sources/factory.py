@@ -28,15 +28,15 @@ from ashiato.connector.sources import (
 class AssetSources:
     """Every kind of source. `folders` are what the operator opened, by participant; who has none has no files.
 
-    `egress` is that of the company's own systems, whose rules may allow more than those for counterparties. `sql_threads` are
-    apart from `disk_threads`, so that slow queries never hold up files.
+    `egress_of` gives the way out to a participant's own systems, whose rules may allow more than those for counterparties.
+    `sql_threads` are apart from `disk_threads`, so that slow queries never hold up files.
     """
 
     def __init__(
         self,
         *,
         store: Store,
-        egress: Egress,
+        egress_of: Callable[[str], Egress],
         secrets: Secrets,
         folders: Mapping[str, Path],
         disk_threads: Executor,
@@ -44,7 +44,7 @@ class AssetSources:
         clock_ms: Callable[[], int],
     ) -> None:
         self._store = store
-        self._egress = egress
+        self._egress_of = egress_of
         self._secrets = secrets
         self._folders = folders
         self._disk_threads = disk_threads
@@ -64,9 +64,15 @@ class AssetSources:
                 return FileSource(folder, path, asset.media_type, self._disk_threads, self._hashes)
             case S3Place() as place:
                 return S3Source(
-                    self._egress, self._secrets, participant_id, place, asset.media_type, self._clock_ms
+                    self._egress_of(participant_id),
+                    self._secrets,
+                    participant_id,
+                    place,
+                    asset.media_type,
+                    self._clock_ms,
                 )
             case SqlPlace() as place:
                 return sql_source(place, participant_id, folder, self._secrets, self._sql_threads)
             case HttpPlace() as place:
-                return HttpSource(self._egress, self._secrets, participant_id, place, asset.media_type)
+                egress = self._egress_of(participant_id)
+                return HttpSource(egress, self._secrets, participant_id, place, asset.media_type)

@@ -69,6 +69,7 @@ class KnownHashes:
 
     def __init__(self, most_count: int = MOST_KNOWN_HASHES_COUNT) -> None:
         self._most_count = most_count
+        self._reading: dict[FileIdentity, asyncio.Task[str]] = {}
         self._hashes: OrderedDict[FileIdentity, str] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -83,6 +84,23 @@ class KnownHashes:
             self._hashes[identity] = sha256
             if len(self._hashes) > self._most_count:
                 self._hashes.popitem(last=False)
+
+    async def of(self, file: "_OpenFile", threads: Executor) -> str:
+        """The hash of an open file; read for it by one thread, however many ask."""
+        known = self.get(file.identity)
+        if known is not None:
+            return known
+        reading = self._reading.get(file.identity)
+        if reading is None:
+            reading = asyncio.create_task(self._read(file, threads))
+            self._reading[file.identity] = reading
+            reading.add_done_callback(lambda _: self._reading.pop(file.identity, None))
+        return await asyncio.shield(reading)
+
+    async def _read(self, file: "_OpenFile", threads: Executor) -> str:
+        sha256 = await asyncio.get_running_loop().run_in_executor(threads, file.sha256)
+        self.put(file.identity, sha256)
+        return sha256
 
 
 class _OpenFile:
@@ -197,6 +215,12 @@ class FileSource:
                 if is_quick
                 else max(chunk_bytes // 2, LEAST_CHUNK_BYTES)
             )
+
+    async def digest(self) -> str | None:
+        """The hash of the file, which is read once more where nobody has read it as a whole."""
+        if self._file is None:
+            raise SourceUnavailable("the file was not described before its hash was asked for")
+        return await self._hashes.of(self._file, self._threads)
 
     def learn(self, sha256: str) -> None:
         """Remember the hash for as long as the file is not written."""

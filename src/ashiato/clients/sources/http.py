@@ -87,6 +87,10 @@ class HttpSource:
         async for chunk in self._guarded(answer):
             yield chunk
 
+    async def digest(self) -> str | None:
+        """The API may give something else the next time."""
+        return None
+
     def learn(self, sha256: str) -> None:
         """The API may give something else the next time: nothing is remembered."""
 

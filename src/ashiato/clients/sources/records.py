@@ -45,6 +45,10 @@ class RecordSource:
         """The record is at hand since `describe`, and small: one chunk."""
         yield self._body[start_bytes:end_bytes]
 
+    async def digest(self) -> str | None:
+        """Known since `describe`."""
+        return hashlib.sha256(self._body).hexdigest()
+
     def learn(self, sha256: str) -> None:
         """The hash is known from the start."""
 

@@ -100,6 +100,10 @@ class SqlSource:
         if form.foot:
             yield form.foot
 
+    async def digest(self) -> str | None:
+        """The next run may give other rows."""
+        return None
+
     def learn(self, sha256: str) -> None:
         """The next run may give other rows."""
 

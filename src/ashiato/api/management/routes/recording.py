@@ -74,7 +74,7 @@ async def list_webhooks(call: CallOf, wanted: Annotated[PageQuery, Query()]) -> 
     responses=problems(*WITH_JSON_BODY),
 )
 async def put_webhook(call: CallOf, webhook_id: WebhookId, body: WebhookBody) -> Webhook:
-    call.check_address(body.url, "url")
+    call.check_own_address(body.url, "url")
     hook = records.Webhook(webhook_id=webhook_id, url=body.url, events=tuple(dict.fromkeys(body.events)))
     return Webhook.of(await call.run(lambda uow: webhooks.put_webhook(uow, hook, call.moment)))
 
