@@ -201,6 +201,21 @@ async def test_a_page_ends_with_all_entries_of_its_last_asset(store: SqlStore) -
     assert await _visible(store, "any", "participant:x", after="e") == []
 
 
+async def test_a_page_can_be_read_backwards(store: SqlStore) -> None:
+    await store.run(
+        MAKER, lambda uow: uow.assets.put_entries([entry(a, o) for a in "abcde" for o in ("o1", "o2")])
+    )
+    found = await store.read(
+        MAKER, lambda uow: uow.assets.visible_entries(["any"], 1, "d", 2, ("", ""), backwards=True)
+    )
+    assert [(one.asset_id, one.offer_id) for one in found] == [
+        ("c", "o2"),
+        ("c", "o1"),
+        ("b", "o2"),
+        ("b", "o1"),
+    ]
+
+
 async def test_pages_together_hold_every_entry_once(store: SqlStore) -> None:
     every = [
         entry(f"{number:04}", audiences=("any",) if number % 3 else ("participant:x", "participant:z"))

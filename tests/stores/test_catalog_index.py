@@ -82,10 +82,10 @@ async def large(large_url: str, opened: OpenStore) -> SqlStore:
 
 
 def _page(
-    after: str = "", data_item: str = "", part_group: str = ""
+    after: str = "", data_item: str = "", part_group: str = "", *, backwards: bool = False
 ) -> Callable[[UnitOfWork], list[CatalogEntry]]:
     return lambda uow: uow.assets.visible_entries(
-        ["any", CALLER], 1, after, PAGE_COUNT, (data_item, part_group)
+        ["any", CALLER], 1, after, PAGE_COUNT, (data_item, part_group), backwards=backwards
     )
 
 
@@ -122,7 +122,13 @@ async def test_every_entry_for_the_caller_is_found_and_no_other(large: SqlStore)
 async def test_the_engine_says_that_it_walks_the_index_and_sorts_nothing(
     large: SqlStore, large_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for page in (_page(), _page("asset-050000"), _page("", "rare"), _page("", "", "group")):
+    for page in (
+        _page(),
+        _page("asset-050000"),
+        _page("asset-050000", backwards=True),
+        _page("", "rare"),
+        _page("", "", "group"),
+    ):
         plans = await _plans(large, large_url, monkeypatch, page)
         assert len(plans) == 2
         for plan in plans:
