@@ -96,7 +96,8 @@ async def test_the_id_of_a_framework_cannot_stand_for_the_access_policy_of_anoth
         await ask(maker, rival, offer)
     after = await maker.read(lambda uow: uow.assets.policy("urn:ashiato:framework:cells-2026:access"))
     assert after == before
-    assert before is not None and cells.did in str(before.document)
+    assert before is not None
+    assert cells.did in str(before.document)
 
 
 async def test_a_consumer_cannot_write_words_of_its_own_into_an_agreement_that_is_made_by_itself(

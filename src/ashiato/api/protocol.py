@@ -3,6 +3,7 @@
 Bytes come in, a typed message is made of them, the caller is verified, and one unit of work decides and answers.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -48,7 +49,8 @@ from ashiato.dsp.transfer import TransferProcess
 from ashiato.identity.signed_tokens import NotAuthenticated
 
 BASE = f"dsp/{wire.VERSION}"
-MOST_BODY_BYTES = 1_048_576
+MOST_BODY_BYTES = 131_072
+BODY_TIMEOUT_S = 20.0
 LONGEST_SENTENCE_LENGTH_COUNT = 500
 
 M = TypeVar("M", bound=Message)
@@ -58,6 +60,10 @@ log = structlog.get_logger()
 
 class BodyTooLarge(Exception):
     """The counterparty's message is larger than any message of the protocol."""
+
+
+class BodyTooSlow(Exception):
+    """The counterparty's message did not come in time."""
 
 
 class MethodNotAllowed(Exception):
@@ -341,10 +347,14 @@ async def _body(request: Request) -> bytes:
     if declared.isdigit() and int(declared) > MOST_BODY_BYTES:
         raise BodyTooLarge
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BODY_BYTES:
-            raise BodyTooLarge
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MOST_BODY_BYTES:
+                    raise BodyTooLarge
+    except TimeoutError:
+        raise BodyTooSlow from None
     return bytes(body)
 
 
@@ -418,6 +428,7 @@ def _refused(tenant: Tenant, request: Request, fault: FaultOf, error: Exception)
 
 _FAULTS = (
     BodyTooLarge,
+    BodyTooSlow,
     IllegalTransition,
     MalformedMessage,
     MethodNotAllowed,
@@ -441,6 +452,8 @@ def _explain(error: Exception) -> tuple[int, str, str]:
             return 405, "method-not-allowed", str(error)
         case BodyTooLarge():
             return 413, "message-too-large", f"A message has at most {MOST_BODY_BYTES} bytes."
+        case BodyTooSlow():
+            return 408, "message-too-slow", f"A message must arrive within {BODY_TIMEOUT_S:.0f} s."
         case MalformedMessage() | MismatchedMessage():
             return 400, "malformed-message", str(error)
         case IllegalTransition() | WrongState():

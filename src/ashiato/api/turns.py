@@ -2,18 +2,74 @@
 
 All participants of a process share one event loop, so a request waits behind those that were let in before it. At most a few
 requests of each participant are let in at a time; the rest wait in their own queue, outside, where they cost nobody else.
+
+A turn is the right to compute. Whoever waits for the caller's next bytes or for a stranger's server gives it up meanwhile:
+else a handful of slow callers would hold all turns of a participant and shut everybody else out.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_INSIDE_COUNT = 8
 MOST_WAITING_COUNT = 1000
+PATIENCE_S = 0.05
+"""What is there within this time is waited for inside: most bodies are there already."""
 
 BUSY = b'{"title":"Too many requests are waiting for this participant; try again later.","status":503}'
+
+
+class _Turn:
+    """The turn of one request."""
+
+    def __init__(self, turns: "Turns", queue: str) -> None:
+        self._turns = turns
+        self._queue = queue
+        self._is_inside = True
+        self._is_over = False
+
+    @asynccontextmanager
+    async def outside(self) -> AsyncIterator[None]:
+        """The turn may go to somebody else while the block lasts; behind it, this request has a turn again."""
+        timer = asyncio.get_running_loop().call_later(PATIENCE_S, self._step_out)
+        try:
+            yield
+        finally:
+            timer.cancel()
+        if not self._is_inside and not self._is_over:
+            await self._turns.wait(self._queue)
+            self._is_inside = True
+            if self._is_over:
+                self._step_out()
+
+    def end(self) -> None:
+        """The request was answered."""
+        self._is_over = True
+        self._step_out()
+
+    def _step_out(self) -> None:
+        if self._is_inside:
+            self._is_inside = False
+            self._turns.leave(self._queue)
+
+
+# Tasks that a request starts inherit it; behind the end of the request it means nothing.
+_TURN: ContextVar[_Turn | None] = ContextVar("turn", default=None)
+
+
+@asynccontextmanager
+async def waiting_outside() -> AsyncIterator[None]:
+    """For what takes long and computes nothing: a turn that this request has goes to others meanwhile."""
+    turn = _TURN.get()
+    if turn is None:
+        yield
+        return
+    async with turn.outside():
+        yield
 
 
 class Turns:
@@ -34,37 +90,50 @@ class Turns:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request in when it is its turn."""
         queue = self._queue_of(scope) if scope["type"] == "http" else None
+        # Set in any case: a request that follows on the same connection inherits that of the one before.
+        _TURN.set(None)
         if queue is None:
             await self._app(scope, receive, send)
             return
         if not await self._enter(queue):
             await _refuse(send)
             return
+        turn = _Turn(self, queue)
+        _TURN.set(turn)
+
+        async def receive_outside() -> Message:
+            async with turn.outside():
+                return await receive()
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive_outside, send)
         finally:
-            self._leave(queue)
+            turn.end()
 
     async def _enter(self, queue: str) -> bool:
+        if len(self._waiting.get(queue, ())) >= MOST_WAITING_COUNT:
+            return False
+        await self.wait(queue)
+        return True
+
+    async def wait(self, queue: str) -> None:
+        """Returns when it is this request's turn, which it must `leave`."""
         inside_count = self._inside.get(queue, 0)
         if inside_count < self._most_inside_count:
             self._inside[queue] = inside_count + 1
-            return True
-        waiting = self._waiting.setdefault(queue, deque())
-        if len(waiting) >= MOST_WAITING_COUNT:
-            return False
+            return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting.append(turn)
+        self._waiting.setdefault(queue, deque()).append(turn)
         try:
             await turn
         except asyncio.CancelledError:
             # The turn may have been given at the same moment; then it goes to the next.
             if turn.done() and not turn.cancelled():
-                self._leave(queue)
+                self.leave(queue)
             raise
-        return True
 
-    def _leave(self, queue: str) -> None:
+    def leave(self, queue: str) -> None:
+        """The turn goes to whoever waits longest."""
         waiting = self._waiting.get(queue)
         while waiting:
             turn = waiting.popleft()
