@@ -29,7 +29,8 @@ def test_one_command_brings_the_data_into_a_file(node: Node, tmp_path: Path) -> 
     assert ran.exit_code == 0
     assert target.read_bytes() == BODY
     assert str(target) in ran.out
-    assert f"Negotiating with {MAKER}" in ran.err
+    (fetch,) = node.ok("cells", "fetch", "list")["items"]
+    assert ran.err.splitlines()[:2] == [f"Order {fetch['fetch_id']}", f"Negotiating with {MAKER}"]
     assert list(tmp_path.glob("*.part")) == []
 
 

@@ -44,11 +44,13 @@ def test_a_problem_is_clean_too(tmp_path: Path) -> None:
 
 def test_a_pipe_gets_whole_lines(tmp_path: Path) -> None:
     title = "long " * 100
-    body = json.dumps({"items": [{"asset_id": "a", "title": title}], "next_cursor": None}).encode()
+    items = [{"asset_id": "a", "title": title}, {"asset_id": "b", "title": "short"}]
+    body = json.dumps({"items": items, "next_cursor": None}).encode()
     environment = {"ASHIATO_API_KEY": "k", "ASHIATO_COMPANY": "maker", "HOME": str(tmp_path), "COLUMNS": "40"}
     with scripted(body=body) as (port, _):
         ran = run(["asset", "list"], {**environment, "ASHIATO_URL": f"http://127.0.0.1:{port}"})
     assert title.strip() in ran.out.splitlines()[1]
+    assert [line for line in ran.out.splitlines() if line != line.rstrip()] == []
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from ashiato.cli.saving import Overwrite, check_target, download, opened
 from ashiato.cli.texts import say
 
 ENDED = frozenset({"done", "failed", "cancelled"})
+STEPS = frozenset({"get.negotiating", "get.transferring", "get.done"})
 WAIT_S = 20
-LOOK_AGAIN_S = 2
 RETRY_DELAYS_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 
 
@@ -38,6 +38,7 @@ def get_dataset(
     order = given(id=str(uuid.uuid4()), partner=provider, asset_id=dataset, offer_id=offer, address=address)
     with shown_progress(session.output) as progress:
         fetch = _ordered(session, order)
+        progress.step("get.begun", **fetch)
         if not detach:
             fetch = _carried(session, fetch, timeout_s, progress)
     if detach:
@@ -84,7 +85,8 @@ def _followed(session: Session, fetch: Document, timeout_s: int, progress: Progr
     while True:
         if fetch["state"] != state:
             state = fetch["state"]
-            progress.step(f"get.{state}" if state not in ("failed", "cancelled") else "get.begun", **fetch)
+            if f"get.{state}" in STEPS:
+                progress.step(f"get.{state}", **fetch)
         progress.bytes_now(fetch["received_bytes"], None)
         if state in ENDED:
             return fetch

@@ -54,7 +54,10 @@ class Output:
             emoji=False,
             width=None if is_terminal else WIDTH_OF_A_PIPE_CHARS,
         )
-        console.print(table)
+        with console.capture() as capture:
+            console.print(table)
+        for line in capture.get().splitlines():
+            self._line(line.rstrip())
         if next_cursor is not None:
             self.note("list.more")
 

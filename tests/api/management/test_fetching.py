@@ -47,6 +47,16 @@ async def test_an_agreement_at_hand_is_used_again_without_asking_the_catalog(
     assert second["negotiation_pid"] is None
 
 
+async def test_a_named_offer_makes_a_new_agreement(
+    program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncClient
+) -> None:
+    offering_id = await offered(maker)
+    first = await fetched(program, cells)
+    again = await ok(cells.post("/v1/cells/fetches", json={**ORDER, "offer_id": offering_id}), 202)
+    second = await until(cells, f"/v1/cells/fetches/{again['fetch_id']}", "state", "done")
+    assert second["agreement_id"] != first["agreement_id"]
+
+
 async def test_a_dataset_that_the_partner_does_not_show_is_not_found(cells: httpx2.AsyncClient) -> None:
     await assert_problem(cells.post("/v1/cells/fetches", json=ORDER), 404, "not-found")
     assert (await ok(cells.get("/v1/cells/fetches")))["items"] == []
