@@ -1,4 +1,5 @@
 import sqlite3
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,14 @@ async def test_one_file_belongs_to_one_process(tmp_path: Path, opened: OpenStore
         await open_store(url, "node-2")
     await first.close()
     await opened(url, "node-2")
+
+
+async def test_the_files_are_for_their_owner_alone(tmp_path: Path, opened: OpenStore) -> None:
+    store = await opened(f"sqlite:///{tmp_path}/connector.db", "node-1")
+    await store.run(MAKER, lambda uow: uow.assets.put_asset(asset()))
+    modes = {found.name: stat.S_IMODE(found.stat().st_mode) for found in tmp_path.iterdir()}
+    names = ["connector.db", "connector.db-shm", "connector.db-wal", "connector.db.lock"]
+    assert modes == dict.fromkeys(names, 0o600)
 
 
 async def test_commits_wait_for_the_disk_and_readers_cannot_write(

@@ -63,7 +63,7 @@ async def open_store(url: str, node_id: str) -> "SqlStore":
     Sets the interpreter's switch interval, for the whole process.
 
     `node_id` names this process among those on the same database and is the same after a restart. Raises `BadStoreUrl`,
-    `StoreUnavailable`, `StoreInUse`, `StoreTooNew`: the operator must act.
+    `StoreUnavailable`, `StoreInUse`, `NodeIdTaken`, `StoreTooNew`: the operator must act.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:
@@ -74,8 +74,11 @@ async def open_store(url: str, node_id: str) -> "SqlStore":
         raise BadStoreUrl(parsed.drivername)
     if parsed.drivername == "sqlite":
         file = await asyncio.to_thread(SqliteFile, Path(parsed.database), node_id)
-        readers = [file.reader() for _ in range(SQLITE_READERS_COUNT)]
-        return SqlStore(file, [file.writer()], readers)
+        try:
+            return SqlStore(file, [file.writer()], [file.reader() for _ in range(SQLITE_READERS_COUNT)])
+        except BaseException:
+            await file.close()
+            raise
     # Loaded on first use: a connector on SQLite does without the driver.
     from ashiato.stores.postgresql import PostgresqlDatabase
 
@@ -204,7 +207,8 @@ class SqlStore:
     def _write(self, writer: Writer) -> None:
         while jobs := self._writing.take(MOST_JOBS_PER_COMMIT_COUNT):
             wanted = [job for job in jobs if not job.future.cancelled()]
-            writer.run(wanted)
+            if wanted:
+                writer.run(wanted)
             self._writing.done(jobs)
             self._loop.call_soon_threadsafe(self._settle, wanted)
             writer.tell_others(wanted)

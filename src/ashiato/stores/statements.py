@@ -1,8 +1,7 @@
 """Statements of SQLAlchemy Core, compiled once for each engine and then run on the driver itself.
 
-Core's own execution costs three to four times as much as the driver's: select, update and two inserts take 0.10 ms against
-0.04 ms of CPU on SQLite, 0.43 ms against 0.12 ms on PostgreSQL (where it would also forbid the pipeline). What Core is used
-for is one text for two dialects, with tables and columns checked when the module is loaded.
+Core's own execution costs five to eight times the CPU (`bench/statements.py`, ADR 0007). What it is used for is one text for two
+dialects, with tables and columns checked when the module is loaded.
 """
 
 from collections.abc import Callable, Iterable, Mapping
