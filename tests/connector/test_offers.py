@@ -1,5 +1,6 @@
 """What a company may offer, and what is refused before it could do harm."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -230,3 +231,26 @@ async def test_an_offer_by_class_follows_the_assets_that_come_and_change(street:
     await put_asset(maker, asset_id="before", data_item="due-diligence")
     await put_asset(maker, asset_id="other", data_item="carbon-footprint")
     assert await offered() == ["after", "other"]
+
+
+OFFER_IDS = ["o", "o:1", "urn:x:1", "1", "o_1", "o+id", "offer+id", "offer", "日本", "o:a", "~", "a.b-c"]
+ASSET_IDS = ["a", "a:b", "1:a", "b", "urn:uuid:1", "日本", "o", "a+b", "id:1:a"]
+
+
+def test_each_offer_for_each_asset_has_a_uri_of_its_own() -> None:
+    named = {offers.offering_id(offer, asset) for offer in OFFER_IDS for asset in ASSET_IDS}
+    assert len(named) == len(OFFER_IDS) * len(ASSET_IDS)
+    # RFC 3986, 3: scheme ":" and no character that would need escaping.
+    uri = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:([A-Za-z0-9._~:!$&'()*+,;=@-]|%[0-9A-F]{2})+")
+    assert [text for text in named if not uri.fullmatch(text)] == []
+
+
+def test_a_plain_offer_is_named_plainly() -> None:
+    assert offers.offering_id("CD123", "ACN0102") == "CD123:ACN0102"
+
+
+async def test_two_offers_whose_names_run_together_do_not_meet(street: Street, maker: Firm) -> None:
+    await maker.publish("b:c", offer_id="a")
+    await maker.publish("c", offer_id="a:b")
+    found = await maker.read(lambda uow: [uow.assets.entry(name) for name in ("a:b%3Ac", "a:b:c")])
+    assert [(entry.offer_id, entry.asset_id) for entry in found if entry] == [("a", "b:c"), ("a:b", "c")]

@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -114,7 +115,7 @@ async def test_a_pull_starts_with_the_address_of_the_provider(
     assert ours.peer_pid == theirs.own_pid
     assert ours.data_address == theirs.data_address
     assert ours.data_address is not None
-    assert ours.data_address.endpoint == f"https://maker.example/maker/data/{theirs.own_pid}"
+    assert ours.data_address.endpoint == f"https://maker.example/maker/data/{quote(theirs.own_pid, safe='')}"
     assert ours.data_address.properties["authorization"].count(".") == 2
     (order,) = await data_orders(cells, ours.own_pid)
     assert (order.kind, order.body) == (DeliveryKind.PULL, ours.own_pid.encode())
@@ -131,7 +132,9 @@ async def test_a_push_starts_towards_the_address_of_the_consumer(
     (theirs,) = await maker.transfers()
     assert theirs.state is State.STARTED
     assert theirs.data_address is not None
-    assert theirs.data_address.endpoint == f"https://cells.example/cells/inbox/{asked.own_pid}"
+    assert (
+        theirs.data_address.endpoint == f"https://cells.example/cells/inbox/{quote(asked.own_pid, safe='')}"
+    )
     (order,) = await data_orders(maker, theirs.own_pid)
     assert (order.kind, order.body) == (DeliveryKind.PUSH, theirs.own_pid.encode())
     assert await data_orders(cells, asked.own_pid) == []

@@ -24,7 +24,7 @@ def draw_up(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -
     if frameworks.CLASS_MEMBER in negotiation.offer:
         terms[frameworks.CLASS_MEMBER] = negotiation.offer[frameworks.CLASS_MEMBER]
     agreement: dict[str, object] = {
-        "@id": f"urn:uuid:{moment.fresh_id()}",
+        "@id": moment.fresh_iri(),
         "@type": "Agreement",
         "target": negotiation.dataset_id,
         "assigner": negotiation.provider_id,

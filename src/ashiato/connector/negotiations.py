@@ -70,7 +70,7 @@ def requested(
     _vet_policy(message.offer)
     step = opened_by_peer(
         message,
-        own_pid=moment.fresh_id(),
+        own_pid=moment.fresh_iri(),
         own_id=company.participant_id,
         peer_id=caller_id,
         dataset_id=_target(uow, message.offer),
@@ -97,7 +97,7 @@ def offered(
     _vet_policy(message.offer)
     step = opened_by_peer(
         message,
-        own_pid=moment.fresh_id(),
+        own_pid=moment.fresh_iri(),
         own_id=company.participant_id,
         peer_id=caller_id,
         now_ms=moment.now_ms,
@@ -154,7 +154,7 @@ def request(
     document = {"@type": "Offer", **offer}
     _vet_policy(document)
     message = ContractRequestMessage(
-        consumer_pid=moment.fresh_id(), offer=document, callback_address=company.callback_address
+        consumer_pid=moment.fresh_iri(), offer=document, callback_address=company.callback_address
     )
     context: dict[str, object] = {
         "acceptable": [rules_of(document), *acceptable],
@@ -179,7 +179,7 @@ def offer(
         wire_offer[frameworks.NAMED_MEMBER] = offer_id
     offers.checked_policy(wire_offer)
     message = ContractOfferMessage(
-        provider_pid=moment.fresh_id(), offer=wire_offer, callback_address=company.callback_address
+        provider_pid=moment.fresh_iri(), offer=wire_offer, callback_address=company.callback_address
     )
     context: dict[str, object] = {"offer_id": offer_id, "proposed": [policy_hash(wire_offer)]}
     return _open(uow, company, partner, message, context, moment)
@@ -414,7 +414,7 @@ def _next_offer(
     if not reaction.rules:
         raise Invalid("An offer needs rules: give at least one permission or prohibition.", path="rules")
     document: dict[str, object] = {
-        "@id": moment.fresh_id(),
+        "@id": moment.fresh_iri(),
         "@type": "Offer",
         "target": negotiation.dataset_id,
         **rules_of(reaction.rules),

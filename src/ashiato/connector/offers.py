@@ -1,6 +1,8 @@
 """What this company offers: assets, policies, offers, and the index of the catalog that follows from them."""
 
+import re
 from collections.abc import Iterable, Sequence
+from urllib.parse import quote
 
 import msgspec
 
@@ -18,6 +20,9 @@ from ashiato.policy.index import audience_keys, window
 from ashiato.policy.odrl import MalformedPolicy, Policy, parse_policy
 
 LONGEST_ID_LENGTH_COUNT = 256
+_URI_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+# No offer's own id comes out with this beginning, because a plus in it is escaped.
+_NAMELESS_PREFIX = "offer+id:"
 ENTRY_BATCH_COUNT = 1000
 
 
@@ -160,8 +165,11 @@ def delete_offer(uow: UnitOfWork, offer_id: str, moment: Moment) -> None:
 
 
 def offering_id(offer_id: str, asset_id: str) -> str:
-    """The `@id` of the Offer on the wire; others must treat it as opaque."""
-    return f"{offer_id}:{asset_id}"
+    """The `@id` of the Offer on the wire: a URI (DSP 2025-1, 7.2), one for each offer and asset, opaque to others."""
+    named = quote(offer_id, safe=":")
+    prefix = "" if _URI_SCHEME.match(f"{named}:") else _NAMELESS_PREFIX
+    # The last colon separates the two, because those of the asset are escaped.
+    return f"{prefix}{named}:{quote(asset_id, safe='')}"
 
 
 def is_automatic(offer: OfferDefinition) -> bool:

@@ -67,7 +67,7 @@ def requested(
     vet_callback(company, message.callback_address)
     if message.data_address is not None and message.data_address.endpoint:
         company.vet_address(message.data_address.endpoint)
-    step = opened_by_peer(message, own_pid=moment.fresh_id(), peer_id=caller_id, now_ms=moment.now_ms)
+    step = opened_by_peer(message, own_pid=moment.fresh_iri(), peer_id=caller_id, now_ms=moment.now_ms)
     transfer = step.transfer
     uow.transfers.insert(transfer)
     uow.transfers.put_context(transfer.own_pid, {"asset_id": agreement.asset_id})
@@ -118,7 +118,7 @@ def request(
         )
     check_usable(agreement, Checkpoint.TRANSFER, moment.now_ms)
     check_format(wire_format)
-    consumer_pid = moment.fresh_id()
+    consumer_pid = moment.fresh_iri()
     address = None
     if wire_format == PUSH_FORMAT:
         address = company.data_door.push_address(

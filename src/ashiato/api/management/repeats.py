@@ -1,6 +1,6 @@
 """Requests that start a process may name its id, so that a repeated request starts nothing new."""
 
-from ashiato.connector.ports import Moment
+from ashiato.connector.ports import Moment, iri_of
 
 
 def with_first_id(moment: Moment, wanted_id: str | None) -> Moment:
@@ -13,3 +13,8 @@ def with_first_id(moment: Moment, wanted_id: str | None) -> Moment:
         return waiting.pop() if waiting else moment.fresh_id()
 
     return Moment(moment.now_ms, fresh_id)
+
+
+def process_iri(wanted_id: str | None) -> str | None:
+    """The pid of the process that a request wants to start: the protocol wants it to be an IRI."""
+    return None if wanted_id is None else iri_of(wanted_id)

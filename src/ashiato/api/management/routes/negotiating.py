@@ -21,7 +21,7 @@ from ashiato.api.management.models.processes import (
 from ashiato.api.management.models.shared import ForeignId, Page, PageQuery, page_of
 from ashiato.api.management.offers_of_partner import chosen_offer
 from ashiato.api.management.openapi import WITH_JSON_BODY, WITH_PARTNER, problems
-from ashiato.api.management.repeats import with_first_id
+from ashiato.api.management.repeats import process_iri, with_first_id
 from ashiato.api.management.routing import participant_router
 from ashiato.connector import negotiations, offers
 from ashiato.connector.catalog import rules_of
@@ -144,7 +144,7 @@ async def _ask(call: Call, body: ConsumerNegotiation) -> Negotiation:
     def work(uow: UnitOfWork, moment: Moment) -> ContractNegotiation:
         return negotiations.request(uow, call.company, partner, document, moment, acceptable)
 
-    return await _started(call, body.id, work)
+    return await _started(call, process_iri(body.id), work)
 
 
 async def _offer(call: Call, body: ProviderNegotiation) -> Negotiation:
@@ -167,7 +167,7 @@ async def _offer(call: Call, body: ProviderNegotiation) -> Negotiation:
         }
         return negotiations.offer(uow, call.company, partner, document, body.offer_id, moment)
 
-    return await _started(call, body.id, work)
+    return await _started(call, process_iri(body.id), work)
 
 
 async def _started(
@@ -181,7 +181,7 @@ async def _started(
 
 
 def _started_before(uow: UnitOfWork, body: ConsumerNegotiation | ProviderNegotiation) -> Negotiation | None:
-    known = uow.negotiations.get(body.id or "")
+    known = uow.negotiations.get(process_iri(body.id) or "")
     if known is None:
         return None
     if (known.role, known.peer_id, known.dataset_id) != (Role(body.role), body.partner, body.asset_id):

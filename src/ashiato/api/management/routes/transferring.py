@@ -24,7 +24,7 @@ from ashiato.api.management.models.processes import (
 from ashiato.api.management.models.shared import MOST_ITEMS_COUNT, ForeignId, Page, PageQuery, page_of
 from ashiato.api.management.openapi import WITH_JSON_BODY, WITH_PARTNER, any_answer, problems
 from ashiato.api.management.problems import RangeNotSatisfiable
-from ashiato.api.management.repeats import with_first_id
+from ashiato.api.management.repeats import process_iri, with_first_id
 from ashiato.api.management.routing import participant_router
 from ashiato.connector import negotiations, transfers
 from ashiato.connector.ports import UnitOfWork
@@ -70,7 +70,7 @@ async def list_transfers(call: CallOf, wanted: Annotated[TransferQuery, Query()]
 async def request_transfer(call: CallOf, body: TransferRequest, response: Response) -> Transfer:
     def work(uow: UnitOfWork) -> tuple[Transfer, bool]:
         known = _requested_before(uow, body)
-        moment = with_first_id(call.moment, body.id)
+        moment = with_first_id(call.moment, process_iri(body.id))
         transfer = known or transfers.request(
             uow, call.company, body.agreement_id, body.format, body.address or _address_of(uow, body), moment
         )
@@ -192,7 +192,7 @@ def _safe_media_type(media_type: str) -> str:
 
 
 def _requested_before(uow: UnitOfWork, body: TransferRequest) -> TransferProcess | None:
-    known = uow.transfers.get(body.id) if body.id else None
+    known = uow.transfers.get(process_iri(body.id) or "")
     if known is not None and (known.agreement_id, known.format) != (body.agreement_id, body.format):
         raise WrongState(f"The id {body.id} belongs to another transfer; choose another.", id=body.id)
     return known
