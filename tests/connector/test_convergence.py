@@ -28,7 +28,8 @@ T = TypeVar("T")
 REFUSED = (Invalid, NotFound, NotPermitted, WrongState)
 ASSETS = ("automatic", "by-hand", "other-terms")
 OTHER = permit("use", max_uses=3)
-FATES = st.lists(st.sampled_from([Fate.ARRIVES, Fate.ARRIVES, Fate.ARRIVES, *Fate]), min_size=1, max_size=3)
+TROUBLES = [fate for fate in Fate if not fate.is_refusal]
+FATES = st.lists(st.sampled_from([Fate.ARRIVES] * 3 + TROUBLES), min_size=1, max_size=3)
 MOST_OPENED_COUNT = 4
 FIRMS = st.sampled_from(["maker", "cells"])
 NUMBERS = st.integers(min_value=0, max_value=3)
