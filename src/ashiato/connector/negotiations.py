@@ -121,6 +121,8 @@ def received(
     step = receive(negotiation, message, moment.now_ms)
     if step.duplicate:
         return negotiation
+    if negotiation.peer_pid is None and _is_of_another(uow, step.negotiation):
+        raise Invalid("Your process id is that of another negotiation with us.", id=step.negotiation.peer_pid)
     if isinstance(message, ContractRequestMessage | ContractOfferMessage):
         _vet_policy(message.offer)
         frameworks.check_terms(negotiation, message.offer)
@@ -241,6 +243,10 @@ def acknowledged(
     negotiation = own(uow, own_pid)
     known = acknowledge(negotiation, ack, moment.now_ms).negotiation
     if known == negotiation:
+        return
+    if _is_of_another(uow, known):
+        reason = "The counterparty answered with the process id of another negotiation."
+        _abandon(uow, company, negotiation, reason, moment)
         return
     uow.negotiations.update(known)
     withdrawn = uow.negotiations.context(own_pid).get("withdrawn")
@@ -473,6 +479,12 @@ def _pids(negotiation: ContractNegotiation) -> tuple[str, str]:
     if negotiation.role is Role.PROVIDER:
         return negotiation.own_pid, peer_pid
     return peer_pid, negotiation.own_pid
+
+
+def _is_of_another(uow: UnitOfWork, negotiation: ContractNegotiation) -> bool:
+    """Whether the counterparty names a process id by which we know another negotiation with it already."""
+    pid = negotiation.peer_pid or ""
+    return uow.negotiations.find_by_peer(negotiation.role, negotiation.peer_id, pid) is not None
 
 
 def _check_quota(uow: UnitOfWork, company: Company, caller_id: str) -> None:

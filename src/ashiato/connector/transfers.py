@@ -85,6 +85,8 @@ def received(
     step = receive(transfer, message, moment.now_ms)
     if step.duplicate:
         return transfer
+    if transfer.peer_pid is None and _is_of_another(uow, step.transfer):
+        raise Invalid("Your process id is that of another transfer with us.", id=step.transfer.peer_pid)
     address = step.transfer.data_address
     if isinstance(message, TransferStartMessage) and address is not None and address.endpoint:
         company.vet_address(address.endpoint)
@@ -267,6 +269,10 @@ def acknowledged(
     known = acknowledge(transfer, ack, moment.now_ms).transfer
     if known == transfer:
         return
+    if _is_of_another(uow, known):
+        reason = "The counterparty answered with the process id of another transfer."
+        _abandon(uow, company, transfer, reason, moment)
+        return
     uow.transfers.update(known)
     withdrawn = uow.transfers.context(own_pid).get("withdrawn")
     if withdrawn is not None:
@@ -446,6 +452,13 @@ def _termination(transfer: TransferProcess, reason: str) -> TransferTerminationM
     provider_pid, consumer_pid = _pids(transfer)
     return TransferTerminationMessage(
         provider_pid=provider_pid, consumer_pid=consumer_pid, reason=_ending(reason).reason
+    )
+
+
+def _is_of_another(uow: UnitOfWork, transfer: TransferProcess) -> bool:
+    """Whether the counterparty names a process id by which we know another transfer with it already."""
+    return (
+        uow.transfers.find_by_peer(transfer.role, transfer.peer_id, transfer.peer_pid or "") is not None
     )
 
 
