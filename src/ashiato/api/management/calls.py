@@ -11,9 +11,10 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from ashiato.api.management.admission import ROOT
 from ashiato.api.management.ports import DataCaller, PartnerClient, ReceivedFiles, TenantAdmin, Waiter
 from ashiato.connector.company import Company
+from ashiato.connector.negotiations import Partner
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Moment, UnitOfWork
-from ashiato.connector.problems import Invalid, NotFound
+from ashiato.connector.problems import Invalid, NotFound, NotPermitted
 
 T = TypeVar("T")
 
@@ -56,6 +57,16 @@ class Call:
             return await self.around.partners.locate(partner)
         self.check_address(given, "address")
         return given.rstrip("/")
+
+    def checked(self, partner: Partner) -> Partner:
+        """The partner at the address that it told; raises `Problem` where this node would not call it."""
+        try:
+            self.company.vet_address(partner.address)
+        except Invalid as refusal:
+            raise NotPermitted(
+                f"{partner.participant_id} negotiates at an address that this node does not call: {refusal.sentence}"
+            ) from None
+        return partner
 
     def location(self, kind: str, item_id: str) -> str:
         """The path of one of the participant's things, for a Location header."""

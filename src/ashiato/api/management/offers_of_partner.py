@@ -2,6 +2,7 @@
 
 from ashiato.api.management.calls import Call
 from ashiato.api.management.models.processes import Dataset
+from ashiato.connector.negotiations import Partner
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound
 from ashiato.connector.records import FrameworkState
@@ -13,27 +14,39 @@ TITLE_MEMBERS = ("title", "dct:title", "http://purl.org/dc/terms/title", "name")
 
 
 async def chosen_offer(
-    call: Call, partner: str, address: str, asset_id: str, offer_id: str | None
-) -> dict[str, object]:
-    """The partner's offer for that dataset; raises `NotFound` or `Invalid`.
+    call: Call, partner: Partner, asset_id: str, offer_id: str | None, wire_format: str | None = None
+) -> tuple[dict[str, object], Partner]:
+    """The partner's offer for that dataset, and the partner where it negotiates; raises `NotFound` or `Invalid`.
 
     By its id; without one, the offer on the terms of a framework contract with that partner, or the only terms there are.
     """
-    dataset = await call.around.partners.dataset(call.tenant, partner, address, asset_id)
+    partner_id = partner.participant_id
+    dataset = await call.around.partners.dataset(call.tenant, partner_id, partner.address, asset_id)
     named = [offer for offer in offers_of(dataset) if offer_id in (None, offer.get("@id"))]
     if not named:
         raise NotFound(
-            f"{partner} makes you no such offer for {asset_id!r}.", asset_id=asset_id, offer_id=offer_id
+            f"{partner_id} makes you no such offer for {asset_id!r}.", asset_id=asset_id, offer_id=offer_id
         )
-    standing = await call.read(lambda uow: _standing_terms(uow, partner, call.moment.now_ms))
+    standing = await call.read(lambda uow: _standing_terms(uow, partner_id, call.moment.now_ms))
     covered = [offer for offer in named if any(same_rules(offer, terms) for terms in standing)]
     chosen = [*covered, *named][0]
     if not covered and not all(same_rules(offer, chosen) for offer in named):
         ids = [offer.get("@id") for offer in named]
         raise Invalid(
-            f"{partner} makes several offers for {asset_id!r}; name one as offer_id.", offer_ids=ids
+            f"{partner_id} makes several offers for {asset_id!r}; name one as offer_id.", offer_ids=ids
         )
-    return {**chosen, "target": asset_id}
+    return {**chosen, "target": asset_id}, Partner(
+        partner_id, _negotiates_at(dataset, wire_format) or partner.address
+    )
+
+
+def _negotiates_at(dataset: catalog.Dataset, wire_format: str | None) -> str | None:
+    """Where the dataset says that it is negotiated (DSP 2025-1, 5.3.2), which need not be where its catalog is read."""
+    for distribution in dataset.distributions:
+        service = distribution.access_service
+        if wire_format in (None, distribution.format) and isinstance(service, catalog.DataService):
+            return service.endpoint_url.rstrip("/")
+    return None
 
 
 def _standing_terms(uow: UnitOfWork, partner: str, now_ms: int) -> list[dict[str, object]]:

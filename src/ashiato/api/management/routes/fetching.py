@@ -108,9 +108,8 @@ async def _begin(call: Call, body: FetchRequest) -> records.Fetch:
     partner = Partner(body.partner, await call.address_of(body.partner, body.address))
     offer = None
     if body.offer_id is not None or not await call.read(lambda uow: _may_go_on(uow, call, body)):
-        offer = await chosen_offer(
-            call, partner.participant_id, partner.address, body.asset_id, body.offer_id
-        )
+        offer, told = await chosen_offer(call, partner, body.asset_id, body.offer_id, body.format)
+        partner = partner if body.address else call.checked(told)
 
     def work(uow: UnitOfWork) -> records.Fetch:
         moment = with_first_id(call.moment, body.id)

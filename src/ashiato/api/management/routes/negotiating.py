@@ -133,13 +133,13 @@ async def reject(call: CallOf, negotiation_pid: NegotiationPid, body: Rejection)
 
 
 async def _ask(call: Call, body: ConsumerNegotiation) -> Negotiation:
-    address = await call.address_of(body.partner, body.address)
+    partner = Partner(body.partner, await call.address_of(body.partner, body.address))
     if body.offer is None:
-        document = await chosen_offer(call, body.partner, address, body.asset_id, body.offer_id)
+        document, told = await chosen_offer(call, partner, body.asset_id, body.offer_id)
+        partner = partner if body.address else call.checked(told)
     else:
         document = _own_wording(body)
     acceptable = tuple(_checked(policy, is_own=False) for policy in body.acceptable)
-    partner = Partner(body.partner, address)
 
     def work(uow: UnitOfWork, moment: Moment) -> ContractNegotiation:
         return negotiations.request(uow, call.company, partner, document, moment, acceptable)
