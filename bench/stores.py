@@ -1,13 +1,13 @@
-"""What a unit of work costs on each engine: `python bench/stores.py [sqlite|postgresql] [--profile]`.
+"""What a unit of work costs on each engine: `python bench/stores.py [sqlite|postgresql] [--busy]`.
 
 One unit of work is what a protocol message does: read a negotiation for update, write it back, put a message into the outbox
 and an entry into the history. Times are for one unit of work; CPU is that of this process, and of the server beside it.
+With `--busy` the event loop computes meanwhile, as in a connector under load, once with Python's own switch interval and once
+with the store's.
 """
 
 import asyncio
-import cProfile
 import itertools
-import pstats
 import sys
 import tempfile
 import time
@@ -24,12 +24,15 @@ from ashiato.connector.ports import UnitOfWork
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import NegotiationState, Role
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
-from ashiato.stores.engine import SqlStore, open_store
+from ashiato.stores.engine import SWITCH_INTERVAL_S, SqlStore, open_store
 from tests.postgresql_server import fresh_database, running_postgresql
 
 PARTICIPANT = "did:web:maker.example"
 UNITS_COUNT = 3000
 CONCURRENCIES = (1, 4, 16, 64)
+BUSY_CONCURRENCY = 8
+BUSY_COUNT = 60
+PYTHON_SWITCH_INTERVAL_S = 0.005
 BODY = b"x" * 800
 SERIAL = itertools.count()
 
@@ -156,18 +159,44 @@ def stores(engines: list[str]) -> Iterator[list[tuple[str, str]]]:
             yield [*found, (url, url.partition("host=")[2])]
 
 
+async def measure_beside_computing(url: str) -> None:
+    """Print one line for each switch interval."""
+    store = await open_store(url, "bench")
+    computing = asyncio.create_task(compute())
+    try:
+        await prepare(store)
+        for interval_s in (PYTHON_SWITCH_INTERVAL_S, SWITCH_INTERVAL_S):
+            sys.setswitchinterval(interval_s)
+            started_s = time.perf_counter()
+            await asyncio.gather(*(work(store, number, BUSY_COUNT) for number in range(BUSY_CONCURRENCY)))
+            units = BUSY_COUNT * BUSY_CONCURRENCY
+            wall_ms = (time.perf_counter() - started_s) / units * 1000
+            print(
+                f"{url.partition(':')[0]:10}  switch interval {interval_s * 1000:4.1f} ms"
+                f"   {wall_ms:6.3f} ms   {1000 / wall_ms:7.0f}/s",
+                flush=True,
+            )
+    finally:
+        computing.cancel()
+        await store.close()
+
+
+async def compute() -> None:
+    """A request after the other that takes a millisecond of Python."""
+    while True:
+        until_s = time.perf_counter() + 0.001
+        while time.perf_counter() < until_s:
+            pass
+        await asyncio.sleep(0)
+
+
 def main() -> None:
     """Measure the engines that the command line names, both by default."""
     engines = [name for name in sys.argv[1:] if not name.startswith("-")] or ["sqlite", "postgresql"]
-    profile = cProfile.Profile() if "--profile" in sys.argv else None
     with stores(engines) as found:
         for url, folder in found:
-            if profile is None:
-                asyncio.run(measure(url, folder))
-            else:
-                profile.runcall(asyncio.run, measure(url, folder))
-    if profile is not None:
-        pstats.Stats(profile).sort_stats("tottime").print_stats(30)
+            is_busy = "--busy" in sys.argv
+            asyncio.run(measure_beside_computing(url) if is_busy else measure(url, folder))
 
 
 if __name__ == "__main__":

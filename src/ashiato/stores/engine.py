@@ -28,8 +28,8 @@ POSTGRESQL_WRITERS_COUNT = 2
 POSTGRESQL_READERS_COUNT = 3
 MOST_JOBS_PER_COMMIT_COUNT = 64
 PURGED_AT_ONCE_COUNT = 1000
-# A thread that comes back from the database waits this long for the interpreter while the event loop computes. With Python's
-# 5 ms a busy connector made 490 units of work a second on SQLite and 340 on PostgreSQL, with 0.1 ms 790 and 710.
+# A thread that comes back from the database waits this long for the interpreter while the event loop computes, several times in
+# a unit of work. Python's 5 ms would make a busy connector a slow one: `bench/stores.py --busy`.
 SWITCH_INTERVAL_S = 0.0001
 
 
