@@ -1,5 +1,6 @@
 """The data plane over real HTTP: what is served, to whom, in which parts, and what is written down."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -122,6 +123,16 @@ async def test_the_hash_of_a_large_file_is_told_once_it_was_sent(provider: Side,
     await provider.finished_accesses(1)
     digest = base64.b64encode(hashlib.sha256(BIG).digest()).decode()
     assert (await ask(url, token, "HEAD")).headers["Repr-Digest"] == f"sha-256=:{digest}:"
+
+
+async def test_the_hash_of_a_large_file_is_read_for_who_wants_it(provider: Side, big: Deal) -> None:
+    url, token = provider.data_url(big.provider_pid), token_of(provider, big)
+    assert "Repr-Digest" not in (await ask(url, token, "HEAD")).headers
+    digest = base64.b64encode(hashlib.sha256(BIG).digest()).decode()
+    asked = [ask(url, token, "HEAD", Want_Repr_Digest="sha-512=3, sha-256=10") for _ in range(5)]
+    for answer in await asyncio.gather(*asked):
+        assert answer.headers["Repr-Digest"] == f"sha-256=:{digest}:"
+    assert (await provider.agreement(big.agreement_id)).uses_count == 0
 
 
 async def test_without_a_good_token_there_is_a_challenge(provider: Side, deal: Deal) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ashiato.connector.data_access import AccessOutcome, Admission
+from ashiato.connector.data_access import AccessOutcome, Admission, TransportGone
 from ashiato.connector.records import Asset, Event
 from ashiato.connector.sources import SourceUnavailable
 from ashiato.couriers.streaming import HASHED_INLINE_BYTES, RunningStream, RunningStreams
@@ -49,7 +49,7 @@ class Judge:
 
 
 class Transport:
-    """Takes chunks; may be slow, or swallow them in silence once the client has gone."""
+    """Takes chunks; may be slow."""
 
     def __init__(self) -> None:
         self.taken = bytearray()
@@ -59,8 +59,7 @@ class Transport:
 
     async def write(self, chunk: bytes) -> None:
         await self.opened.wait()
-        if not self.gone.done():
-            self.taken += chunk
+        self.taken += chunk
 
 
 async def chunks_of(*chunks: bytes, pause_s: float = 0.0) -> AsyncGenerator[bytes]:
@@ -107,23 +106,37 @@ async def test_small_and_large_chunks_are_counted_and_hashed_alike(threads: Thre
 
 
 @pytest.mark.parametrize("size_bytes", [10, 100_000])
-async def test_a_chunk_that_the_transport_swallowed_is_taken_back(
+async def test_a_chunk_that_the_transport_dropped_is_not_counted(
     threads: ThreadPoolExecutor, size_bytes: int
 ) -> None:
     transport = Transport()
 
-    async def pieces() -> AsyncGenerator[bytes]:
-        yield b"a" * size_bytes
-        # The client goes; the server notices in the same turn of the loop in which the next chunk is written.
-        transport.gone.set_result(None)
-        yield b"b" * size_bytes
-        yield b"c" * size_bytes
+    async def write(chunk: bytes) -> None:
+        if chunk.startswith(b"b"):
+            raise TransportGone
+        await transport.write(chunk)
 
+    pieces = [b"a" * size_bytes, b"b" * size_bytes, b"c" * size_bytes]
     with enter(streams_of(threads)) as stream:
-        sent = await stream.carry(ADMISSION, lambda _: pieces(), transport.write, transport.gone)
+        sent = await stream.carry(ADMISSION, lambda _: chunks_of(*pieces), write, transport.gone)
     assert sent.outcome is AccessOutcome.ABORTED
     assert sent.sent_bytes == len(transport.taken) == size_bytes
     assert sent.sha256 == hashlib.sha256(b"a" * size_bytes).hexdigest()
+
+
+async def test_a_reader_that_leaves_ends_a_stream_that_waits_for_it(threads: ThreadPoolExecutor) -> None:
+    transport = Transport()
+    with enter(streams_of(threads)) as stream:
+        carrying = asyncio.create_task(
+            stream.carry(ADMISSION, lambda _: endless(), transport.write, transport.gone)
+        )
+        await asyncio.sleep(0.05)
+        transport.opened.clear()
+        await asyncio.sleep(0.05)
+        transport.gone.set_result(None)
+        sent = await asyncio.wait_for(carrying, 0.5)
+    assert sent.outcome is AccessOutcome.ABORTED
+    assert sent.sent_bytes == len(transport.taken)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,12 @@ class AbortableHttpProtocol(HttpToolsProtocol):
     """For `uvicorn.Config(http=...)`. Without it a cut answer ends too, but what is buffered for a slow reader still flows."""
 
     def on_message_begin(self) -> None:
-        """Lends each request the way to drop its connection."""
+        """Lends each request the way to drop its connection, and to see whether it still stands."""
         super().on_message_begin()
-        self.scope["extensions"] = {ABORT_EXTENSION: {"drop": self._drop}}
+        self.scope["extensions"] = {ABORT_EXTENSION: {"drop": self._drop, "is_open": self._is_open}}
+
+    def _is_open(self) -> bool:
+        return not self.transport.is_closing()
 
     def _drop(self) -> None:
         connection = self.transport.get_extra_info("socket")

@@ -173,7 +173,7 @@ class DataApi:
                 if forwarded is not None:
                     await exchange.forward(forwarded)
                 elif request.method == "HEAD":
-                    await exchange.describe()
+                    await exchange.describe(request.headers.get("want-repr-digest", ""))
                 else:
                     await exchange.read(request.headers.get("range"), request.headers.get("if-range"))
             finally:
@@ -228,9 +228,15 @@ class _Exchange:
         self._receive = receive
         self._send = send
 
-    async def describe(self) -> None:
-        """Answer HEAD: no use is counted, for nothing of the data leaves."""
+    async def describe(self, wanted_digest: str) -> None:
+        """Answer HEAD: no use is counted, for nothing of the data leaves.
+
+        With `Want-Repr-Digest: sha-256=…` (RFC 9530, section 4) the hash is read for it where it is not known: who resumed a
+        broken download verifies the whole with it.
+        """
         description = await self._source.describe()
+        if description.sha256 is None and "sha-256" in wanted_digest.lower():
+            description = msgspec.structs.replace(description, sha256=await self._source.digest())
         await self._start(200, answers.described_headers(description, None))
         await self._send({"type": "http.response.body", "body": b""})
 
@@ -252,9 +258,15 @@ class _Exchange:
 
         headers = answers.described_headers(description, part)
         expected_bytes = None if end_bytes is None else end_bytes - start_bytes
-        sent = await self._answer(admission, 206 if part else 200, headers, opened, expected_bytes, None)
-        if sent.outcome is AccessOutcome.COMPLETE and part is None:
-            self._source.learn(sent.sha256)
+        is_whole = part is None
+        await self._answer(
+            admission,
+            200 if is_whole else 206,
+            headers,
+            opened,
+            expected_bytes=expected_bytes,
+            is_whole=is_whole,
+        )
 
     async def forward(self, forwarded: Forwarded) -> None:
         """Hand the request to the source and its answer back."""
@@ -278,7 +290,7 @@ class _Exchange:
             *answers.COMMON_HEADERS,
             *((name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers),
         ]
-        await self._answer(admission, answer.status_code, headers, lambda _: answer.body, None, taken)
+        await self._answer(admission, answer.status_code, headers, lambda _: answer.body, taken=taken)
 
     async def _admit(self, wanted: Wanted) -> Admission:
         moment = self._node.moment()
@@ -296,16 +308,25 @@ class _Exchange:
         status_code: int,
         headers: answers.Headers,
         opened: Opened,
-        expected_bytes: int | None,
-        taken: Taken | None,
-    ) -> Sent:
+        *,
+        expected_bytes: int | None = None,
+        is_whole: bool = False,
+        taken: Taken | None = None,
+    ) -> None:
         gone = asyncio.ensure_future(answers.disconnected(self._receive))
         sent = msgspec.structs.replace(data_access.NOTHING_SENT, outcome=AccessOutcome.ABORTED)
+
+        async def write(chunk: bytes) -> None:
+            await answers.hand_over(self._scope, self._send, chunk, gone)
+
         try:
             await self._start(status_code, headers)
-            sent = await self._stream.carry(admission, opened, self._write, gone)
+            sent = await self._stream.carry(admission, opened, write, gone)
             sent = _judged(sent, expected_bytes)
             if sent.outcome is AccessOutcome.COMPLETE:
+                if is_whole:
+                    # At once: whoever has the last byte may ask for the hash of the whole.
+                    self._source.learn(sent.sha256)
                 await self._send({"type": "http.response.body", "body": b"", "more_body": False})
             elif not gone.done():
                 log.info("answer broken off", transfer=admission.transfer_pid, why=sent.why)
@@ -316,13 +337,9 @@ class _Exchange:
         finally:
             gone.cancel()
             await self._write_down(admission, sent, taken)
-        return sent
 
     async def _start(self, status_code: int, headers: answers.Headers) -> None:
         await self._send({"type": "http.response.start", "status": status_code, "headers": headers})
-
-    async def _write(self, chunk: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def _write_down(self, admission: Admission, sent: Sent, taken: Taken | None) -> None:
         now_ms = self._node.moment().now_ms
@@ -343,8 +360,8 @@ def _judged(sent: Sent, expected_bytes: int | None) -> Sent:
     has_all = sent.sent_bytes == expected_bytes
     if sent.outcome is AccessOutcome.COMPLETE and not has_all:
         return msgspec.structs.replace(sent, outcome=AccessOutcome.FAILED, why="the source gave too little")
-    if sent.outcome is AccessOutcome.CUT and has_all:
-        # The reader has the last byte and may end the transfer before we have noticed that it was the last.
+    if sent.outcome in (AccessOutcome.CUT, AccessOutcome.ABORTED) and has_all:
+        # The reader has the last byte and may leave or end the transfer before we have noticed that it was the last.
         return msgspec.structs.replace(sent, outcome=AccessOutcome.COMPLETE, why="")
     return sent
 

@@ -7,12 +7,15 @@ from collections.abc import Iterable
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from ashiato.connector.data_access import Refusal
+from ashiato.connector.data_access import Refusal, TransportGone
 from ashiato.connector.ranges import ByteRange
 from ashiato.connector.sources import SourceDescription
 
 ABORT_EXTENSION = "ashiato.abort"
-"""The scope's extension whose member `drop` drops the connection at once, unsent bytes included."""
+"""The scope's extension of a server that lends its connection.
+
+`drop` ends it at once, unsent bytes included; `is_open` says whether it still stands.
+"""
 ABORT_WAIT_S = 1.0
 
 Headers = list[tuple[bytes, bytes]]
@@ -105,6 +108,23 @@ async def disconnected(receive: Receive) -> None:
     """Returns when the client has gone. The request's body must have been read or be unwanted."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def hand_over(scope: Scope, send: Send, chunk: bytes, gone: "asyncio.Future[None]") -> None:
+    """Hand one chunk of the body to the transport; raises `TransportGone` when the server dropped it in silence.
+
+    Servers say nothing when they drop what is sent after a disconnect. One that lends its connection is asked right after,
+    before anything else can happen; of any other it is known one turn of the event loop later.
+    """
+    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    extension = (scope.get("extensions") or {}).get(ABORT_EXTENSION)
+    if extension is not None:
+        if not extension["is_open"]():
+            raise TransportGone
+        return
+    await asyncio.sleep(0)
+    if gone.done():
+        raise TransportGone
 
 
 async def break_off(scope: Scope, gone: "asyncio.Future[None]", why: str) -> None:

@@ -85,6 +85,10 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
+class TransportGone(Exception):
+    """The reader went away: the chunk in hand was not handed over."""
+
+
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """What came in with a forwarded request and was handed to the source."""
 

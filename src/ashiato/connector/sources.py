@@ -158,6 +158,12 @@ class Source(Protocol):
         Raises `SourceUnavailable` also in the middle, when the bytes change or end too early.
         """
 
+    async def digest(self) -> str | None:
+        """The hexadecimal SHA-256 of what `describe` described, read for it where need be; None where that is impossible.
+
+        Raises `SourceUnavailable`.
+        """
+
     def learn(self, sha256: str) -> None:
         """Told when the whole was read and hashed, so that `describe` may know the hash the next time."""
 

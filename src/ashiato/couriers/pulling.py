@@ -37,6 +37,7 @@ from ashiato.stores.part_writing import PartWriter
 
 PROGRESS_EVERY_S = 1.0
 PAUSE_AFTER_BREAK_S = 0.2
+LONGEST_DIGEST_S = 600.0
 MOST_CORRUPT_COUNT = 3
 MOST_NOT_FOUND_COUNT = 5
 LONGEST_REASON_LENGTH_COUNT = 300
@@ -310,12 +311,13 @@ class _Pull:
         return Outcome(verdict=Verdict.DONE)
 
     async def _declared_hash(self) -> str | None:
-        """The hash of the whole, for providers that know it only after they sent it once."""
+        """The hash of the whole, which a provider may know only when it is asked for it (RFC 9530)."""
         if self._etag is None:
             return None
+        headers = {**self._credentials.headers("HEAD"), "Want-Repr-Digest": "sha-256=10"}
         try:
             answer = await self._means.egress.request(
-                "HEAD", self._credentials.endpoint.url, headers=self._credentials.headers("HEAD")
+                "HEAD", self._credentials.endpoint.url, headers=headers, timeout_s=LONGEST_DIGEST_S
             )
         except (Unreachable, EgressRefused):
             return None

@@ -6,7 +6,6 @@ which representation, PUT with `Content-Range` brings the rest. To any other add
 
 import asyncio
 import base64
-import hashlib
 import re
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
@@ -187,16 +186,11 @@ class _Push:
         return data_access.look_up(uow, self._grant, "GET", self._node.moment().now_ms)
 
     async def _described(self, source: Source) -> SourceDescription:
-        """The description with a hash wherever the bytes can be read twice: the consumer verifies the whole with it."""
+        """The description with a hash wherever there can be one: the consumer verifies the whole with it."""
         description = await source.describe()
         if description.sha256 is not None or not description.ranges or description.size_bytes is None:
             return description
-        digest = hashlib.sha256()
-        loop = asyncio.get_running_loop()
-        async for chunk in source.open(0, description.size_bytes):
-            await loop.run_in_executor(self._means.threads, digest.update, chunk)
-        source.learn(digest.hexdigest())
-        return msgspec.structs.replace(description, sha256=digest.hexdigest())
+        return msgspec.structs.replace(description, sha256=await source.digest())
 
     def _is_resumable(self, description: SourceDescription) -> bool:
         return self._credentials.endpoint.is_resumable and description.ranges and description.etag is not None

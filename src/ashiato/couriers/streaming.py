@@ -26,7 +26,7 @@ from ashiato.connector.sources import Chunks, Opened, SourceUnavailable, Write
 
 TICK_S = 0.2
 # A recheck that takes longer than this is a no: the right may have ended and we could not ask.
-LONGEST_RECHECK_S = 0.5
+LONGEST_RECHECK_S = 0.4
 HASHED_INLINE_BYTES = 32 * 1024
 
 ENDS_OF_TRANSFER = frozenset({"transfer.suspended", "transfer.completed", "transfer.terminated"})
@@ -140,10 +140,14 @@ class RunningStreams:
                 answer = await self._store.read(
                     stream.participant_id, lambda uow: data_access.recheck(uow, admission, now_ms)
                 )
+        except TimeoutError:
+            stream.stop("the right could not be checked in time")
+            log.warning("the right of a running stream was not checked in time", transfer=stream.transfer_pid)
+            return
         except Exception:
-            # A store that is away or too slow cannot say yes, and without a yes nothing is sent on.
-            log.exception("the right of a running stream cannot be checked", transfer=stream.transfer_pid)
+            # A store that is away cannot say yes, and without a yes nothing is sent on.
             stream.stop("the right cannot be checked")
+            log.exception("the right of a running stream cannot be checked", transfer=stream.transfer_pid)
             return
         if isinstance(answer, Refusal):
             stream.stop(answer.code)
@@ -193,8 +197,8 @@ class RunningStream:
         """Pass the chunks of `opened` to `write` until they end, the stream is stopped, or `gone` says that the reader left.
 
         `opened` opens the source with work that its thread may do. `write` hands one chunk to the transport, with its
-        back-pressure, or raises `TransportGone`. The chunks are closed in any case. Only a cancellation from outside is raised; what left until
-        then stands in `sent`.
+        back-pressure, or raises `TransportGone`. The chunks are closed in any case. Only a cancellation from outside is
+        raised; what left until then stands in `sent`.
         """
         if self.stopped.done():
             self.sent = msgspec.structs.replace(NOTHING_SENT, outcome=AccessOutcome.CUT, why=self.why)

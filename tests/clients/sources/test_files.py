@@ -183,9 +183,34 @@ async def test_work_aside_is_done_before_each_read(folder: Path, threads: Thread
         seen.append(sum(sizes))
 
     async for chunk in source.open(0, None, aside):
-        sizes.append(len(chunk))
+        sizes += [len(chunk)]
     assert seen == [0, FIRST_CHUNK_BYTES]
     await source.close()
+
+
+async def test_a_hash_is_read_once_however_many_ask(
+    folder: Path, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = random.Random(2).randbytes(HASHED_AT_ONCE_BYTES + 1)
+    (folder / "big").write_bytes(content)
+    hashes = KnownHashes()
+    sources = [source_of(folder, "big", threads, hashes) for _ in range(4)]
+    for source in sources:
+        assert (await source.describe()).sha256 is None
+    read_count = 0
+    pread = os.pread
+
+    def counting(descriptor: int, size_bytes: int, position_bytes: int) -> bytes:
+        nonlocal read_count
+        read_count += 1
+        return pread(descriptor, size_bytes, position_bytes)
+
+    monkeypatch.setattr(os, "pread", counting)
+    digests = await asyncio.gather(*(source.digest() for source in sources))
+    assert set(digests) == {hashlib.sha256(content).hexdigest()}
+    assert read_count == len(content) // MOST_CHUNK_BYTES + 1
+    for source in sources:
+        await source.close()
 
 
 async def test_a_file_takes_no_requests(folder: Path, threads: ThreadPoolExecutor) -> None:
