@@ -1,5 +1,6 @@
 """Two running connector programs, and a voice that speaks the protocol's bytes to one of them in the name of the other."""
 
+import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -84,10 +85,10 @@ class Voice:
 
 @dataclass
 class Ear:
-    """A callback address of our own: what arrived there, each answered 200, or an opening as the protocol wants it."""
+    """A callback address of our own: what arrived there. A first message gets the acknowledgement that names `pid`."""
 
     server: LoopbackServer = field(default_factory=LoopbackServer)
-    status: str = "200 OK"
+    pid: str = "urn:uuid:of-the-ear"
 
     @property
     def address(self) -> str:
@@ -98,8 +99,13 @@ class Ear:
         """Path and message of all that arrived."""
         return [(asked.target, json.loads(asked.body)) for asked in self.server.asked if asked.body]
 
-    async def answer(self, asked: Asked, writer: Any) -> None:
-        writer.write(f"HTTP/1.1 {self.status}\r\nContent-Length: 0\r\n\r\n".encode())
+    async def answer(self, asked: Asked, writer: asyncio.StreamWriter) -> None:
+        body = b""
+        if asked.target.endswith("/request"):
+            kind = "ContractNegotiation" if "negotiations" in asked.target else "TransferProcess"
+            pids = {"providerPid": self.pid, "consumerPid": json.loads(asked.body)["consumerPid"]}
+            body = json.dumps(message(kind, **pids, state="REQUESTED")).encode()
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
 
 
 @dataclass
