@@ -217,6 +217,23 @@ async def test_without_a_yes_in_time_nothing_is_sent_on(threads: ThreadPoolExecu
     assert sent.outcome is AccessOutcome.CUT
 
 
+async def test_a_store_that_hangs_at_the_wrong_moment_delays_no_end(threads: ThreadPoolExecutor) -> None:
+    judge, transport = Judge(30.0), Transport()
+    now_ms = 1000
+    streams = RunningStreams(judge, lambda: now_ms, threads, recheck_every_s=0.1)  # type: ignore[arg-type]  # only `read` is asked
+    until = msgspec.structs.replace(ADMISSION, cut_at_ms=2000)
+    with enter(streams) as stream:
+        carrying = asyncio.create_task(
+            stream.carry(until, lambda _: endless(), transport.write, transport.gone)
+        )
+        await asyncio.sleep(0.8)
+        assert judge.asked_count == 1
+        assert not carrying.done()
+        now_ms = 2000
+        sent = await asyncio.wait_for(carrying, 1)
+    assert sent.outcome is AccessOutcome.CUT
+
+
 async def test_a_source_that_fails_is_told_from_one_that_ends(threads: ThreadPoolExecutor) -> None:
     async def failing() -> AsyncGenerator[bytes]:
         yield b"abc"

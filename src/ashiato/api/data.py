@@ -165,7 +165,7 @@ class DataApi:
             )
         with self._streams.enter(tenant.participant_id, grant.transfer_pid, grant.agreement_id) as stream:
             asset = await self._asset(tenant, grant, request.method, moment.now_ms)
-            if request.method == "HEAD" and proof is not None:
+            if request.method == "HEAD" and forwarded is None and proof is not None:
                 await self._doorkeeper.remember(tenant, proof)
             source = self._sources.source(tenant.participant_id, asset)
             exchange = _Exchange(self._node, tenant, grant, proof, source, stream, scope, receive, send)

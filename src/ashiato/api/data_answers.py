@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-from collections.abc import Iterable
 
 import msgspec
 from starlette.types import Receive, Scope, Send
@@ -67,14 +66,12 @@ async def send_problem(send: Send, refusal: Refusal, *, closes: bool = False) ->
     await send({"type": "http.response.body", "body": body})
 
 
-async def send_json(
-    send: Send, value: object, status_code: int = 200, extra: Iterable[tuple[bytes, bytes]] = ()
-) -> None:
+async def send_json(send: Send, value: object) -> None:
     """A small JSON document."""
     body = msgspec.json.encode(value)
-    headers = [*COMMON_HEADERS, (b"content-type", b"application/json"), *extra]
+    headers = [*COMMON_HEADERS, (b"content-type", b"application/json")]
     headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status_code, "headers": headers})
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -25,8 +25,9 @@ from ashiato.connector.records import Event
 from ashiato.connector.sources import Chunks, Opened, SourceUnavailable, Write
 
 TICK_S = 0.2
-# A recheck that takes longer than this is a no: the right may have ended and we could not ask.
-LONGEST_RECHECK_S = 0.4
+# Whoever cannot be asked within this time says no: at an instant that the policy named, and at any other time.
+LONGEST_DUE_RECHECK_S = 0.4
+LONGEST_RECHECK_S = 10.0
 HASHED_INLINE_BYTES = 32 * 1024
 
 ENDS_OF_TRANSFER = frozenset({"transfer.suspended", "transfer.completed", "transfer.terminated"})
@@ -75,9 +76,7 @@ class RunningStreams:
         elif event.name == END_OF_AGREEMENT:
             self.cut(event.participant_id, agreement_id=event.process_id, reason=event.name)
         elif event.name == END_OF_SERVICE:
-            for stream in self._streams:
-                if stream.participant_id == event.participant_id:
-                    stream.stop(event.name)
+            self.cut(event.participant_id, reason=event.name)
 
     def cut(
         self,
@@ -122,12 +121,15 @@ class RunningStreams:
             admission = stream.admission
             if admission is None or stream.stopped.done():
                 continue
+            is_due = stream.is_due(now_ms)
+            longest_s = LONGEST_DUE_RECHECK_S if is_due else LONGEST_RECHECK_S
             if now_s - stream.progressed_s > self._slowest_chunk_s:
                 stream.stop("the reader is too slow")
-            elif not stream.is_asking and (
-                stream.is_due(now_ms) or now_s - stream.asked_s > self._recheck_every_s
-            ):
-                stream.is_asking = True
+            elif stream.asking_s is not None:
+                if now_s - stream.asking_s > longest_s:
+                    stream.stop("the right could not be checked in time")
+            elif is_due or now_s - stream.asked_s > self._recheck_every_s:
+                stream.asking_s = now_s
                 recheck = loop.create_task(self._recheck(stream, admission, now_ms))
                 self._rechecks.add(recheck)
                 recheck.add_done_callback(self._rechecks.discard)
@@ -136,14 +138,9 @@ class RunningStreams:
 
     async def _recheck(self, stream: "RunningStream", admission: Admission, now_ms: int) -> None:
         try:
-            async with asyncio.timeout(LONGEST_RECHECK_S if stream.is_due(now_ms) else None):
-                answer = await self._store.read(
-                    stream.participant_id, lambda uow: data_access.recheck(uow, admission, now_ms)
-                )
-        except TimeoutError:
-            stream.stop("the right could not be checked in time")
-            log.warning("the right of a running stream was not checked in time", transfer=stream.transfer_pid)
-            return
+            answer = await self._store.read(
+                stream.participant_id, lambda uow: data_access.recheck(uow, admission, now_ms)
+            )
         except Exception:
             # A store that is away cannot say yes, and without a yes nothing is sent on.
             stream.stop("the right cannot be checked")
@@ -154,7 +151,7 @@ class RunningStreams:
         else:
             stream.cut_at_ms = answer
         stream.asked_s = asyncio.get_running_loop().time()
-        stream.is_asking = False
+        stream.asking_s = None
 
 
 class RunningStream:
@@ -169,7 +166,7 @@ class RunningStream:
         self.cut_at_ms: int | None = None
         self.progressed_s = 0.0
         self.asked_s = 0.0
-        self.is_asking = False
+        self.asking_s: float | None = None
         self.sent = NOTHING_SENT
         self._threads = threads
 
