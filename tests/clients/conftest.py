@@ -13,8 +13,8 @@ from ashiato.clients.egress import Egress, EgressRules
 
 
 @pytest.fixture(scope="session")
-def tls_pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server context for connector.example, and a client context that trusts its certificate."""
+def tls_files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for connector.example, signed by itself, and its key."""
     folder: Path = tmp_path_factory.mktemp("tls")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "connector.example")])
@@ -38,6 +38,13 @@ def tls_pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, 
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     )
+    return certificate_file, key_file
+
+
+@pytest.fixture(scope="session")
+def tls_pair(tls_files: tuple[Path, Path]) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server context for connector.example, and a client context that trusts its certificate."""
+    certificate_file, key_file = tls_files
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate_file, key_file)
     return server, ssl.create_default_context(cafile=str(certificate_file))
