@@ -8,7 +8,7 @@ else a handful of slow callers would hold all turns of a participant and shut ev
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -16,6 +16,9 @@ from contextvars import ContextVar
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_INSIDE_COUNT = 8
+MOST_INSIDE_IN_COMPANY_COUNT = 2
+COMPANY_S = 1.0
+"""Who asked within this time counts as company: then each participant has fewer turns at a time."""
 MOST_WAITING_COUNT = 1000
 PATIENCE_S = 0.05
 """What is there within this time is waited for inside: most bodies are there already."""
@@ -86,6 +89,7 @@ class Turns:
         self._most_inside_count = most_inside_count
         self._inside: dict[str, int] = {}
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._asked_s: OrderedDict[str, float] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request in when it is its turn."""
@@ -118,8 +122,10 @@ class Turns:
 
     async def wait(self, queue: str) -> None:
         """Returns when it is this request's turn, which it must `leave`."""
+        self._asked_s[queue] = asyncio.get_running_loop().time()
+        self._asked_s.move_to_end(queue)
         inside_count = self._inside.get(queue, 0)
-        if inside_count < self._most_inside_count:
+        if inside_count < self._limit_count():
             self._inside[queue] = inside_count + 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -133,24 +139,39 @@ class Turns:
             raise
 
     def leave(self, queue: str) -> None:
-        """The turn goes to whoever waits longest."""
+        """The turn goes to whoever waits longest, unless company has come that needs it more."""
+        inside_count = self._inside[queue] - 1
+        limit_count = self._limit_count()
         waiting = self._waiting.get(queue)
-        while waiting:
+        while waiting and inside_count < limit_count:
             turn = waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
-                return
-        self._waiting.pop(queue, None)
-        if self._inside[queue] == 1:
-            del self._inside[queue]
+                inside_count += 1
+        if not waiting:
+            self._waiting.pop(queue, None)
+        if inside_count:
+            self._inside[queue] = inside_count
         else:
-            self._inside[queue] -= 1
+            del self._inside[queue]
+
+    def _limit_count(self) -> int:
+        """How many requests of one participant may be inside now."""
+        horizon_s = asyncio.get_running_loop().time() - COMPANY_S
+        while self._asked_s and next(iter(self._asked_s.values())) < horizon_s:
+            self._asked_s.popitem(last=False)
+        if len(self._asked_s) <= 1:
+            return self._most_inside_count
+        return min(self._most_inside_count, MOST_INSIDE_IN_COMPANY_COUNT)
 
 
 def participant_of_protocol(scope: Scope) -> str | None:
     """The first path segment; data streams take no turn, because they last and wait for their reader."""
     segments = scope["path"].split("/", 3)
-    return None if len(segments) > 2 and segments[2] in ("data", "inbox") else segments[1]
+    if len(segments) > 2 and segments[2] in ("data", "inbox"):
+        return None
+    # A request for the server itself (`OPTIONS *`) has no segment.
+    return segments[1] if len(segments) > 1 else ""
 
 
 def participant_of_management(scope: Scope) -> str | None:

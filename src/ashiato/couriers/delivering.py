@@ -14,6 +14,8 @@ from ashiato.outbox.deliveries import LEASE_MS, Delivery, DeliveryKind, next_try
 
 MOST_CLAIMED_COUNT = 200
 MOST_AT_ONCE_COUNT = 16
+# While others have deliveries under way too: all share one event loop.
+MOST_AT_ONCE_IN_COMPANY_COUNT = 3
 # Nothing wakes this node when another one dies with deliveries on lease: it looks as often as a lease ends.
 IDLE_CHECK_S = LEASE_MS / 1000
 
@@ -78,10 +80,14 @@ class Courier:
             return
         self._busy.add(delivery.delivery_id)
         lane = _lane(delivery)
-        if not _is_long(delivery) and self._under_way.get(lane, 0) >= MOST_AT_ONCE_COUNT:
+        if not _is_long(delivery) and self._under_way.get(lane, 0) >= self._limit_count(lane):
             self._queued.setdefault(lane, deque()).append(delivery)
             return
         self._start_delivery(delivery)
+
+    def _limit_count(self, lane: Lane) -> int:
+        alone = all(participant_id == lane[0] for participant_id, _ in self._under_way)
+        return MOST_AT_ONCE_COUNT if alone else MOST_AT_ONCE_IN_COMPANY_COUNT
 
     def _start_delivery(self, delivery: Delivery) -> None:
         if not _is_long(delivery):
@@ -98,9 +104,9 @@ class Courier:
         lane = _lane(delivery)
         self._under_way[lane] -= 1
         queued = self._queued.get(lane)
-        if queued:
+        while queued and self._under_way[lane] < self._limit_count(lane):
             self._start_delivery(queued.popleft())
-        else:
+        if not queued:
             self._queued.pop(lane, None)
             if self._under_way[lane] == 0:
                 del self._under_way[lane]
