@@ -359,7 +359,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _as_opened(process: P, state: NegotiationState | TransferState) -> P:
-    """The process as its first message left it, which is what the answer to that message says (8.2.2, 8.3.2, 10.2.2).
+    """The process as its first message left it, which is what the answer to that message says (8.2.2, 8.3.3, 10.2.2).
 
     What we did since of our own accord is said in messages of its own.
     """
