@@ -457,9 +457,7 @@ def _termination(transfer: TransferProcess, reason: str) -> TransferTerminationM
 
 def _is_of_another(uow: UnitOfWork, transfer: TransferProcess) -> bool:
     """Whether the counterparty names a process id by which we know another transfer with it already."""
-    return (
-        uow.transfers.find_by_peer(transfer.role, transfer.peer_id, transfer.peer_pid or "") is not None
-    )
+    return uow.transfers.find_by_peer(transfer.role, transfer.peer_id, transfer.peer_pid or "") is not None
 
 
 def _pids(transfer: TransferProcess) -> tuple[str, str]:

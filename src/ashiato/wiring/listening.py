@@ -58,8 +58,8 @@ class GuardedProtocol(AbortableHttpProtocol):
     _head_bytes: int = 0
     _has_body_to_come: bool = False
 
-    # type: the server's own annotation narrows what the loop passes in the same way.
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    # The server narrows what the loop passes in the same way.
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the server has it
         """Start the clock: a client that connects and says nothing is let go."""
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
