@@ -227,13 +227,13 @@ def moment() -> Moment:
 
 
 @asynccontextmanager
-async def running_program(folder: Path) -> AsyncIterator[Program]:
-    """The program with the participants `maker` and `cells`, on a SQLite store below `folder`."""
+async def running_program(folder: Path, store_url: str | None = None) -> AsyncIterator[Program]:
+    """The program with the participants `maker` and `cells`, on a SQLite store below `folder` unless told otherwise."""
     keys = KeyList({slug: [key_sha256(key_of(slug))] for slug in SLUGS})
     companies = Companies(keys)
     for slug in SLUGS:
         companies.serve(slug, slug.capitalize(), did_of(slug))
-    store = await open_store(f"sqlite:///{folder}/connector.db", "node")
+    store = await open_store(store_url or f"sqlite:///{folder}/connector.db", "node")
     node = Node(store, SignedTokens(companies, companies.signing_keys), companies, moment)
     network = InnerNetwork()
     egress = cast(Egress, network)
@@ -262,13 +262,13 @@ async def running_program(folder: Path) -> AsyncIterator[Program]:
 
 
 @contextmanager
-def served_program(folder: Path) -> Iterator[tuple[str, Program]]:
+def served_program(folder: Path, store_url: str | None = None) -> Iterator[tuple[str, Program]]:
     """The same program behind a real HTTP server in a thread of its own: (URL, program)."""
     ready = threading.Event()
     found: dict[str, object] = {}
 
     async def serve() -> None:
-        async with running_program(folder) as program:
+        async with running_program(folder, store_url) as program:
             server = uvicorn.Server(
                 uvicorn.Config(
                     program.app, host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none"

@@ -54,14 +54,14 @@ async def test_a_body_beyond_the_limit_is_refused_by_its_announced_length(maker:
 async def test_a_body_that_does_not_announce_its_length_is_cut_off(program: Program) -> None:
     taken_count = 0
 
-    async def endless() -> AsyncIterator[bytes]:
+    async def much() -> AsyncIterator[bytes]:
         nonlocal taken_count
-        while True:
+        for _ in range(64):
             taken_count += 1
             yield b"x" * 65_536
 
     async with program.client(key_of("maker")) as client:
-        answer = await client.put("/v1/maker/policies/p", content=endless(), headers=JSON)
+        answer = await client.put("/v1/maker/policies/p", content=much(), headers=JSON)
     assert answer.status_code == 413
     # 1 MiB are 16 chunks; one more is enough to know.
     assert taken_count == 17

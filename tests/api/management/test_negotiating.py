@@ -148,9 +148,9 @@ async def test_the_same_id_starts_one_negotiation(
     own_id = str(uuid.UUID(int=7))
     body = request_of(id=own_id)
     first = await ok(cells.post("/v1/cells/negotiations", json=body), 201)
-    assert first["negotiation_pid"] == own_id
+    assert first["negotiation_pid"] == f"urn:uuid:{own_id}"
     again = await ok(cells.post("/v1/cells/negotiations", json=body), 200)
-    assert again["negotiation_pid"] == own_id
+    assert again["negotiation_pid"] == first["negotiation_pid"]
     assert len((await ok(cells.get("/v1/cells/negotiations")))["items"]) == 1
     other = {**body, "asset_id": "another"}
     await assert_problem(cells.post("/v1/cells/negotiations", json=other), 409, "wrong-state")

@@ -40,9 +40,9 @@ async def test_a_pull_runs_to_its_end_and_shows_how_far_it_is(
 async def test_the_same_id_starts_one_transfer(agreement_id: str, cells: httpx2.AsyncClient) -> None:
     body = {"agreement_id": agreement_id, "id": str(uuid.UUID(int=3))}
     first = await ok(cells.post("/v1/cells/transfers", json=body), 201)
-    assert first["transfer_pid"] == body["id"]
+    assert first["transfer_pid"] == f"urn:uuid:{body['id']}"
     again = await ok(cells.post("/v1/cells/transfers", json=body), 200)
-    assert again["transfer_pid"] == body["id"]
+    assert again["transfer_pid"] == first["transfer_pid"]
     other = {**body, "format": "HttpData-PUSH"}
     await assert_problem(cells.post("/v1/cells/transfers", json=other), 409, "wrong-state")
 
