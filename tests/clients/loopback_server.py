@@ -29,7 +29,7 @@ class LoopbackServer:
     port: int = 0
     asked: list[Asked] = field(default_factory=list)
     connections: int = 0
-    open_now: int = 0
+    open_count: int = 0
     open_most: int = 0
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -103,8 +103,8 @@ async def loopback_server(
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen.connections += 1
-        seen.open_now += 1
-        seen.open_most = max(seen.open_most, seen.open_now)
+        seen.open_count += 1
+        seen.open_most = max(seen.open_most, seen.open_count)
         try:
             while not writer.is_closing():
                 asked = await _read_request(reader, reads_bodies)
@@ -114,7 +114,7 @@ async def loopback_server(
         except (OSError, EOFError):
             seen.hung_up.set()
         finally:
-            seen.open_now -= 1
+            seen.open_count -= 1
             writer.close()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

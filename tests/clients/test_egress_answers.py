@@ -240,7 +240,7 @@ async def test_leaving_a_stream_early_hangs_up(egress: Egress) -> None:
         async with egress.stream("GET", server.url(), max_response_bytes=10**9) as stream:
             async for _ in stream.chunks():
                 break
-        await asyncio.wait_for(server.hung_up.wait(), 5)
+        assert await asyncio.wait_for(server.hung_up.wait(), 5)
 
 
 async def test_an_error_inside_the_block_of_a_stream_stays_what_it_is(egress: Egress) -> None:

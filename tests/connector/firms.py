@@ -354,7 +354,7 @@ class Firm:
 
     async def inbox(self) -> list[Approvable]:
         """What waits for a person."""
-        return await self.read(lambda uow: uow.negotiations.list_approvables())
+        return await self.read(lambda uow: uow.negotiations.list_approvables("", 1000))
 
     async def events(self) -> list[str]:
         """The names of what happened, in order."""

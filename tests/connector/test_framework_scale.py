@@ -64,7 +64,7 @@ async def approve_framework(maker: Member, cells: Member) -> None:
             uow, cells.tenant.company, maker.address, framework, moment
         )
     )
-    waiting = await maker.until(lambda uow: next(iter(uow.negotiations.list_approvables()), None))
+    waiting = await maker.until(lambda uow: next(iter(uow.negotiations.list_approvables("", 1)), None))
     agree = Reaction(act=Act.AGREE)
     await maker.run(
         lambda uow, moment: negotiations.do(uow, maker.tenant.company, waiting.negotiation_pid, agree, moment)
@@ -149,7 +149,7 @@ async def agree_under_one_approval(folder: Path, provider_url: str, agreed_count
         assert set(ours) == set(theirs) == set(wanted)
         assert all(ours[asset_id].document == theirs[asset_id].document for asset_id in wanted)
         assert {found.document["ashiato:framework"] for found in ours.values()} == {FRAMEWORK_ID}
-        assert await maker.read(lambda uow: uow.negotiations.list_approvables()) == []
+        assert await maker.read(lambda uow: uow.negotiations.list_approvables("", 1)) == []
         assert await maker.outbox_is_empty()
         assert await cells.outbox_is_empty()
 

@@ -30,7 +30,9 @@ def webhook(side: Side, url: str) -> Delivery:
 
 
 def courier_of(side: Side, parties: Parties) -> WebhookCourier:
-    return WebhookCourier(side.node, lambda participant_id: side.egress, lambda participant_id: parties.keys[participant_id])
+    return WebhookCourier(
+        side.node, lambda participant_id: side.egress, lambda participant_id: parties.keys[participant_id]
+    )
 
 
 async def test_a_webhook_can_be_verified_by_who_gets_it(provider: Side, parties: Parties) -> None:

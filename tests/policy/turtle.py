@@ -14,9 +14,9 @@ def read_turtle(text: str) -> Graph:
     """Subject, predicate, objects. Prefixed names stay as they are written; `a` is the type."""
     graph: Graph = defaultdict(lambda: defaultdict(list))
     sentence: list[str] = []
-    at = 0
-    while match := _TOKEN.match(text, at):
-        at = match.end()
+    offset_count = 0
+    while match := _TOKEN.match(text, offset_count):
+        offset_count = match.end()
         _, address, literal, name, mark = match.groups()
         term = next((part for part in (address, literal, name) if part is not None), None)
         if term is not None:
@@ -26,6 +26,6 @@ def read_turtle(text: str) -> Graph:
             sentence.pop()
         if mark in (";", "."):
             del sentence[1 if mark == ";" else 0 :]
-    if text[at:].strip():
-        raise ValueError(f"not understood: {text[at : at + 60]!r}")
+    if text[offset_count:].strip():
+        raise ValueError(f"not understood: {text[offset_count : offset_count + 60]!r}")
     return graph

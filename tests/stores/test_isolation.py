@@ -112,7 +112,7 @@ def _look(uow: Any) -> dict[str, object]:
         "count_open": uow.negotiations.count_open(TAKER),
         "negotiation context": uow.negotiations.context("own-1"),
         "approvable": uow.negotiations.approvable("own-1"),
-        "list_approvables": uow.negotiations.list_approvables(),
+        "list_approvables": uow.negotiations.list_approvables("", 100),
         "agreement": uow.contracts.agreement("agreement-1"),
         "list_agreements": uow.contracts.list_agreements("", 10),
         "find_usable": uow.contracts.find_usable(Role.PROVIDER, TAKER, "asset-1"),

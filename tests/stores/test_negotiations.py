@@ -1,6 +1,7 @@
 import pytest
 
 from ashiato.connector.ports import Conflict, UnitOfWork
+from ashiato.connector.records import Approvable
 from ashiato.dsp.states import NegotiationState, Role
 from ashiato.stores.engine import SqlStore
 from tests.stores.samples import DOCUMENT, MAKER, OTHER, TAKER, approvable, negotiation
@@ -128,7 +129,7 @@ async def test_a_context_is_replaced_and_may_come_before_its_negotiation(store: 
     assert await store.read(MAKER, lambda uow: uow.negotiations.context("own-1")) == DOCUMENT
 
 
-async def test_what_waits_longest_for_a_person_comes_first(store: SqlStore) -> None:
+async def test_what_waits_for_a_person_comes_page_by_page(store: SqlStore) -> None:
     def put(uow: UnitOfWork) -> None:
         uow.negotiations.put_approvable(approvable("own-1", since_ms=30))
         uow.negotiations.put_approvable(approvable("own-2", since_ms=10))
@@ -138,8 +139,17 @@ async def test_what_waits_longest_for_a_person_comes_first(store: SqlStore) -> N
         uow.negotiations.delete_approvable("never there")
 
     await store.run(MAKER, put)
-    found = await store.read(
-        MAKER, lambda uow: (uow.negotiations.list_approvables(), uow.negotiations.approvable("own-2"))
-    )
     expected = [approvable("own-2", since_ms=10), approvable("own-3", mark="again", since_ms=20)]
-    assert found == (expected, expected[0])
+    for after_id, limit_count, wanted in (
+        ("", 2, expected),
+        ("", 1, expected[:1]),
+        ("own-2", 9, expected[1:]),
+    ):
+
+        def page(
+            uow: UnitOfWork, after_id: str = after_id, limit_count: int = limit_count
+        ) -> list[Approvable]:
+            return uow.negotiations.list_approvables(after_id, limit_count)
+
+        assert await store.read(MAKER, page) == wanted
+    assert await store.read(MAKER, lambda uow: uow.negotiations.approvable("own-2")) == expected[0]

@@ -14,7 +14,7 @@ from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.facts.instants import format_datetime
 from ashiato.policy.identity import policy_hash
 
-LONGEST_ID_LENGTH_COUNT = 1000
+LONGEST_ID_BYTES = 1000
 
 
 def draw_up(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> dict[str, object]:
@@ -42,7 +42,7 @@ def remember(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) 
     """Keep the agreement that was sent or received; it gives no right before it is final."""
     document = negotiation.agreement or {}
     agreement_id = str(document["@id"])
-    if not 0 < len(agreement_id) <= LONGEST_ID_LENGTH_COUNT or not agreement_id.isprintable():
+    if not 0 < len(agreement_id.encode()) <= LONGEST_ID_BYTES or not agreement_id.isprintable():
         raise Invalid("The id of the agreement must be short and printable.", path="agreement.@id")
     if uow.contracts.agreement(agreement_id) is not None:
         raise Invalid("An agreement with this id exists already.", path="agreement.@id")

@@ -14,6 +14,7 @@ from ashiato.policy.odrl import Policy, parse_policy
 
 PAGE_SIZE_COUNT = 100
 MOST_SCANNED_COUNT = 10_000
+LARGEST_CACHED_BYTES = 8192
 RULE_MEMBERS = ("profile", "conflict", "permission", "prohibition", "obligation")
 
 
@@ -296,7 +297,9 @@ def rules_of(document: Mapping[str, object]) -> dict[str, object]:
 
 def compiled(document: dict[str, object]) -> Policy:
     """The parsed policy, from a cache by content: parsing costs more than deciding."""
-    return _compiled(msgspec.json.encode(document))
+    text = msgspec.json.encode(document)
+    # Strangers send policies too: what they write may cost them time, but not this program its memory.
+    return (_compiled if len(text) <= LARGEST_CACHED_BYTES else _compiled.__wrapped__)(text)
 
 
 @lru_cache(maxsize=4096)

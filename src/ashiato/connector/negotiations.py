@@ -42,6 +42,8 @@ from ashiato.dsp.states import NegotiationState, Role
 from ashiato.policy.identity import policy_hash
 from ashiato.policy.odrl import MalformedPolicy
 
+LONGEST_TARGET_BYTES = 1024
+
 
 class Partner(msgspec.Struct, frozen=True):
     """A counterparty and the address at which it speaks the protocol."""
@@ -526,7 +528,13 @@ def _no_such_offer() -> Invalid:
 
 
 def _vet_policy(document: Mapping[str, object]) -> None:
-    """Refuse terms that could not be read later, when the data is asked for."""
+    """Refuse terms that could not be kept, or not be read later, when the data is asked for."""
+    target = document.get("target")
+    if isinstance(target, str) and (len(target.encode()) > LONGEST_TARGET_BYTES or not target.isprintable()):
+        raise Invalid(
+            f"The id of the dataset must be printable and have at most {LONGEST_TARGET_BYTES} bytes.",
+            path="target",
+        )
     rules = rules_of(document)
     try:
         compiled(rules)

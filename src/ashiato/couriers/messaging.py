@@ -27,13 +27,13 @@ from ashiato.dsp.messages import (
     TransferProcessAck,
 )
 from ashiato.dsp.negotiation import ContractNegotiation
+from ashiato.dsp.pids import is_usable_pid
 from ashiato.dsp.states import Doubt, NegotiationState, Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.outbox.deliveries import Delivery
 
 MESSAGE_TIMEOUT_S = 15.0
 LONGEST_REASON_LENGTH_COUNT = 500
-LONGEST_PID_LENGTH_COUNT = 1000
 # 401 is here because our token may have been refused for a clock or a key that is being rotated; a later try brings a
 # fresh one. 404 because a counterparty may open its endpoint a moment after it spoke.
 TRY_AGAIN = frozenset({401, 404, 408, 409, 425, 429})
@@ -209,8 +209,7 @@ def _ack(process_id: str, is_provider: bool, is_transfer: bool, body: bytes) -> 
         return None
     ours, theirs = _pids(ack, is_provider=is_provider)
     # An id that cannot stand in a path is none under which the counterparty could be answered.
-    is_usable = theirs not in ("", ".", "..") and len(theirs) <= LONGEST_PID_LENGTH_COUNT
-    return ack if ours == process_id and is_usable else None
+    return ack if ours == process_id and is_usable_pid(theirs) else None
 
 
 def _read_ack(is_transfer: bool, body: bytes) -> Ack | None:

@@ -2,13 +2,21 @@
 
 from ashiato.dsp.errors import MismatchedMessage
 
+LONGEST_PID_BYTES = 1024
 _REMEMBERED = 32
 
 
+def is_usable_pid(pid: str) -> bool:
+    """Whether the counterparty can be addressed under the id by path, and every store can keep it and search by it."""
+    return pid not in ("", ".", "..") and pid.isprintable() and len(pid.encode()) <= LONGEST_PID_BYTES
+
+
 def check_pid(member: str, pid: str) -> None:
-    """Raises `MismatchedMessage` for an id under which the counterparty could not be addressed by path."""
-    if pid in ("", ".", ".."):
-        raise MismatchedMessage(member, "an id that can stand in a path", pid)
+    """Raises `MismatchedMessage` for an id that is not usable (see `is_usable_pid`)."""
+    if not is_usable_pid(pid):
+        raise MismatchedMessage(
+            member, f"a printable id of at most {LONGEST_PID_BYTES} bytes that can stand in a path", pid[:80]
+        )
 
 
 def remembered(applied: tuple[str, ...], kind: str, message_id: str | None) -> tuple[str, ...]:

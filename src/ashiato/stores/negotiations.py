@@ -32,7 +32,12 @@ _PUT_APPROVABLE = upsert(APPROVABLE)
 _GET_APPROVABLE = Statement(
     select(_A.body).where(_A.participant_id == _P, _A.own_pid == bindparam("own_pid"))
 )
-_LIST_APPROVABLES = Statement(select(_A.body).where(_A.participant_id == _P).order_by(_A.own_pid))
+_LIST_APPROVABLES = Statement(
+    select(_A.body)
+    .where(_A.participant_id == _P, _A.own_pid > bindparam("after_id"))
+    .order_by(_A.own_pid)
+    .limit(bindparam("limit_count"))
+)
 _DELETE_APPROVABLE = Statement(
     delete(APPROVABLE).where(_A.participant_id == _P, _A.own_pid == bindparam("own_pid"))
 )
@@ -81,10 +86,9 @@ class SqlNegotiations(SqlProcesses[ContractNegotiation]):
         rows = self._rows(_GET_APPROVABLE, {"own_pid": own_pid})
         return _approvable(rows[0][0]) if rows else None
 
-    def list_approvables(self) -> list[Approvable]:
-        """Those that wait longest come first."""
-        found = [_approvable(body) for (body,) in self._rows(_LIST_APPROVABLES, {})]
-        return sorted(found, key=lambda approvable: (approvable.since_ms, approvable.negotiation_pid))
+    def list_approvables(self, after_id: str, limit_count: int) -> list[Approvable]:
+        values = {"after_id": after_id, "limit_count": limit_count}
+        return [_approvable(body) for (body,) in self._rows(_LIST_APPROVABLES, values)]
 
     def delete_approvable(self, own_pid: str) -> None:
         if self._waits.get(own_pid) is False:

@@ -94,10 +94,9 @@ async def act_in_negotiation(
 
 @router.get("/approvals", summary="List what waits for a person")
 async def list_approvals(call: CallOf, wanted: Annotated[PageQuery, Query()]) -> Page[Approval]:
-    found = await call.read(lambda uow: uow.negotiations.list_approvables())
-    waiting = sorted(found, key=lambda approvable: approvable.negotiation_pid)
-    later = [Approval.of(approvable) for approvable in waiting if approvable.negotiation_pid > wanted.cursor]
-    return page_of(Page[Approval], later, wanted.limit, lambda approval: approval.negotiation_pid)
+    found = await call.read(lambda uow: uow.negotiations.list_approvables(wanted.cursor, wanted.limit + 1))
+    shown = [Approval.of(approvable) for approvable in found]
+    return page_of(Page[Approval], shown, wanted.limit, lambda approval: approval.negotiation_pid)
 
 
 @router.get("/approvals/{negotiation_pid}", summary="Show what waits for a person")
