@@ -325,7 +325,7 @@ async def survive_crash(scene: Scene) -> Json:
     await scene.cells.start()
     restarted_ms = now_ms()
     expect(scene.cells.pid != killed_pid, "The cell maker was not restarted.")
-    ours = await _finalized(scene.cells, own_pid)
+    ours = await _finalized(scene.cells, f"urn:uuid:{own_pid}")
     theirs = await _finalized(scene.maker, approval)
     expect(
         ours["agreement_id"] is not None and ours["agreement_id"] == theirs["agreement_id"],
