@@ -34,8 +34,8 @@ def test_our_pull_address_opens_exactly_one_transfer_to_exactly_one_consumer(par
     deal, agreement, transfer = deal_records(ASSET, now_ms=NOW_MS)
     address = door_of(parties).pull_address(transfer, "powder", Moment(NOW_MS, lambda: "token-1"))
     endpoint = read_address(address, NOW_MS)
-    quoted = deal.provider_pid.replace(":", "%3A")
-    assert endpoint.url == f"https://maker.example/maker/data/{quoted}"
+    # No colon is percent-encoded: a proxy in between may undo that, and then no proof of possession would hold.
+    assert endpoint.url == f"https://maker.example/maker/data/{deal.provider_pid}"
     assert endpoint.renewal_url == f"{endpoint.url}/token"
     assert endpoint.expires_ms == NOW_MS + 300_000
     assert endpoint.authorization == f"Bearer {endpoint.token}"

@@ -162,7 +162,7 @@ async def test_a_counterparty_that_forgot_the_process_gets_the_message_again(
     assert [found.state for found in await maker.negotiations()] == [State.FINALIZED]
 
 
-@pytest.mark.parametrize("pid", ["", ".", "..", "x" * 1001])
+@pytest.mark.parametrize("pid", ["", ".", "..", "x" * 1025])
 async def test_an_answer_with_a_pid_that_cannot_be_addressed_is_no_answer(
     street: Street, maker: Firm, cells: Firm, pid: str
 ) -> None:

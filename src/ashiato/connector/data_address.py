@@ -49,7 +49,7 @@ class TokenDoor(msgspec.Struct, frozen=True, kw_only=True):
 
     def pull_address(self, transfer: TransferProcess, asset_id: str, moment: Moment) -> DataAddress:
         """What a consumer needs to pull under `transfer`: endpoint, token, its lifetime, and where to renew it."""
-        url = f"{self.data_url}/{quote(transfer.own_pid, safe='')}"
+        url = f"{self.data_url}/{quote(transfer.own_pid, safe=':')}"
         token = self.token(transfer.own_pid, transfer.peer_id, transfer.agreement_id, asset_id, moment)
         return self._address(url, token, moment, renewal_url=f"{url}/token")
 
@@ -57,7 +57,7 @@ class TokenDoor(msgspec.Struct, frozen=True, kw_only=True):
         self, transfer_pid: str, peer_id: str, agreement_id: str, asset_id: str, moment: Moment
     ) -> DataAddress:
         """What a provider needs to push to us under a transfer that we are about to request."""
-        url = f"{self.inbox_url}/{quote(transfer_pid, safe='')}"
+        url = f"{self.inbox_url}/{quote(transfer_pid, safe=':')}"
         address = self._address(
             url,
             self.token(transfer_pid, peer_id, agreement_id, asset_id, moment),
