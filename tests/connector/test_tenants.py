@@ -6,6 +6,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from structlog.testing import capture_logs
+from yarl import URL
 
 from ashiato.connector import fetching, negotiations, transfers
 from ashiato.connector.ports import Moment, UnitOfWork
@@ -177,7 +178,7 @@ async def test_no_company_reaches_what_is_anothers_by_path_or_token(hosted: Host
     async with aiohttp.ClientSession() as session:
 
         async def status(method: str, url: str, headers: dict[str, str]) -> int:
-            async with session.request(method, url, headers=headers) as answer:
+            async with session.request(method, URL(url, encoded=True), headers=headers) as answer:
                 await answer.read()
                 return answer.status
 
