@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing, contextmanager
@@ -29,6 +30,7 @@ TICK_S = 0.2
 LONGEST_DUE_RECHECK_S = 0.4
 LONGEST_RECHECK_S = 10.0
 HASHED_INLINE_BYTES = 32 * 1024
+MOST_PENDING_BYTES = 2 * 1024 * 1024
 
 ENDS_OF_TRANSFER = frozenset({"transfer.suspended", "transfer.completed", "transfer.terminated"})
 # Told by wiring when the operator suspends a participant.
@@ -219,7 +221,8 @@ class RunningStream:
         loop = asyncio.get_running_loop()
         async with aclosing(chunks):
             async for chunk in chunks:
-                await meter.settle()
+                if meter.pending_bytes >= MOST_PENDING_BYTES:
+                    await meter.settle()
                 await write(chunk)
                 # Nothing awaits between the transport and the count: a stop cannot come in between.
                 meter.count(chunk)
@@ -250,34 +253,41 @@ async def wait_for_either(*futures: "asyncio.Future[Any]") -> None:
 class _Meter:
     """Counts and hashes what was handed over.
 
-    A chunk is hashed when the next one is asked for, in the thread that reads it where the source has one: two jobs in one go
-    to a thread cost less than two.
+    Chunks are hashed a little later, in the thread that reads the next ones where the source has one: two jobs in one go to a
+    thread cost less than two, and the transport never waits for a hash.
     """
 
     def __init__(self, threads: Executor) -> None:
         self._threads = threads
         self._sha256 = hashlib.sha256()
-        self._pending: bytes | None = None
+        self._pending: deque[bytes] = deque()
         self._lock = threading.Lock()
+        self._hashed_bytes = 0
         self.sent_bytes = 0
 
+    @property
+    def pending_bytes(self) -> int:
+        """What was handed over and is not hashed yet."""
+        return self.sent_bytes - self._hashed_bytes
+
     def count(self, chunk: bytes) -> None:
+        self._pending.append(chunk)
         self.sent_bytes += len(chunk)
-        self._pending = chunk
 
     def catch_up(self) -> None:
-        """Hash the last chunk; may be called from any thread, also twice."""
+        """Hash what is pending; may be called from any thread, also from two."""
         with self._lock:
-            chunk, self._pending = self._pending, None
-            if chunk is not None:
+            while self._pending:
+                chunk = self._pending.popleft()
                 self._sha256.update(chunk)
+                self._hashed_bytes += len(chunk)
 
     async def settle(self) -> None:
-        """Hash the last chunk unless the source did; waits for one that is being hashed by a thread."""
-        if self._lock.locked() or len(self._pending or b"") >= HASHED_INLINE_BYTES:
+        """Hash what is pending; waits for a thread that is at it."""
+        if self._lock.locked() or self.pending_bytes >= HASHED_INLINE_BYTES:
             catching_up = asyncio.get_running_loop().run_in_executor(self._threads, self.catch_up)
             await asyncio.shield(catching_up)
-        elif self._pending is not None:
+        else:
             self.catch_up()
 
     def sha256(self) -> str:

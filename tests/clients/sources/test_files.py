@@ -126,16 +126,25 @@ async def test_no_descriptor_is_left_open(folder: Path, threads: ThreadPoolExecu
 async def test_a_file_that_changes_while_it_is_read_breaks_off(
     folder: Path, threads: ThreadPoolExecutor
 ) -> None:
-    (folder / "big").write_bytes(bytes(3 * FIRST_CHUNK_BYTES))
+    whole_bytes = 8 * MOST_CHUNK_BYTES
+    (folder / "big").write_bytes(bytes(whole_bytes))
     source = source_of(folder, "big", threads)
     await source.describe()
-    chunks = source.open(0, None)
-    assert len(await anext(chunks)) == FIRST_CHUNK_BYTES
-    with (folder / "big").open("r+b") as file:
-        file.seek(2 * FIRST_CHUNK_BYTES)
-        file.write(b"new")
+    seen = bytearray()
+
+    async def read_all() -> None:
+        async for chunk in source.open(0, None):
+            if not seen:
+                with (folder / "big").open("r+b") as file:
+                    file.seek(whole_bytes - 3)
+                    file.write(b"new")
+            seen.extend(chunk)
+
     with pytest.raises(SourceUnavailable, match="changed"):
-        await anext(chunks)
+        await read_all()
+    # One chunk was read ahead before the change.
+    assert seen == bytes(len(seen))
+    assert len(seen) <= 2 * FIRST_CHUNK_BYTES
     await source.close()
 
 
@@ -157,34 +166,57 @@ async def test_a_file_that_is_replaced_is_read_to_the_end_as_it_was(
 async def test_chunks_grow_for_a_quick_reader_and_shrink_for_a_slow_one(
     folder: Path, threads: ThreadPoolExecutor
 ) -> None:
-    (folder / "big").write_bytes(bytes(8 * MOST_CHUNK_BYTES))
+    (folder / "big").write_bytes(bytes(12 * MOST_CHUNK_BYTES))
     source = source_of(folder, "big", threads)
     await source.describe()
     chunks = source.open(0, None)
-    quick = [len(await anext(chunks)) for _ in range(4)]
-    assert quick == [FIRST_CHUNK_BYTES, 2 * FIRST_CHUNK_BYTES, MOST_CHUNK_BYTES, MOST_CHUNK_BYTES]
+    quick = [len(await anext(chunks)) for _ in range(6)]
+    assert quick[0] == FIRST_CHUNK_BYTES
+    assert quick == sorted(quick)
+    assert quick[-1] == MOST_CHUNK_BYTES
     slow = []
-    for _ in range(5):
+    for _ in range(7):
         await asyncio.sleep(2 * QUICK_S)
         slow.append(len(await anext(chunks)))
-    assert slow == [MOST_CHUNK_BYTES // 2 ** (number + 1) for number in range(4)] + [LEAST_CHUNK_BYTES]
+    assert slow == sorted(slow, reverse=True)
+    assert slow[-1] == LEAST_CHUNK_BYTES
     await chunks.aclose()
     await source.close()
+
+
+async def test_a_source_that_is_closed_while_it_reads_ahead_leaves_nothing_behind(
+    folder: Path, threads: ThreadPoolExecutor
+) -> None:
+    (folder / "big").write_bytes(bytes(4 * MOST_CHUNK_BYTES))
+    for _ in range(20):
+        source = source_of(folder, "big", threads)
+        await source.describe()
+        chunks = source.open(0, None)
+        assert len(await anext(chunks)) == FIRST_CHUNK_BYTES
+        await chunks.aclose()
+        await source.close()
+    assert not [name for name in os.listdir("/proc/self/fd") if _leads_to(name, folder / "big")]
+
+
+def _leads_to(descriptor: str, path: Path) -> bool:
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}") == str(path)
+    except OSError:
+        return False
 
 
 async def test_work_aside_is_done_before_each_read(folder: Path, threads: ThreadPoolExecutor) -> None:
     (folder / "big").write_bytes(bytes(2 * FIRST_CHUNK_BYTES))
     source = source_of(folder, "big", threads)
     await source.describe()
-    sizes: list[int] = []
-    seen: list[int] = []
+    done_count = 0
 
     def aside() -> None:
-        seen.append(sum(sizes))
+        nonlocal done_count
+        done_count += 1
 
-    async for chunk in source.open(0, None, aside):
-        sizes += [len(chunk)]
-    assert seen == [0, FIRST_CHUNK_BYTES]
+    chunks = [chunk async for chunk in source.open(0, None, aside)]
+    assert done_count == len(chunks) == 2
     await source.close()
 
 

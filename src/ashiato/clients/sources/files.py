@@ -193,28 +193,36 @@ class FileSource:
     async def open(
         self, start_bytes: int, end_bytes: int | None, aside: Aside | None = None
     ) -> AsyncGenerator[bytes]:
-        """Chunks of the file, each read in a thread: larger ones while the reader is quick, smaller ones for a slow one."""
+        """Chunks of the file, each read in a thread while the one before is sent.
+
+        They grow while the reader is quick and shrink for a slow one.
+        """
         file = self._file
         if file is None:
             raise SourceUnavailable("the file was not described before it was opened")
         loop = asyncio.get_running_loop()
-        position_bytes = start_bytes
         end_bytes = file.size_bytes if end_bytes is None else end_bytes
+
+        def read(position_bytes: int, most_bytes: int) -> asyncio.Future[bytes]:
+            size_bytes = min(most_bytes, end_bytes - position_bytes)
+            return loop.run_in_executor(self._threads, _read_with, file, size_bytes, position_bytes, aside)
+
         chunk_bytes = FIRST_CHUNK_BYTES
-        while position_bytes < end_bytes:
-            most_bytes = min(chunk_bytes, end_bytes - position_bytes)
-            chunk = await loop.run_in_executor(
-                self._threads, _read_with, file, most_bytes, position_bytes, aside
-            )
-            position_bytes += len(chunk)
-            given_s = loop.time()
-            yield chunk
-            is_quick = loop.time() - given_s < QUICK_S
-            chunk_bytes = (
-                min(chunk_bytes * 2, MOST_CHUNK_BYTES)
-                if is_quick
-                else max(chunk_bytes // 2, LEAST_CHUNK_BYTES)
-            )
+        position_bytes = start_bytes
+        reading = read(position_bytes, chunk_bytes) if position_bytes < end_bytes else None
+        try:
+            while reading is not None:
+                chunk = await reading
+                position_bytes += len(chunk)
+                reading = read(position_bytes, chunk_bytes) if position_bytes < end_bytes else None
+                given_s = loop.time()
+                yield chunk
+                is_quick = loop.time() - given_s < QUICK_S
+                wanted_bytes = chunk_bytes * 2 if is_quick else chunk_bytes // 2
+                chunk_bytes = max(LEAST_CHUNK_BYTES, min(wanted_bytes, MOST_CHUNK_BYTES))
+        finally:
+            if reading is not None:
+                reading.cancel()
 
     async def digest(self) -> str | None:
         """The hash of the file, which is read once more where nobody has read it as a whole."""
