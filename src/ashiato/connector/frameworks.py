@@ -251,7 +251,7 @@ def _put(uow: UnitOfWork, framework: FrameworkContract, event: str, moment: Mome
     details: dict[str, object] = {"title": framework.title, "role": framework.role}
     if framework.end_reason:
         details["reason"] = framework.end_reason
-    uow.records.add_history(moment.now_ms, event, framework.framework_id, framework.peer_id, details)
+    offers.note(uow, moment, event, framework.framework_id, details, framework.peer_id)
 
 
 def _in_force(framework: FrameworkContract, now_ms: int) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 from ashiato.connector.catalog import rules_of
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound
-from ashiato.connector.records import Approval, Asset, CatalogEntry, OfferDefinition, PolicyDefinition
+from ashiato.connector.records import Approval, Asset, CatalogEntry, Event, OfferDefinition, PolicyDefinition
 from ashiato.connector.sources import check_source
 from ashiato.dsp import v2025_1 as wire
 from ashiato.dsp.catalog import Distribution
@@ -37,6 +37,28 @@ def check_id(what: str, value: str) -> None:
         )
 
 
+def note(
+    uow: UnitOfWork,
+    moment: Moment,
+    event: str,
+    subject_id: str,
+    details: dict[str, object],
+    peer_id: str = "",
+) -> None:
+    """Write down what the owner did, and tell it after the commit to whoever follows the history."""
+    uow.records.add_history(moment.now_ms, event, subject_id, peer_id, details)
+    uow.tell(
+        Event(
+            name=event,
+            participant_id=uow.participant_id,
+            process_id=subject_id,
+            peer_id=peer_id,
+            at_ms=moment.now_ms,
+            details=details,
+        )
+    )
+
+
 def put_asset(uow: UnitOfWork, asset: Asset, moment: Moment) -> Asset:
     """Create or replace an asset and its catalog entries; repeating the call changes nothing more."""
     check_id("asset", asset.asset_id)
@@ -48,7 +70,7 @@ def put_asset(uow: UnitOfWork, asset: Asset, moment: Moment) -> Asset:
     uow.assets.put_asset(asset)
     if before is None or (before.data_item, before.part_group) != (asset.data_item, asset.part_group):
         index_asset(uow, asset)
-    uow.records.add_history(moment.now_ms, "asset.stored", asset.asset_id, "", {"title": asset.title})
+    note(uow, moment, "asset.stored", asset.asset_id, {"title": asset.title})
     return asset
 
 
@@ -71,7 +93,7 @@ def delete_asset(uow: UnitOfWork, asset_id: str, moment: Moment) -> None:
     if not uow.assets.delete_asset(asset_id):
         raise NotFound(f"There is no asset {asset_id!r}.", id=asset_id)
     uow.assets.delete_entries(asset_id=asset_id)
-    uow.records.add_history(moment.now_ms, "asset.withdrawn", asset_id, "", {})
+    note(uow, moment, "asset.withdrawn", asset_id, {})
 
 
 def put_policy(uow: UnitOfWork, policy: PolicyDefinition, moment: Moment) -> PolicyDefinition:
@@ -82,7 +104,7 @@ def put_policy(uow: UnitOfWork, policy: PolicyDefinition, moment: Moment) -> Pol
     uow.assets.put_policy(policy)
     for offer in _offers_with_policy(uow, policy.policy_id):
         index_offer(uow, offer)
-    uow.records.add_history(moment.now_ms, "policy.stored", policy.policy_id, "", {})
+    note(uow, moment, "policy.stored", policy.policy_id, {})
     return policy
 
 
@@ -112,7 +134,7 @@ def delete_policy(uow: UnitOfWork, policy_id: str, moment: Moment) -> None:
         )
     if not uow.assets.delete_policy(policy_id):
         raise NotFound(f"There is no policy {policy_id!r}.", id=policy_id)
-    uow.records.add_history(moment.now_ms, "policy.withdrawn", policy_id, "", {})
+    note(uow, moment, "policy.withdrawn", policy_id, {})
 
 
 def put_offer(uow: UnitOfWork, offer: OfferDefinition, moment: Moment) -> OfferDefinition:
@@ -136,9 +158,7 @@ def put_offer(uow: UnitOfWork, offer: OfferDefinition, moment: Moment) -> OfferD
     offer = msgspec.structs.replace(offer, created_ms=moment.now_ms)
     uow.assets.put_offer(offer)
     index_offer(uow, offer)
-    uow.records.add_history(
-        moment.now_ms, "offer.published", offer.offer_id, "", {"assets": len(offer.asset_ids)}
-    )
+    note(uow, moment, "offer.published", offer.offer_id, {"assets": len(offer.asset_ids)})
     return offer
 
 
@@ -161,7 +181,7 @@ def delete_offer(uow: UnitOfWork, offer_id: str, moment: Moment) -> None:
     """Withdraw an offer; what was agreed under it stays agreed."""
     if not uow.assets.delete_offer(offer_id):
         raise NotFound(f"There is no offer {offer_id!r}.", id=offer_id)
-    uow.records.add_history(moment.now_ms, "offer.withdrawn", offer_id, "", {})
+    note(uow, moment, "offer.withdrawn", offer_id, {})
 
 
 def offering_id(offer_id: str, asset_id: str) -> str:

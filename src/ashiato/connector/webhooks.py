@@ -2,10 +2,10 @@
 
 import msgspec
 
-from ashiato.connector.offers import check_id
+from ashiato.connector.offers import check_id, note
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound
-from ashiato.connector.records import Event, HistoryEntry, Webhook
+from ashiato.connector.records import HistoryEntry, Webhook
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
 
 STORED = "webhook.stored"
@@ -24,12 +24,7 @@ def put_webhook(uow: UnitOfWork, webhook: Webhook, moment: Moment) -> Webhook:
     created_ms = before.created_ms if before else moment.now_ms
     webhook = msgspec.structs.replace(webhook, told_sequence=told_sequence, created_ms=created_ms)
     uow.records.put_webhook(webhook)
-    uow.records.add_history(moment.now_ms, STORED, webhook.webhook_id, "", {"url": webhook.url})
-    uow.tell(
-        Event(
-            name=STORED, participant_id=uow.participant_id, process_id=webhook.webhook_id, at_ms=moment.now_ms
-        )
-    )
+    note(uow, moment, STORED, webhook.webhook_id, {"url": webhook.url})
     return webhook
 
 
@@ -38,7 +33,7 @@ def delete_webhook(uow: UnitOfWork, webhook_id: str, moment: Moment) -> None:
     if not uow.records.delete_webhook(webhook_id):
         raise NotFound(f"There is no webhook {webhook_id!r}.", id=webhook_id)
     uow.outbox.remove_of_process(_process(webhook_id))
-    uow.records.add_history(moment.now_ms, "webhook.withdrawn", webhook_id, "", {})
+    note(uow, moment, "webhook.withdrawn", webhook_id, {})
 
 
 def tell_webhooks(uow: UnitOfWork, moment: Moment) -> bool:
