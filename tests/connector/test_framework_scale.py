@@ -28,9 +28,9 @@ AT_ONCE_COUNT = 32
 BATCH_COUNT = 1000
 
 
-async def stock(maker: Member) -> None:
-    for start in range(0, ASSETS_COUNT, BATCH_COUNT):
-        numbers = range(start, start + BATCH_COUNT)
+async def stock(maker: Member, assets_count: int) -> None:
+    for start in range(0, assets_count, BATCH_COUNT):
+        numbers = range(start, min(start + BATCH_COUNT, assets_count))
 
         def work(uow: UnitOfWork, moment: Moment, numbers: range = numbers) -> None:
             for number in numbers:
@@ -46,28 +46,32 @@ async def stock(maker: Member) -> None:
         await maker.run(work)
 
 
-async def approve_framework(maker: Member, cells: Member) -> None:
-    """The consumer proposes, one person of the provider says yes, once."""
+async def approve_framework(maker: Member, cells: Member, proposer: Role) -> None:
+    """One side proposes, one person of the other says yes, once."""
+    proposing, approving = (cells, maker) if proposer is Role.CONSUMER else (maker, cells)
     at_ms = now().now_ms
     framework = FrameworkContract(
         framework_id=FRAMEWORK_ID,
-        role=Role.CONSUMER,
-        peer_id=maker.did,
+        role=proposer,
+        peer_id=approving.did,
         title="All cathode powders",
         policy=permit("use", elapsed="P30D"),
         from_ms=at_ms - 1000,
         until_ms=at_ms + 86_400_000,
         data_item="carbon-footprint",
     )
-    await cells.run(
+    await proposing.run(
         lambda uow, moment: negotiations.propose_framework(
-            uow, cells.tenant.company, maker.address, framework, moment
+            uow, proposing.tenant.company, approving.address, framework, moment
         )
     )
-    waiting = await maker.until(lambda uow: next(iter(uow.negotiations.list_approvables("", 1)), None))
-    agree = Reaction(act=Act.AGREE)
-    await maker.run(
-        lambda uow, moment: negotiations.do(uow, maker.tenant.company, waiting.negotiation_pid, agree, moment)
+    waiting = await approving.until(lambda uow: next(iter(uow.negotiations.list_approvables("", 1)), None))
+    yes = Reaction(act=Act.AGREE if proposer is Role.CONSUMER else Act.ACCEPT)
+    assert yes.act in waiting.choices
+    await approving.run(
+        lambda uow, moment: negotiations.do(
+            uow, approving.tenant.company, waiting.negotiation_pid, yes, moment
+        )
     )
 
     def is_active(uow: UnitOfWork) -> bool | None:
@@ -131,17 +135,24 @@ def _page_behind(after_id: str) -> Callable[[UnitOfWork], list[AgreementRecord]]
     return lambda uow: uow.contracts.list_agreements(after_id, 1000, framework_id=FRAMEWORK_ID)
 
 
-async def agree_under_one_approval(folder: Path, provider_url: str, agreed_count: int) -> None:
+async def agree_under_one_approval(
+    folder: Path,
+    provider_url: str | None,
+    *,
+    assets_count: int,
+    agreed_count: int,
+    proposer: Role = Role.CONSUMER,
+) -> None:
     async with (
         running(folder / "maker", "maker", store_url=provider_url) as [maker],
         running(folder / "buyers", "cells", "rival") as [cells, rival],
     ):
-        await stock(maker)
-        await approve_framework(maker, cells)
+        await stock(maker, assets_count)
+        await approve_framework(maker, cells, proposer)
         shown = await offers_shown_to(cells, maker)
-        assert sorted(shown) == [f"part-{number:05}" for number in range(ASSETS_COUNT)]
+        assert sorted(shown) == [f"part-{number:05}" for number in range(assets_count)]
         assert await offers_shown_to(rival, maker) == {}
-        step = ASSETS_COUNT // agreed_count
+        step = assets_count // agreed_count
         wanted = {asset_id: shown[asset_id] for asset_id in sorted(shown)[::step]}
         assert len(wanted) == agreed_count
         await agree_on(cells, maker, wanted)
@@ -154,12 +165,19 @@ async def agree_under_one_approval(folder: Path, provider_url: str, agreed_count
         assert await cells.outbox_is_empty()
 
 
+@pytest.mark.parametrize("proposer", list(Role))
+async def test_a_framework_is_proposed_by_either_side_and_approved_by_a_person_of_the_other(
+    tmp_path: Path, proposer: Role
+) -> None:
+    await agree_under_one_approval(tmp_path, None, assets_count=20, agreed_count=20, proposer=proposer)
+
+
 async def test_one_approval_covers_ten_thousand_assets_and_each_agreement_names_it(
     tmp_path: Path, store_url: str
 ) -> None:
-    await agree_under_one_approval(tmp_path, store_url, agreed_count=250)
+    await agree_under_one_approval(tmp_path, store_url, assets_count=ASSETS_COUNT, agreed_count=250)
 
 
 @pytest.mark.soak
 async def test_ten_thousand_agreements_are_made_under_one_approval(tmp_path: Path, store_url: str) -> None:
-    await agree_under_one_approval(tmp_path, store_url, agreed_count=ASSETS_COUNT)
+    await agree_under_one_approval(tmp_path, store_url, assets_count=ASSETS_COUNT, agreed_count=ASSETS_COUNT)

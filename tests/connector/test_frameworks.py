@@ -235,6 +235,23 @@ async def test_a_manual_offer_is_agreed_without_a_person_where_a_framework_cover
     assert agreement.framework_id == FRAMEWORK_ID
 
 
+async def test_outside_of_its_period_a_framework_answers_for_nobody(
+    street: Street, maker: Firm, cells: Firm
+) -> None:
+    await maker.publish(
+        "nmc811", rules=TERMS, approval=Approval.MANUAL, data_item="carbon-footprint", part_group="cathode"
+    )
+    await in_force(street, maker, cells)
+    street.clock.now_ms = UNTIL_MS
+    await cells.request(maker, {"@id": "offer:nmc811", "target": "nmc811", **TERMS})
+    await street.deliver()
+    # The provider's person is asked as if there were no framework, and so is the consumer's.
+    assert [waiting.peer_id for waiting in await maker.inbox()] == [cells.did]
+    await _offer_under(maker, cells, "nmc811")
+    await street.deliver()
+    assert [waiting.peer_id for waiting in await cells.inbox()] == [maker.did]
+
+
 async def test_of_two_frameworks_that_cover_it_the_one_that_was_asked_is_named(
     street: Street, maker: Firm, cells: Firm
 ) -> None:

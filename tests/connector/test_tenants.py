@@ -31,8 +31,9 @@ async def hosted(tmp_path: Path, store_url: str) -> AsyncIterator[Hosted]:
 async def test_companies_of_one_program_trade_with_each_other(hosted: Hosted) -> None:
     maker, cells, rival = hosted
     await maker.offer("nmc811")
-    done = await cells.fetch(maker, "nmc811")
-    assert (done.state, done.problem) == (FetchState.DONE, None)
+    for wire_format in transfers.FORMATS:
+        done = await cells.fetch(maker, "nmc811", wire_format)
+        assert (wire_format, done.state, done.problem) == (wire_format, FetchState.DONE, None)
     assert await maker.outbox_is_empty()
     assert [event.event for event in await rival.history()] == []
 

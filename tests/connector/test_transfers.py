@@ -2,7 +2,6 @@
 
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -115,7 +114,7 @@ async def test_a_pull_starts_with_the_address_of_the_provider(
     assert ours.peer_pid == theirs.own_pid
     assert ours.data_address == theirs.data_address
     assert ours.data_address is not None
-    assert ours.data_address.endpoint == f"https://maker.example/maker/data/{quote(theirs.own_pid, safe='')}"
+    assert ours.data_address.endpoint == f"https://maker.example/maker/data/{theirs.own_pid}"
     assert ours.data_address.properties["authorization"].count(".") == 2
     (order,) = await data_orders(cells, ours.own_pid)
     assert (order.kind, order.body) == (DeliveryKind.PULL, ours.own_pid.encode())
@@ -132,9 +131,7 @@ async def test_a_push_starts_towards_the_address_of_the_consumer(
     (theirs,) = await maker.transfers()
     assert theirs.state is State.STARTED
     assert theirs.data_address is not None
-    assert (
-        theirs.data_address.endpoint == f"https://cells.example/cells/inbox/{quote(asked.own_pid, safe='')}"
-    )
+    assert theirs.data_address.endpoint == f"https://cells.example/cells/inbox/{asked.own_pid}"
     (order,) = await data_orders(maker, theirs.own_pid)
     assert (order.kind, order.body) == (DeliveryKind.PUSH, theirs.own_pid.encode())
     assert await data_orders(cells, asked.own_pid) == []
@@ -245,6 +242,10 @@ async def test_a_transfer_that_was_started_while_it_was_withdrawn_ends_on_both_s
     assert await states(maker) == [State.STARTED]
     await talk(street)
     assert await states(cells, maker) == [State.TERMINATED, State.TERMINATED]
+    # The consumer's state is believed, though it has not heard of the provider's pid.
+    (theirs,) = await maker.transfers()
+    assert theirs.reason is not None
+    assert "states that it is TERMINATED" in negotiations.in_words(theirs.reason)
     assert await data_orders(cells, asked.own_pid) == []
 
 
