@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ashiato.cli import getting, saving
-from ashiato.cli.client import Client
+from ashiato.cli.client import Client, Document
+from ashiato.cli.commanding import Session
 from tests.api.management.offering import BODY, MAKER
 from tests.cli.running import Node, first_approval, offer, run, until
 from tests.cli.scripted import scripted
@@ -105,11 +106,31 @@ def test_ctrl_c_cancels_the_order_on_both_sides(node: Node) -> None:
     assert until(lambda: node.ok("maker", *negotiation)["state"] == "TERMINATED")
 
 
+@pytest.mark.parametrize(("is_sent", "state"), [(True, ["cancelled"]), (False, [])])
+def test_ctrl_c_before_the_order_is_confirmed_cancels_what_may_have_been_ordered(
+    node: Node, monkeypatch: pytest.MonkeyPatch, is_sent: bool, state: list[str]
+) -> None:
+    offer(node, "--manual")
+    ordered = getting._ordered
+
+    def interrupted(session: Session, order: dict[str, object]) -> Document:
+        if is_sent:
+            ordered(session, order)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(getting, "_ordered", interrupted)
+    ran = node.run("cells", *GET)
+    assert ran.exit_code == 1
+    assert [fetch["state"] for fetch in node.ok("cells", "fetch", "list")["items"]] == state
+    assert ("is cancelled" if is_sent else "before the node confirmed") in ran.err
+
+
 def test_ctrl_c_elsewhere_just_ends_the_command(node: Node) -> None:
     offer(node, "--manual")
     fetch = node.ok("cells", *GET, "--detach")
     waiting = node.start("cells", "fetch", "show", fetch["fetch_id"], "--wait")
-    time.sleep(2)
+    assert waiting.stderr is not None
+    assert b"Negotiating" in waiting.stderr.readline()
     waiting.send_signal(signal.SIGINT)
     _, err = waiting.communicate(timeout=20)
     assert waiting.returncode == 130

@@ -37,7 +37,11 @@ def get_dataset(
     # Our own id: a repeated request, after the line broke, orders nothing twice.
     order = given(id=str(uuid.uuid4()), partner=provider, asset_id=dataset, offer_id=offer, address=address)
     with shown_progress(session.output) as progress:
-        fetch = _ordered(session, order)
+        try:
+            fetch = _ordered(session, order)
+        except KeyboardInterrupt:
+            # The order may have reached the node although its answer did not reach us.
+            raise _cancelled(session, str(order["id"])) from None
         progress.step("get.begun", **fetch)
         if not detach:
             fetch = _carried(session, fetch, timeout_s, progress)
@@ -115,8 +119,9 @@ def _lost(lost: Unreachable, fetch_id: str) -> Unreachable:
 def _cancelled(session: Session, fetch_id: str) -> CliProblem:
     try:
         session.post(None, "fetches", fetch_id, "cancel")
-    except Refused:
-        return Failed("get.interrupted_late", fetch_id=fetch_id)
+    except Refused as refused:
+        key = "get.interrupted_early" if refused.status_code == 404 else "get.interrupted_late"
+        return Failed(key, fetch_id=fetch_id)
     except Unreachable as lost:
         return _lost(lost, fetch_id)
     return Failed("get.interrupted", fetch_id=fetch_id)

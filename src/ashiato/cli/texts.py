@@ -160,6 +160,8 @@ ENGLISH: Mapping[str, str] = {
     "get.failed": "{asset_id} was not handed over: {problem}",
     "get.cancelled": "The order was cancelled.",
     "get.interrupted": "Interrupted: the order {fetch_id} is cancelled at the node. (With --detach it would go on.)",
+    "get.interrupted_early": "Interrupted before the node confirmed the order {fetch_id}. "
+    "Look with: ashiato fetch show {fetch_id}",
     "get.interrupted_late": "Interrupted: the order {fetch_id} had ended before it could be cancelled. "
     "Look with: ashiato fetch show {fetch_id}",
     "get.lost": "The node cannot be reached any more; the order {fetch_id} goes on there. "

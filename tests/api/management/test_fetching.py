@@ -1,12 +1,15 @@
 import asyncio
 import time
 import uuid
+from pathlib import Path
 
 import httpx2
+import pytest
 
 from tests.api.management.offering import (
     BODY,
     MAKER,
+    USE,
     assert_problem,
     fetched,
     first_approval,
@@ -14,7 +17,7 @@ from tests.api.management.offering import (
     ok,
     until,
 )
-from tests.api.management.program import Program
+from tests.api.management.program import Program, key_of, served_program
 
 ORDER = {"partner": MAKER, "asset_id": "cfp-1"}
 
@@ -107,6 +110,22 @@ async def test_a_waiting_answer_comes_without_news_after_the_time_asked_for(
     seen = await ok(cells.get(f"/v1/cells/fetches/{fetch['fetch_id']}", params={"wait_s": 1}))
     assert seen["state"] == "negotiating"
     assert 0.9 < time.monotonic() - begun_s < 5
+
+
+def test_a_client_that_leaves_keeps_nothing_waiting(tmp_path: Path) -> None:
+    with served_program(tmp_path) as (url, _):
+        with httpx2.Client(base_url=url, headers={"X-Api-Key": key_of("maker")}) as maker:
+            maker.put("/v1/maker/policies/p", json={"document": USE})
+            maker.put("/v1/maker/assets/cfp-1", json={"title": "x", "source": {"kind": "record"}})
+            offer = {"contract_policy_id": "p", "asset_ids": ["cfp-1"], "approval": "manual"}
+            maker.put("/v1/maker/offers/o", json=offer)
+        with httpx2.Client(base_url=url, headers={"X-Api-Key": key_of("cells")}) as cells:
+            fetch_id = cells.post("/v1/cells/fetches", json=ORDER).json()["fetch_id"]
+            with pytest.raises(httpx2.ReadTimeout):
+                cells.get(f"/v1/cells/fetches/{fetch_id}?wait_s=60", timeout=0.5)
+        left_s = time.monotonic()
+    # The server stops when its last answer has been given.
+    assert time.monotonic() - left_s < 10
 
 
 async def test_a_fetch_that_has_ended_is_answered_at_once(

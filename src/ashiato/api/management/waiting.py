@@ -1,8 +1,10 @@
 """Calls that wait for news: woken by what happens, not by a clock."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar
+
+from starlette.requests import Request
 
 from ashiato.api.management.ports import Waiter
 
@@ -40,3 +42,20 @@ async def wait_until(
                 task.cancel()
             await asyncio.gather(*listening, return_exceptions=True)
     return seen
+
+
+async def while_connected(request: Request, waiting: Coroutine[Any, Any, T], otherwise: T) -> T:
+    """What `waiting` brings; `otherwise` once the client is gone, so that nothing is kept for a reader who left."""
+    bringing, leaving = asyncio.create_task(waiting), asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({bringing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return bringing.result() if bringing.done() else otherwise
+    finally:
+        bringing.cancel()
+        leaving.cancel()
+        await asyncio.gather(bringing, leaving, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

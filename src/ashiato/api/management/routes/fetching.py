@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Path, Query, Response
+from fastapi import Path, Query, Request, Response
 
 from ashiato.api.management.calls import Call, CallOf
 from ashiato.api.management.models.processes import (
@@ -17,7 +17,7 @@ from ashiato.api.management.offers_of_partner import all_datasets, chosen_offer,
 from ashiato.api.management.openapi import WITH_JSON_BODY, WITH_PARTNER, problems
 from ashiato.api.management.repeats import with_first_id
 from ashiato.api.management.routing import participant_router
-from ashiato.api.management.waiting import wait_until
+from ashiato.api.management.waiting import wait_until, while_connected
 from ashiato.connector import fetching, records
 from ashiato.connector.negotiations import Partner
 from ashiato.connector.ports import UnitOfWork
@@ -77,14 +77,16 @@ async def begin_fetch(call: CallOf, body: FetchRequest, response: Response) -> F
 
 
 @router.get("/fetches/{fetch_id}", summary="Show a fetch; with wait_s the answer waits for news")
-async def get_fetch(call: CallOf, fetch_id: FetchId, wanted: Annotated[WaitQuery, Query()]) -> Fetch:
+async def get_fetch(
+    call: CallOf, fetch_id: FetchId, wanted: Annotated[WaitQuery, Query()], request: Request
+) -> Fetch:
     async def look() -> records.Fetch:
         return await call.read(lambda uow: _fetch(uow, fetch_id))
 
     first = await look()
     if wanted.wait_s == 0 or first.state in fetching.ENDED:
         return Fetch.of(first)
-    latest = await wait_until(
+    news = wait_until(
         look,
         lambda fetch: (fetch.state, fetch.received_bytes) != (first.state, first.received_bytes),
         lambda fetch: [pid for pid in (fetch.fetch_id, fetch.negotiation_pid, fetch.transfer_pid) if pid],
@@ -92,7 +94,7 @@ async def get_fetch(call: CallOf, fetch_id: FetchId, wanted: Annotated[WaitQuery
         call.tenant.participant_id,
         wanted.wait_s,
     )
-    return Fetch.of(latest)
+    return Fetch.of(await while_connected(request, news, first))
 
 
 @router.post(
