@@ -46,6 +46,7 @@ from ashiato.outbox.deliveries import Delivery, DeliveryKind
 from ashiato.policy.builder import permit
 from ashiato.stores.engine import SqlStore, open_store
 from ashiato.trust.keys import SigningKey
+from ashiato.trust.standing import Standing
 
 T = TypeVar("T")
 ANY = permit("use")
@@ -103,6 +104,7 @@ class _Caller(msgspec.Struct, frozen=True):
     participant_id: str
     token_id: str
     expires_ms: int
+    standing: Standing
 
 
 class PlainWord:
@@ -113,7 +115,10 @@ class PlainWord:
         audience, _, token_id = rest.partition(" ")
         if audience != participant_id:
             raise NotAuthenticated("the token is for somebody else")
-        return _Caller(issuer, token_id, now_ms + 60_000)
+        return _Caller(issuer, token_id, now_ms + 60_000, Standing(issuer))
+
+    async def standing(self, participant_id: str, peer_id: str, now_ms: int) -> Standing:
+        return Standing(peer_id)
 
     async def token_for(self, participant_id: str, audience: str, now_ms: int, token_id: str) -> str:
         return f"{participant_id} {audience} {token_id}"

@@ -17,6 +17,7 @@ from ashiato.connector.strategies import Act as NegotiationAct
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.identity.signed_tokens import NotAuthenticated
+from ashiato.trust.standing import Standing
 from tests.tck import scenarios
 from tests.tck.scenarios import Act, State
 
@@ -48,6 +49,7 @@ class KitCaller(msgspec.Struct, frozen=True):
     participant_id: str
     token_id: str
     expires_ms: int
+    standing: Standing
 
 
 class KitIdentity:
@@ -58,7 +60,12 @@ class KitIdentity:
         if authorization != AUTHORIZATION:
             raise NotAuthenticated("this is not the header of the kit")
         # The header is always the same, so what stands for its token id must not be.
-        return KitCaller(scenarios.KIT_PARTICIPANT_ID, uuid.uuid4().hex, now_ms + TOKEN_LIFETIME_MS)
+        kit_id = scenarios.KIT_PARTICIPANT_ID
+        return KitCaller(kit_id, uuid.uuid4().hex, now_ms + TOKEN_LIFETIME_MS, Standing(kit_id))
+
+    async def standing(self, participant_id: str, peer_id: str, now_ms: int) -> Standing:
+        """See `Identity`."""
+        return Standing(peer_id)
 
     async def token_for(self, participant_id: str, audience: str, now_ms: int, token_id: str) -> str:
         """See `Identity`."""

@@ -29,6 +29,7 @@ from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import Role
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.outbox.deliveries import Delivery
+from ashiato.trust.standing import Standing
 
 T = TypeVar("T")
 
@@ -285,13 +286,18 @@ class Caller(Protocol):
     def token_id(self) -> str: ...
     @property
     def expires_ms(self) -> int: ...
+    @property
+    def standing(self) -> Standing: ...
 
 
 class Identity(Protocol):
-    """Who is calling, and who we are: the next step of trust replaces this behind the same port."""
+    """Who is calling, what is verified of them, and who we are."""
 
     def authenticate(self, participant_id: str, authorization: str | None, now_ms: int) -> Awaitable[Caller]:
         """The verified caller of a request to `participant_id`; raises `identity.signed_tokens.NotAuthenticated`."""
+
+    def standing(self, participant_id: str, peer_id: str, now_ms: int) -> Awaitable[Standing]:
+        """What `participant_id` knows of `peer_id` now, from what the peer presented before; no claims when that is nothing."""
 
     def token_for(self, participant_id: str, audience: str, now_ms: int, token_id: str) -> Awaitable[str]:
         """The value of the Authorization header that proves `participant_id` to `audience`."""

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from ashiato.identity.callers import KnownCaller
 from ashiato.trust.did import DidDocument
 from ashiato.trust.keys import SigningKey
-from ashiato.trust.tokens import TokenRefused, VerifiedCaller, mint_token, parse_token, verify_token
+from ashiato.trust.standing import Standing
+from ashiato.trust.tokens import TokenRefused, mint_token, parse_token, verify_token
 
 TOKEN_TTL_S = 60
 LONGEST_TTL_S = 600
@@ -52,9 +54,7 @@ class SignedTokens:
         self._documents = documents
         self._keys = keys
 
-    async def authenticate(
-        self, participant_id: str, authorization: str | None, now_ms: int
-    ) -> VerifiedCaller:
+    async def authenticate(self, participant_id: str, authorization: str | None, now_ms: int) -> KnownCaller:
         """The verified caller of a request to `participant_id`; raises `NotAuthenticated`."""
         scheme, _, compact = (authorization or "").partition(" ")
         if scheme.lower() != SCHEME.lower() or not compact:
@@ -62,7 +62,7 @@ class SignedTokens:
         try:
             token = parse_token(compact)
             document = await self._documents.resolve(token.issuer, now_ms, needs_kid=token.kid)
-            return verify_token(
+            verified = verify_token(
                 token,
                 document,
                 audience=participant_id,
@@ -74,6 +74,11 @@ class SignedTokens:
             raise NotAuthenticated(str(error)) from error
         except CannotResolve as error:
             raise NotAuthenticated(error.why, is_temporary=error.is_temporary) from error
+        return KnownCaller(verified, Standing(verified.participant_id))
+
+    async def standing(self, participant_id: str, peer_id: str, now_ms: int) -> Standing:
+        """What `participant_id` knows of a peer beside its identity: without credentials, nothing."""
+        return Standing(peer_id)
 
     async def token_for(self, participant_id: str, audience: str, now_ms: int, token_id: str) -> str:
         """The value of the Authorization header that proves `participant_id` to `audience`; `token_id` is used once."""
