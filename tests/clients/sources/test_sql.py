@@ -268,3 +268,26 @@ async def test_a_database_file_lies_below_the_folder_or_is_not_opened(
     with pytest.raises(SourceUnavailable, match="no folder"):
         await read(sql_source(nowhere, "did:web:a", None, Secrets(), threads))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["opened", "other.db"]
+
+
+# How each engine makes a text of twice `half` characters.
+WIDE = {"sqlite": "hex(zeroblob({half}))", "postgresql": "repeat('00', {half})"}
+
+
+async def test_a_value_or_row_too_large_breaks_off_with_the_reason(plant: Plant) -> None:
+    half_bytes = {"sqlite": 600_000, "postgresql": 9_000_000}[plant.engine]
+    value = WIDE[plant.engine].format(half=half_bytes)
+    with pytest.raises(SourceUnavailable, match="of the query has"):
+        await read(plant.source(f"SELECT {value} AS wide"))
+    eighteen = ", ".join(f"{WIDE[plant.engine].format(half=499_000)} AS c{number}" for number in range(18))
+    with pytest.raises(SourceUnavailable, match="a row of the query has"):
+        await read(plant.source(f"SELECT {eighteen}"))
+
+
+async def test_wide_rows_come_in_small_batches(plant: Plant) -> None:
+    value = WIDE[plant.engine].format(half=250_000)
+    source = plant.source(f"SELECT number, {value} AS wide FROM cell WHERE number < 40")
+    sizes_bytes = [len(chunk) async for chunk in source.open(0, None)]
+    await source.close()
+    assert sum(sizes_bytes) > 40 * 500_000
+    assert max(sizes_bytes) < 6 * 1024**2

@@ -16,6 +16,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from datetime import date
 from datetime import time as clock
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import quote
@@ -39,6 +40,13 @@ if TYPE_CHECKING:
     import psycopg
 
 BATCH_ROWS = 2000
+BATCH_BYTES = 4 * 1024**2
+MOST_ROW_BYTES = 16 * 1024**2
+# SQLite has a whole row in memory before one of its values can be looked at: the engine bounds values and columns itself.
+MOST_SQLITE_VALUE_BYTES = 1024**2
+MOST_SQLITE_COLUMNS_COUNT = 512
+# PostgreSQL sends a batch whole: the next may have so many times the rows of the last, if the widest row seen leaves room for it.
+_BATCH_GROWTH = 4
 CONNECT_TIMEOUT_S = 5
 IDLE_TRANSACTION_S = 120
 # How many steps of SQLite's machine pass between two looks at the clock: some milliseconds.
@@ -57,7 +65,7 @@ class Rows(Protocol):
         """Run the query; the names of its columns. Raises `SourceUnavailable`."""
 
     def fetch(self, most_rows: int) -> list[Row]:
-        """The next rows, none at the end. Raises `SourceUnavailable`."""
+        """The next rows, about `BATCH_BYTES` of them at most, none at the end. Raises `SourceUnavailable`."""
 
     def interrupt(self) -> None:
         """Make a call that is under way in another thread return soon."""
@@ -132,6 +140,24 @@ class SqlSource:
         return await asyncio.shield(working)
 
 
+def _row_bytes(row: Row) -> int:
+    """About how many bytes the row takes; raises `SourceUnavailable` when that is too much to handle."""
+    size_bytes = sum(map(_value_bytes, row))
+    if size_bytes > MOST_ROW_BYTES:
+        raise SourceUnavailable(
+            f"a row of the query has {size_bytes} bytes; at most {MOST_ROW_BYTES} are possible"
+        )
+    return size_bytes
+
+
+def _value_bytes(value: object) -> int:
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, dict | list):
+        return len(_encode_json(value))
+    return len(str(value)) if isinstance(value, Decimal) else 8
+
+
 class _JsonForm:
     def __init__(self, columns: tuple[str, ...]) -> None:
         self.head = b"["
@@ -196,13 +222,22 @@ class SqliteRows:
             connection.execute("PRAGMA query_only = ON")
             connection.set_authorizer(_only_reading)
             connection.set_progress_handler(self._must_stop, _STEPS_PER_LOOK)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_SQLITE_VALUE_BYTES)
+            connection.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, MOST_SQLITE_COLUMNS_COUNT)
             self._cursor = connection.execute(self._query)
             return tuple(column[0] for column in self._cursor.description)
 
     def fetch(self, most_rows: int) -> list[Row]:
         """The next rows."""
+        batch: list[Row] = []
+        size_bytes = 0
         with self._guarded():
-            return [] if self._cursor is None else self._cursor.fetchmany(most_rows)
+            for row in self._cursor or ():
+                batch.append(row)
+                size_bytes += _row_bytes(row)
+                if len(batch) >= most_rows or size_bytes >= BATCH_BYTES:
+                    break
+        return batch
 
     def interrupt(self) -> None:
         """The engine looks at this every few milliseconds."""
@@ -229,6 +264,10 @@ class SqliteRows:
         self._started_s = time.monotonic()
         try:
             yield
+        except sqlite3.DataError:
+            raise SourceUnavailable(
+                f"a value of the query has more than {MOST_SQLITE_VALUE_BYTES} bytes"
+            ) from None
         except sqlite3.Error as error:
             raise SourceUnavailable(f"the query failed: {error}") from None
         finally:
@@ -258,6 +297,8 @@ class PostgresqlRows:
         self._connection: psycopg.Connection | None = None
         self._cursor: psycopg.ServerCursor[Row] | None = None
         self._spent_s = 0.0
+        self._widest_bytes = 1
+        self._next_count = 1
 
     def start(self) -> tuple[str, ...]:
         """Connect and declare the cursor; a cursor is one statement, and one that only reads."""
@@ -279,8 +320,12 @@ class PostgresqlRows:
 
     def fetch(self, most_rows: int) -> list[Row]:
         """The next rows."""
+        asked_count = min(self._next_count, most_rows)
         with self._guarded():
-            return [] if self._cursor is None else self._cursor.fetchmany(most_rows)
+            batch = [] if self._cursor is None else self._cursor.fetchmany(asked_count)
+        self._widest_bytes = max([self._widest_bytes, *map(_row_bytes, batch)])
+        self._next_count = max(1, min(asked_count * _BATCH_GROWTH, BATCH_BYTES // self._widest_bytes))
+        return batch
 
     def interrupt(self) -> None:
         """Ask the server to stop what it is doing."""
