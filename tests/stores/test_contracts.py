@@ -1,4 +1,6 @@
-from ashiato.connector.ports import UnitOfWork
+import pytest
+
+from ashiato.connector.ports import Conflict, UnitOfWork
 from ashiato.connector.records import AgreementState
 from ashiato.dsp.states import Role
 from ashiato.stores.engine import SqlStore
@@ -113,3 +115,19 @@ async def test_a_paper_contract_keeps_its_scan_byte_by_byte(store: SqlStore) -> 
         ),
     )
     assert found == (again, scan, b"", [again, other], [other])
+
+
+async def test_what_is_inserted_replaces_nothing(store: SqlStore) -> None:
+    def insert(uow: UnitOfWork) -> None:
+        uow.contracts.insert_agreement(agreement())
+        uow.contracts.insert_framework(framework("1"))
+
+    await store.run(MAKER, insert)
+    with pytest.raises(Conflict):
+        await store.run(MAKER, lambda uow: uow.contracts.insert_agreement(agreement(peer_id=OTHER)))
+    with pytest.raises(Conflict):
+        await store.run(MAKER, lambda uow: uow.contracts.insert_framework(framework("1", peer_id=OTHER)))
+    kept = await store.read(
+        MAKER, lambda uow: (uow.contracts.agreement("agreement-1"), uow.contracts.list_frameworks(None))
+    )
+    assert kept == (agreement(), [framework("1")])

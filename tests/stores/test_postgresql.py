@@ -18,7 +18,7 @@ from ashiato.dsp.states import Role
 from ashiato.stores.engine import SqlStore
 from ashiato.stores.errors import NodeIdTaken, StatementRefused, StoreUnavailable
 from tests.stores.conftest import OpenStore
-from tests.stores.samples import MAKER, TAKER, agreement, asset, event, negotiation
+from tests.stores.samples import MAKER, OTHER, TAKER, agreement, asset, event, negotiation
 
 
 @pytest.fixture
@@ -39,6 +39,35 @@ async def test_no_update_is_lost_between_two_processes(nodes: list[SqlStore]) ->
     found = await nodes[0].read(MAKER, lambda uow: uow.contracts.agreement("agreement-1"))
     assert found is not None
     assert found.uses_count == agreement().uses_count + 100
+
+
+async def test_whoever_comes_second_with_the_same_agreement_id_does_not_replace_the_first(
+    nodes: list[SqlStore],
+) -> None:
+    both_looked = threading.Barrier(2)
+
+    def remember(peer_id: str) -> Callable[[UnitOfWork], bool]:
+        tries_count = 0
+
+        def insert_unless_known(uow: UnitOfWork) -> bool:
+            nonlocal tries_count
+            tries_count += 1
+            if uow.contracts.agreement("agreement-1") is not None:
+                return False
+            if tries_count == 1:
+                both_looked.wait(timeout=10)
+            uow.contracts.insert_agreement(agreement(peer_id=peer_id))
+            return True
+
+        return insert_unless_known
+
+    is_first = await asyncio.gather(
+        *(node.run(MAKER, remember(peer)) for node, peer in zip(nodes, (TAKER, OTHER), strict=True))
+    )
+    assert sorted(is_first) == [False, True]
+    kept = await nodes[0].read(MAKER, lambda uow: uow.contracts.agreement("agreement-1"))
+    assert kept is not None
+    assert kept.peer_id == (TAKER if is_first[0] else OTHER)
 
 
 async def test_no_context_is_lost_between_two_processes(nodes: list[SqlStore]) -> None:

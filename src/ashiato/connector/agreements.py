@@ -46,7 +46,7 @@ def remember(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) 
         raise Invalid("The id of the agreement must be short and printable.", path="agreement.@id")
     if uow.contracts.agreement(agreement_id) is not None:
         raise Invalid("An agreement with this id exists already.", path="agreement.@id")
-    uow.contracts.put_agreement(
+    uow.contracts.insert_agreement(
         AgreementRecord(
             agreement_id=agreement_id,
             role=negotiation.role,

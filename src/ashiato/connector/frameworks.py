@@ -104,7 +104,8 @@ def proposed_by_peer(
         created_ms=moment.now_ms,
     )
     _check_unused(uow, framework.framework_id)
-    _put(uow, check(framework), "framework.proposed", moment)
+    check(framework)
+    _insert(uow, framework, moment)
     return framework
 
 
@@ -118,7 +119,7 @@ def propose(uow: UnitOfWork, framework: FrameworkContract, moment: Moment) -> Fr
     framework = msgspec.structs.replace(
         check(framework), state=FrameworkState.PROPOSED, created_ms=moment.now_ms
     )
-    _put(uow, framework, "framework.proposed", moment)
+    _insert(uow, framework, moment)
     return framework
 
 
@@ -246,8 +247,17 @@ def _check_unused(uow: UnitOfWork, framework_id: str) -> None:
         raise Invalid("This id of a framework contract is taken; choose another.", id=framework_id)
 
 
+def _insert(uow: UnitOfWork, framework: FrameworkContract, moment: Moment) -> None:
+    uow.contracts.insert_framework(framework)
+    _note(uow, framework, "framework.proposed", moment)
+
+
 def _put(uow: UnitOfWork, framework: FrameworkContract, event: str, moment: Moment) -> None:
     uow.contracts.put_framework(framework)
+    _note(uow, framework, event, moment)
+
+
+def _note(uow: UnitOfWork, framework: FrameworkContract, event: str, moment: Moment) -> None:
     details: dict[str, object] = {"title": framework.title, "role": framework.role}
     if framework.end_reason:
         details["reason"] = framework.end_reason

@@ -139,7 +139,12 @@ class Negotiations(Protocol):
 class Contracts(Protocol):
     """The contract master: agreements, framework contracts, paper contracts with their scans."""
 
-    def put_agreement(self, agreement: AgreementRecord) -> None: ...
+    def insert_agreement(self, agreement: AgreementRecord) -> None:
+        """Raises `Conflict` when its id is taken: a counterparty chooses it, so the first writing must not replace another."""
+
+    def put_agreement(self, agreement: AgreementRecord) -> None:
+        """Insert or replace."""
+
     def agreement(self, agreement_id: str) -> AgreementRecord | None:
         """Locked for update where the store has concurrent writers."""
 
@@ -149,7 +154,12 @@ class Contracts(Protocol):
     def find_usable(self, role: Role, peer_id: str, asset_id: str) -> list[AgreementRecord]:
         """Finalized active agreements over that asset with that peer, newest first."""
 
-    def put_framework(self, framework: FrameworkContract) -> None: ...
+    def insert_framework(self, framework: FrameworkContract) -> None:
+        """Raises `Conflict` when its id is taken."""
+
+    def put_framework(self, framework: FrameworkContract) -> None:
+        """Insert or replace."""
+
     def framework(self, framework_id: str) -> FrameworkContract | None: ...
     def list_frameworks(self, peer_id: str | None) -> list[FrameworkContract]: ...
     def put_paper(self, paper: PaperContract, scan: bytes) -> None: ...

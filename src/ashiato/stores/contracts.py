@@ -7,7 +7,7 @@ from ashiato.connector.records import AgreementRecord, AgreementState, Framework
 from ashiato.dsp.states import Role
 from ashiato.stores.schema import AGREEMENT, FRAMEWORK, OF_PARTICIPANT, PAPER, PAPER_SCAN
 from ashiato.stores.sessions import Session, to_json
-from ashiato.stores.statements import Row, Statement, Values, upsert
+from ashiato.stores.statements import Row, Statement, Values, insert, upsert
 
 _agreement = msgspec.json.Decoder(AgreementRecord).decode
 _framework = msgspec.json.Decoder(FrameworkContract).decode
@@ -16,6 +16,7 @@ _paper = msgspec.json.Decoder(PaperContract).decode
 _P = OF_PARTICIPANT
 _A, _F, _L, _S = AGREEMENT.c, FRAMEWORK.c, PAPER.c, PAPER_SCAN.c
 
+_INSERT_AGREEMENT = insert(AGREEMENT)
 _PUT_AGREEMENT = upsert(AGREEMENT)
 _GET_AGREEMENT = Statement(
     select(_A.body).where(_A.participant_id == _P, _A.agreement_id == bindparam("agreement_id")), locks=True
@@ -45,6 +46,7 @@ _FIND_USABLE = Statement(
     )
     .order_by(_A.agreed_ms.desc(), _A.agreement_id.desc())
 )
+_INSERT_FRAMEWORK = insert(FRAMEWORK)
 _PUT_FRAMEWORK = upsert(FRAMEWORK)
 _GET_FRAMEWORK = Statement(
     select(_F.body).where(_F.participant_id == _P, _F.framework_id == bindparam("framework_id")), locks=True
@@ -79,11 +81,17 @@ class SqlContracts:
         self._agreements: dict[str, str] = {}
         self._frameworks: dict[str, str] = {}
 
+    def insert_agreement(self, agreement: AgreementRecord) -> None:
+        self._write_agreement(_INSERT_AGREEMENT, agreement)
+
     def put_agreement(self, agreement: AgreementRecord) -> None:
+        self._write_agreement(_PUT_AGREEMENT, agreement)
+
+    def _write_agreement(self, statement: Statement, agreement: AgreementRecord) -> None:
         body = self._agreements[agreement.agreement_id] = to_json(agreement)
         usable = agreement.finalized and agreement.state is AgreementState.ACTIVE
         self._session.write(
-            _PUT_AGREEMENT,
+            statement,
             {
                 "participant_id": self._participant_id,
                 "agreement_id": agreement.agreement_id,
@@ -122,10 +130,16 @@ class SqlContracts:
         values = {"role": role.value, "peer_id": peer_id, "asset_id": asset_id}
         return [_agreement(body) for (body,) in self._all(_FIND_USABLE, values)]
 
+    def insert_framework(self, framework: FrameworkContract) -> None:
+        self._write_framework(_INSERT_FRAMEWORK, framework)
+
     def put_framework(self, framework: FrameworkContract) -> None:
+        self._write_framework(_PUT_FRAMEWORK, framework)
+
+    def _write_framework(self, statement: Statement, framework: FrameworkContract) -> None:
         body = self._frameworks[framework.framework_id] = to_json(framework)
         self._session.write(
-            _PUT_FRAMEWORK,
+            statement,
             {
                 "participant_id": self._participant_id,
                 "framework_id": framework.framework_id,
