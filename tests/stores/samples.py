@@ -1,5 +1,7 @@
 """Records to store. `mark` is part of every content and of no key, so that two with the same keys can be told apart."""
 
+import msgspec
+
 from ashiato.connector.records import (
     AccessRecord,
     AgreementRecord,
@@ -16,6 +18,17 @@ from ashiato.connector.records import (
     PolicyDefinition,
     ReceivedData,
     Webhook,
+)
+from ashiato.connector.vault_records import (
+    App,
+    AppItems,
+    AppManifest,
+    AppToken,
+    KeptReceipt,
+    ReceiptWatch,
+    VaultAccount,
+    VaultItem,
+    VaultUse,
 )
 from ashiato.dsp.effects import Ending
 from ashiato.dsp.messages import DataAddress
@@ -325,3 +338,68 @@ def delivery(
 def event(name: str = "negotiation.agreed", process_id: str = "own-1", **details: object) -> Event:
     """Something that is told after the commit."""
     return Event(name=name, participant_id=MAKER, process_id=process_id, details=details)
+
+
+def vault_item(
+    received_id: str = "received-1", mark: str = "", agreement_id: str = "agreement-1"
+) -> VaultItem:
+    """Data received, in the vault."""
+    data = msgspec.structs.replace(received(received_id, mark), agreement_id=agreement_id)
+    return VaultItem(
+        received=data, provider_pid="peer-1", uses_count=2, last_used_ms=4, delete_due_ms=9, delete_why="x"
+    )
+
+
+def vault_use(
+    use_id: str = "use-1",
+    mark: str = "",
+    *,
+    at_ms: int = 5,
+    app: str = "sum",
+    purpose: str = "legal",
+    agreement_id: str = "agreement-1",
+) -> VaultUse:
+    """One use."""
+    return VaultUse(
+        use_id=use_id,
+        received_id="received-1",
+        agreement_id=agreement_id,
+        asset_id="asset-1",
+        number=1,
+        subject=f"app:{mark}",
+        app=app,
+        app_digest="00",
+        digest="attested",
+        purpose=purpose,
+        at_ms=at_ms,
+    )
+
+
+def account(agreement_id: str = "agreement-1", mark: str = "") -> VaultAccount:
+    """Where a chain stands."""
+    return VaultAccount(
+        agreement_id=agreement_id, uses_count=3, last_sequence=4, last_sha256=mark, last_at_ms=5
+    )
+
+
+def kept_receipt(sequence: int = 1, mark: str = "", agreement_id: str = "agreement-1") -> KeptReceipt:
+    """A receipt as it is kept."""
+    return KeptReceipt(agreement_id=agreement_id, sequence=sequence, payload="{}", sha256="00", compact=mark)
+
+
+def watch(agreement_id: str = "agreement-1", mark: str = "") -> ReceiptWatch:
+    """What is known of the other side."""
+    return ReceiptWatch(agreement_id=agreement_id, peer_id=TAKER, asset_id=f"asset {mark}", findings_count=2)
+
+
+def app(app_id: str = "app-1", mark: str = "") -> App:
+    """An app."""
+    manifest = AppManifest(
+        name=f"Sum {mark}", version="1", digest="00", purposes=("legal",), reads=(AppItems(asset_id="cfp-*"),)
+    )
+    return App(app_id=app_id, manifest=manifest, created_ms=1)
+
+
+def app_token(token_sha256: str = "00", app_id: str = "app-1", expires_ms: int | None = None) -> AppToken:
+    """The hash of a token."""
+    return AppToken(token_sha256=token_sha256, app_id=app_id, expires_ms=expires_ms)

@@ -16,23 +16,30 @@ from tests.stores.samples import (
     OTHER,
     TAKER,
     access,
+    account,
     agreement,
+    app,
+    app_token,
     approvable,
     asset,
     delivery,
     entry,
     fetch,
     framework,
+    kept_receipt,
     negotiation,
     offer,
     paper,
     policy,
     received,
     transfer,
+    vault_item,
+    vault_use,
+    watch,
     webhook,
 )
 
-ROOMS = ("assets", "negotiations", "contracts", "transfers", "outbox", "records")
+ROOMS = ("assets", "negotiations", "contracts", "transfers", "outbox", "records", "vault", "apps")
 
 
 class _Room:
@@ -88,6 +95,13 @@ def _fill(uow: Any, mark: str) -> None:
     uow.outbox.add(delivery(mark=mark))
     uow.records.add_history(1, mark, "own-1", TAKER, DOCUMENT)
     uow.records.put_webhook(webhook(mark=mark))
+    uow.vault.put_item(vault_item(mark=mark))
+    uow.vault.add_use(vault_use(mark=mark, app=mark))
+    uow.vault.put_account(account(mark=mark))
+    uow.vault.put_receipt(kept_receipt(mark=mark))
+    uow.vault.put_watch(watch(mark=mark))
+    uow.apps.put_app(app(mark=mark))
+    uow.apps.put_token(app_token(app_id=mark))
 
 
 def _look(uow: Any) -> dict[str, object]:
@@ -136,6 +150,17 @@ def _look(uow: Any) -> dict[str, object]:
         "history": uow.records.list_history(0, 10),
         "last_sequence": uow.records.last_sequence(),
         "webhooks": uow.records.list_webhooks(),
+        "vault item": uow.vault.item("received-1"),
+        "vault items": uow.vault.list_items("", 10),
+        "last_uses": uow.vault.last_uses("agreement-1", 10),
+        "usage": uow.vault.usage("agreement-1"),
+        "account": uow.vault.account("agreement-1"),
+        "receipts": uow.vault.list_receipts("agreement-1", 0, 10),
+        "watch": uow.vault.watch("agreement-1"),
+        "watches": uow.vault.list_watches("", 10),
+        "app": uow.apps.app("app-1"),
+        "apps": uow.apps.list_apps("", 10),
+        "token": uow.apps.token("00"),
     }
 
 
@@ -149,6 +174,13 @@ def _wipe(uow: Any) -> None:
     uow.transfers.update(transfer(mark="wiped"))
     uow.contracts.put_agreement(agreement(mark="wiped", state=AgreementState.TERMINATED))
     uow.records.delete_webhook("webhook-1")
+    uow.vault.put_item(vault_item(mark="wiped"))
+    uow.vault.put_account(account(mark="wiped"))
+    uow.vault.put_receipt(kept_receipt(mark="wiped"))
+    uow.vault.put_watch(watch(mark="wiped"))
+    uow.apps.put_app(app(mark="wiped"))
+    uow.apps.delete_token("00")
+    uow.apps.delete_tokens(MAKER)
     uow.assets.delete_entries(asset_id="asset-1")
     uow.assets.delete_entries(offer_id="offer-1")
     uow.assets.delete_offer("offer-1")

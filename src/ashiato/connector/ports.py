@@ -25,6 +25,16 @@ from ashiato.connector.records import (
     ReceivedData,
     Webhook,
 )
+from ashiato.connector.vault_records import (
+    App,
+    AppToken,
+    KeptReceipt,
+    ReceiptWatch,
+    UsageTotal,
+    VaultAccount,
+    VaultItem,
+    VaultUse,
+)
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import Role
 from ashiato.dsp.transfer import TransferProcess
@@ -240,6 +250,54 @@ class Records(Protocol):
     def delete_webhook(self, webhook_id: str) -> bool: ...
 
 
+class Vault(Protocol):
+    """Data received and what was done with it, the chains of our own receipts, and what consumers showed of theirs."""
+
+    def put_item(self, item: VaultItem) -> None: ...
+    def item(self, received_id: str) -> VaultItem | None:
+        """Locked for update where the store has concurrent writers."""
+
+    def list_items(
+        self, after_id: str, limit_count: int, *, agreement_id: str | None = None
+    ) -> list[VaultItem]: ...
+    def add_use(self, use: VaultUse) -> None: ...
+    def last_uses(self, agreement_id: str, limit_count: int) -> list[VaultUse]:
+        """The newest first."""
+
+    def usage(self, agreement_id: str | None = None) -> list[UsageTotal]:
+        """In the order of agreement, app and purpose."""
+
+    def put_account(self, account: VaultAccount) -> None: ...
+    def account(self, agreement_id: str) -> VaultAccount | None:
+        """Locked for update where the store has concurrent writers: the chain of receipts has one end."""
+
+    def put_receipt(self, receipt: KeptReceipt) -> None:
+        """Insert or replace by (agreement_id, sequence)."""
+
+    def list_receipts(self, agreement_id: str, after_sequence: int, limit_count: int) -> list[KeptReceipt]:
+        """In the order of their sequence."""
+
+    def put_watch(self, watch: ReceiptWatch) -> None: ...
+    def watch(self, agreement_id: str) -> ReceiptWatch | None:
+        """Locked for update where the store has concurrent writers."""
+
+    def list_watches(self, after_id: str, limit_count: int) -> list[ReceiptWatch]: ...
+
+
+class Apps(Protocol):
+    """Apps that the company registered, and the hashes of their tokens."""
+
+    def put_app(self, app: App) -> None: ...
+    def app(self, app_id: str) -> App | None:
+        """Locked for update where the store has concurrent writers."""
+
+    def list_apps(self, after_id: str, limit_count: int) -> list[App]: ...
+    def put_token(self, token: AppToken) -> None: ...
+    def token(self, token_sha256: str) -> AppToken | None: ...
+    def delete_token(self, token_sha256: str) -> None: ...
+    def delete_tokens(self, app_id: str) -> None: ...
+
+
 class UnitOfWork(Protocol):
     """One transaction of one participant over all rooms."""
 
@@ -257,6 +315,10 @@ class UnitOfWork(Protocol):
     def outbox(self) -> Outbox: ...
     @property
     def records(self) -> Records: ...
+    @property
+    def vault(self) -> Vault: ...
+    @property
+    def apps(self) -> Apps: ...
     def tell(self, event: Event) -> None:
         """Publish after the commit; lost with a rollback."""
 

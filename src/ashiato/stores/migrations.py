@@ -92,7 +92,29 @@ VERSION_1 = (
         PRIMARY KEY (participant_id, webhook_id))""",
 )
 
-CONNECTOR: Sequence[Sequence[str]] = (VERSION_1,)
+# The vault, receipts and apps.
+VAULT_OF_VERSION_2 = (
+    f"""CREATE TABLE vault_item (participant_id {_KEY}, received_id {_KEY}, agreement_id {_KEY}, state {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, received_id))""",
+    "CREATE INDEX vault_item_by_agreement ON vault_item (participant_id, agreement_id, received_id)",
+    f"""CREATE TABLE vault_use (participant_id {_KEY}, use_id {_KEY}, agreement_id {_KEY}, app {_KEY}, purpose {_KEY},
+        at_ms BIGINT NOT NULL, body {_KEY}, PRIMARY KEY (participant_id, use_id))""",
+    "CREATE INDEX vault_use_by_agreement ON vault_use (participant_id, agreement_id, at_ms, use_id)",
+    f"""CREATE TABLE vault_account (participant_id {_KEY}, agreement_id {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, agreement_id))""",
+    f"""CREATE TABLE receipt (participant_id {_KEY}, agreement_id {_KEY}, sequence BIGINT NOT NULL, body {_KEY},
+        PRIMARY KEY (participant_id, agreement_id, sequence))""",
+    f"""CREATE TABLE receipt_watch (participant_id {_KEY}, agreement_id {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, agreement_id))""",
+    f"""CREATE TABLE app (participant_id {_KEY}, app_id {_KEY}, body {_KEY}, PRIMARY KEY (participant_id, app_id))""",
+    f"""CREATE TABLE app_token (participant_id {_KEY}, token_sha256 {_KEY}, app_id {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, token_sha256))""",
+    "CREATE INDEX app_token_by_app ON app_token (participant_id, app_id)",
+)
+
+VERSION_2 = (*VAULT_OF_VERSION_2,)
+
+CONNECTOR: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)
 
 
 class Ground(Protocol):

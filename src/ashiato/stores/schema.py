@@ -198,3 +198,38 @@ SEEN_TOKEN = Table(
     _instant("expires_ms"),
 )
 WEBHOOK = Table("webhook", METADATA, _key("participant_id"), _key("webhook_id"), _text("body"))
+
+VAULT_ITEM = Table(
+    "vault_item",
+    METADATA,
+    _key("participant_id"),
+    _key("received_id"),
+    _text("agreement_id"),
+    _text("state"),
+    _text("body"),
+)
+VAULT_USE = Table(
+    "vault_use",
+    METADATA,
+    _key("participant_id"),
+    _key("use_id"),
+    _text("agreement_id"),
+    _text("app"),
+    _text("purpose"),
+    _instant("at_ms"),
+    _text("body"),
+)
+VAULT_ACCOUNT = Table("vault_account", METADATA, _key("participant_id"), _key("agreement_id"), _text("body"))
+RECEIPT = Table(
+    "receipt",
+    METADATA,
+    _key("participant_id"),
+    _key("agreement_id"),
+    Column("sequence", BigInteger, primary_key=True),
+    _text("body"),
+)
+RECEIPT_WATCH = Table("receipt_watch", METADATA, _key("participant_id"), _key("agreement_id"), _text("body"))
+APP = Table("app", METADATA, _key("participant_id"), _key("app_id"), _text("body"))
+APP_TOKEN = Table(
+    "app_token", METADATA, _key("participant_id"), _key("token_sha256"), _text("app_id"), _text("body")
+)

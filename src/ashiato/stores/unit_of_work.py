@@ -2,6 +2,7 @@
 
 from ashiato.connector.records import Event
 from ashiato.outbox.deliveries import Delivery
+from ashiato.stores.apps import SqlApps
 from ashiato.stores.assets import SqlAssets
 from ashiato.stores.contracts import SqlContracts
 from ashiato.stores.negotiations import SqlNegotiations
@@ -9,12 +10,14 @@ from ashiato.stores.outbox import SqlOutbox
 from ashiato.stores.records import SqlRecords
 from ashiato.stores.sessions import Session
 from ashiato.stores.transfers import SqlTransfers
+from ashiato.stores.vault import SqlVault
 
 
 class SqlUnitOfWork:
     """The port `UnitOfWork`. `events` and `deliveries` are what others hear of after the commit."""
 
     __slots__ = (
+        "apps",
         "assets",
         "contracts",
         "deliveries",
@@ -25,6 +28,7 @@ class SqlUnitOfWork:
         "records",
         "session",
         "transfers",
+        "vault",
     )
 
     def __init__(self, session: Session, participant_id: str) -> None:
@@ -38,6 +42,8 @@ class SqlUnitOfWork:
         self.transfers = SqlTransfers(session, participant_id)
         self.outbox = SqlOutbox(session, participant_id, self.deliveries.append)
         self.records = SqlRecords(session, participant_id)
+        self.vault = SqlVault(session, participant_id)
+        self.apps = SqlApps(session, participant_id)
 
     def tell(self, event: Event) -> None:
         self.events.append(event)
