@@ -35,6 +35,7 @@ from ashiato.dsp.messages import DataAddress
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import NegotiationState, Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
+from ashiato.identity.presentations import StoredPresentation
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
 
 MAKER = "did:web:maker.example"
@@ -403,3 +404,8 @@ def app(app_id: str = "app-1", mark: str = "") -> App:
 def app_token(token_sha256: str = "00", app_id: str = "app-1", expires_ms: int | None = None) -> AppToken:
     """The hash of a token."""
     return AppToken(token_sha256=token_sha256, app_id=app_id, expires_ms=expires_ms)
+
+
+def presentation(peer_id: str = TAKER, fetched_ms: int = 1_000, mark: str = "") -> StoredPresentation:
+    """What a counterparty presented."""
+    return StoredPresentation(peer_id=peer_id, credentials=(f"a.b.{mark}",), fetched_ms=fetched_ms)

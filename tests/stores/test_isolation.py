@@ -31,6 +31,7 @@ from tests.stores.samples import (
     offer,
     paper,
     policy,
+    presentation,
     received,
     transfer,
     vault_item,
@@ -39,7 +40,17 @@ from tests.stores.samples import (
     webhook,
 )
 
-ROOMS = ("assets", "negotiations", "contracts", "transfers", "outbox", "records", "vault", "apps")
+ROOMS = (
+    "assets",
+    "negotiations",
+    "contracts",
+    "transfers",
+    "outbox",
+    "records",
+    "vault",
+    "apps",
+    "standings",
+)
 
 
 class _Room:
@@ -102,6 +113,7 @@ def _fill(uow: Any, mark: str) -> None:
     uow.vault.put_watch(watch(mark=mark))
     uow.apps.put_app(app(mark=mark))
     uow.apps.put_token(app_token(app_id=mark))
+    uow.standings.put(presentation(mark=mark))
 
 
 def _look(uow: Any) -> dict[str, object]:
@@ -161,6 +173,8 @@ def _look(uow: Any) -> dict[str, object]:
         "app": uow.apps.app("app-1"),
         "apps": uow.apps.list_apps("", 10),
         "token": uow.apps.token("00"),
+        "presentation": uow.standings.get(TAKER),
+        "presentations": uow.standings.page("", 10),
     }
 
 
@@ -181,6 +195,7 @@ def _wipe(uow: Any) -> None:
     uow.apps.put_app(app(mark="wiped"))
     uow.apps.delete_token("00")
     uow.apps.delete_tokens(MAKER)
+    uow.standings.delete(TAKER)
     uow.assets.delete_entries(asset_id="asset-1")
     uow.assets.delete_entries(offer_id="offer-1")
     uow.assets.delete_offer("offer-1")

@@ -17,7 +17,7 @@ Know = Callable[..., None]
 VERSION_2 = ("ALTER TABLE asset ADD COLUMN colour {TEXT}", "CREATE TABLE extra (data {BYTES} NOT NULL)")
 BROKEN_VERSION_2 = ("CREATE TABLE extra (data {BYTES} NOT NULL)", "ALTER TABLE nowhere ADD COLUMN x {TEXT}")
 # What is looked up for all participants at once.
-NOT_BY_PARTICIPANT = {"outbox_by_ready", "seen_token_by_expiry"}
+NOT_BY_PARTICIPANT = {"outbox_by_ready", "presentation_by_age", "seen_token_by_expiry"}
 
 
 @pytest.fixture

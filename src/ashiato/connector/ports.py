@@ -38,6 +38,7 @@ from ashiato.connector.vault_records import (
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import Role
 from ashiato.dsp.transfer import TransferProcess
+from ashiato.identity.presentations import StoredPresentation
 from ashiato.outbox.deliveries import Delivery
 from ashiato.trust.standing import Standing
 
@@ -298,6 +299,19 @@ class Apps(Protocol):
     def delete_tokens(self, app_id: str) -> None: ...
 
 
+class Standings(Protocol):
+    """What counterparties presented to the participant, by their DIDs."""
+
+    def put(self, presentation: StoredPresentation) -> None:
+        """Insert or replace."""
+
+    def get(self, peer_id: str) -> StoredPresentation | None: ...
+    def page(self, after_peer_id: str, limit_count: int) -> list[StoredPresentation]:
+        """In the order of the peer's DID."""
+
+    def delete(self, peer_id: str) -> bool: ...
+
+
 class UnitOfWork(Protocol):
     """One transaction of one participant over all rooms."""
 
@@ -319,6 +333,8 @@ class UnitOfWork(Protocol):
     def vault(self) -> Vault: ...
     @property
     def apps(self) -> Apps: ...
+    @property
+    def standings(self) -> Standings: ...
     def tell(self, event: Event) -> None:
         """Publish after the commit; lost with a rollback."""
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.records import Event
 from ashiato.outbox.deliveries import Delivery
-from ashiato.stores import outbox, participants, records
+from ashiato.stores import outbox, participants, records, standings
 from ashiato.stores.errors import BadStoreUrl, StoreUnavailable
 from ashiato.stores.jobs import STORE_ITSELF, Job, JobQueue
 from ashiato.stores.participants import Participant
@@ -142,13 +142,20 @@ class SqlStore:
 
     async def purge_expired(self, now_ms: int) -> int:
         """Forget the ids of tokens that have expired; returns how many. In slices, so that nobody waits long behind it."""
+        return await self._purge(
+            lambda uow: records.forget_expired_tokens(uow.session, now_ms, PURGED_AT_ONCE_COUNT)
+        )
+
+    async def purge_presentations(self, before_ms: int) -> int:
+        """Forget what counterparties presented before an instant; returns how many. In slices too."""
+        return await self._purge(
+            lambda uow: standings.forget_old_presentations(uow.session, before_ms, PURGED_AT_ONCE_COUNT)
+        )
+
+    async def _purge(self, forget: Callable[[SqlUnitOfWork], int]) -> int:
         forgotten_count = 0
         while True:
-            count = await self._submit(
-                self._writing,
-                STORE_ITSELF,
-                lambda uow: records.forget_expired_tokens(uow.session, now_ms, PURGED_AT_ONCE_COUNT),
-            )
+            count = await self._submit(self._writing, STORE_ITSELF, forget)
             forgotten_count += count
             if count < PURGED_AT_ONCE_COUNT:
                 return forgotten_count

@@ -112,7 +112,14 @@ VAULT_OF_VERSION_2 = (
     "CREATE INDEX app_token_by_app ON app_token (participant_id, app_id)",
 )
 
-VERSION_2 = (*VAULT_OF_VERSION_2,)
+# What counterparties presented.
+STANDINGS_OF_VERSION_2 = (
+    f"""CREATE TABLE presentation (participant_id {_KEY}, peer_id {_KEY}, fetched_ms BIGINT NOT NULL, body {_KEY},
+        PRIMARY KEY (participant_id, peer_id))""",
+    "CREATE INDEX presentation_by_age ON presentation (fetched_ms)",
+)
+
+VERSION_2 = (*VAULT_OF_VERSION_2, *STANDINGS_OF_VERSION_2)
 
 CONNECTOR: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)
 

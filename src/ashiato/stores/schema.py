@@ -1,8 +1,8 @@
 """The tables as the statements see them; `migrations` makes them.
 
-Every key begins with the participant, so that no statement can name a row without saying whose it is. Two indexes do not,
-because what uses them serves all participants at once: due deliveries and expired tokens. Instants are epoch milliseconds.
-Documents and records are JSON in `body`; a column beside it exists only where a statement searches by it.
+Every key begins with the participant, so that no statement can name a row without saying whose it is. Three indexes do not,
+because what uses them serves all participants at once: due deliveries, expired tokens, old presentations. Instants are epoch
+milliseconds. Documents and records are JSON in `body`; a column beside it exists only where a statement searches by it.
 """
 
 from sqlalchemy import (
@@ -232,4 +232,12 @@ RECEIPT_WATCH = Table("receipt_watch", METADATA, _key("participant_id"), _key("a
 APP = Table("app", METADATA, _key("participant_id"), _key("app_id"), _text("body"))
 APP_TOKEN = Table(
     "app_token", METADATA, _key("participant_id"), _key("token_sha256"), _text("app_id"), _text("body")
+)
+PRESENTATION = Table(
+    "presentation",
+    METADATA,
+    _key("participant_id"),
+    _key("peer_id"),
+    _instant("fetched_ms"),
+    _text("body"),
 )

@@ -9,6 +9,7 @@ from ashiato.stores.negotiations import SqlNegotiations
 from ashiato.stores.outbox import SqlOutbox
 from ashiato.stores.records import SqlRecords
 from ashiato.stores.sessions import Session
+from ashiato.stores.standings import SqlStandings
 from ashiato.stores.transfers import SqlTransfers
 from ashiato.stores.vault import SqlVault
 
@@ -27,6 +28,7 @@ class SqlUnitOfWork:
         "participant_id",
         "records",
         "session",
+        "standings",
         "transfers",
         "vault",
     )
@@ -43,6 +45,7 @@ class SqlUnitOfWork:
         self.outbox = SqlOutbox(session, participant_id, self.deliveries.append)
         self.records = SqlRecords(session, participant_id)
         self.vault = SqlVault(session, participant_id)
+        self.standings = SqlStandings(session, participant_id)
         self.apps = SqlApps(session, participant_id)
 
     def tell(self, event: Event) -> None:
