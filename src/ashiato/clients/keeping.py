@@ -28,16 +28,15 @@ class KeepingRules:
     """How long a document is believed. Seconds, but for the counts.
 
     Fresh for `fresh_s`; while its server is unreachable, used up to `stale_s` old; a failure is remembered
-    for `failure_s`; a document that is not enough forces a new fetch at most every `refetch_s`. `max_weight` bounds what is
-    kept, in the unit of the keeper's `weight`.
+    for `failure_s`; a document that is not enough forces a new fetch at most every `refetch_s`.
     """
 
     fresh_s: int = 300
     stale_s: int = 86_400
     failure_s: int = 5
     refetch_s: int = 30
-    max_weight: int = 10_000
-    max_failures: int = 10_000
+    max_entries: int = 10_000
+    max_bytes: int = 64 * 1024 * 1024
     max_fetches: int = 64
 
 
@@ -55,8 +54,8 @@ class _Failure:
     failed_ms: int
 
 
-def _one(value: object) -> int:
-    return 1
+def _not_counted(value: object) -> int:
+    return 0
 
 
 class Keeper(Generic[T]):
@@ -71,14 +70,14 @@ class Keeper(Generic[T]):
         rules: KeepingRules,
         *,
         on_stale: Callable[[str, int, str], None],
-        weight: Callable[[T], int] = _one,
+        bytes_of: Callable[[T], int] = _not_counted,
     ) -> None:
         self._download = download
         self._rules = rules
         self._on_stale = on_stale
-        self._weight = weight
+        self._bytes_of = bytes_of
         self._kept: OrderedDict[str, Kept[T]] = OrderedDict()
-        self._weight_sum = 0
+        self._kept_bytes = 0
         # Kept apart, so that a flood of keys with nothing behind them pushes no good document out.
         self._failures: OrderedDict[str, _Failure] = OrderedDict()
         self._tried_ms: OrderedDict[str, int] = OrderedDict()
@@ -112,7 +111,7 @@ class Keeper(Generic[T]):
         self._kept.clear()
         self._failures.clear()
         self._tried_ms.clear()
-        self._weight_sum = 0
+        self._kept_bytes = 0
 
     def _without_server(self, key: str, error: Unavailable, now_ms: int) -> Kept[T]:
         kept = self._kept.get(key)
@@ -141,11 +140,11 @@ class Keeper(Generic[T]):
             task.exception()
 
     async def _fetch_and_keep(self, key: str, now_ms: int) -> Kept[T]:
-        _put(self._tried_ms, key, now_ms, self._rules.max_failures)
+        _put(self._tried_ms, key, now_ms, self._rules.max_entries)
         try:
             value = await self._download(key)
         except Unavailable as error:
-            _put(self._failures, key, _Failure(error, now_ms), self._rules.max_failures)
+            _put(self._failures, key, _Failure(error, now_ms), self._rules.max_entries)
             if not error.is_temporary:
                 # Its owner took it away or broke it: what was kept must not be believed any longer.
                 self._drop(key)
@@ -158,14 +157,14 @@ class Keeper(Generic[T]):
     def _keep(self, key: str, kept: Kept[T]) -> None:
         self._drop(key)
         self._kept[key] = kept
-        self._weight_sum += self._weight(kept.value)
-        while self._weight_sum > self._rules.max_weight and self._kept:
+        self._kept_bytes += self._bytes_of(kept.value)
+        while len(self._kept) > self._rules.max_entries or self._kept_bytes > self._rules.max_bytes:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, key: str) -> None:
         kept = self._kept.pop(key, None)
         if kept is not None:
-            self._weight_sum -= self._weight(kept.value)
+            self._kept_bytes -= self._bytes_of(kept.value)
 
 
 def _put(known: OrderedDict[str, V], key: str, value: V, most_count: int) -> None:
