@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from ashiato.api import data_answers as answers
 from ashiato.api.data_answers import Refused, refuse
@@ -21,7 +21,7 @@ from ashiato.api.data_tokens import Doorkeeper
 from ashiato.connector import data_access
 from ashiato.connector.data_access import AccessOutcome, Admission, Proof, Refusal, Sent, Taken, Wanted
 from ashiato.connector.node import Node, Tenant
-from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.ports import Conflict, Moment, UnitOfWork
 from ashiato.connector.ranges import ByteRange, Unsatisfiable, range_holds, requested_range
 from ashiato.connector.records import Asset
 from ashiato.connector.sources import (
@@ -38,6 +38,7 @@ from ashiato.connector.sources import (
     Write,
 )
 from ashiato.dsp.messages import DataAddress
+from ashiato.stores.errors import StoreUnavailable
 from ashiato.trust.access_tokens import AccessGrant
 
 log = structlog.get_logger()
@@ -92,22 +93,54 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Starlette calls this with the path parameters in the scope."""
         request = Request(scope, receive)
+        answer = _Answer(send)
         try:
-            await self._handler(scope, receive, send, request)
+            await self._handler(scope, receive, answer.send, request)
         except Refused as error:
             log.info("data refused", path=scope["path"], code=error.refusal.code, why=error.refusal.reason)
             await answers.send_problem(send, error.refusal, closes=request.method not in _READ_METHODS)
         except (SourceUnavailable, BadSource) as error:
             log.warning("source unavailable", path=scope["path"], why=str(error))
             await answers.send_problem(send, SOURCE_DOWN)
+        except (Conflict, StoreUnavailable) as error:
+            log.warning("the store refused", path=scope["path"], why=str(error))
+            if answer.has_begun:
+                raise
+            refusal = BUSY if isinstance(error, Conflict) else STORE_DOWN
+            await answers.send_problem(send, refusal, closes=request.method not in _READ_METHODS)
         except ClientDisconnect:
             log.info("the client left before it had asked", path=scope["path"])
+
+
+class _Answer:
+    """Knows whether the answer has begun: then no other can take its place."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.has_begun = False
+
+    async def send(self, message: Message) -> None:
+        """Hand a message on to the server."""
+        self.has_begun = True
+        await self._send(message)
 
 
 SOURCE_DOWN = Refusal(
     status_code=502,
     code="source-unavailable",
     reason="The provider's source does not answer; try again later.",
+)
+
+
+BUSY = Refusal(
+    status_code=503,
+    code="busy",
+    reason="Others changed the same thing at the same moment; ask again.",
+)
+STORE_DOWN = Refusal(
+    status_code=503,
+    code="store-unavailable",
+    reason="This connector cannot reach its store now; ask again.",
 )
 
 

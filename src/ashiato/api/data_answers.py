@@ -16,6 +16,7 @@ ABORT_EXTENSION = "ashiato.abort"
 `drop` ends it at once, unsent bytes included; `is_open` says whether it still stands.
 """
 ABORT_WAIT_S = 1.0
+RETRY_AFTER_S = 1
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -58,6 +59,8 @@ async def send_problem(send: Send, refusal: Refusal, *, closes: bool = False) ->
     if refusal.status_code == 401:
         challenge = 'Bearer error="invalid_token"' if refusal.code != "no-token" else "Bearer"
         headers.append((b"www-authenticate", challenge.encode()))
+    if refusal.status_code == 503:
+        headers.append((b"retry-after", str(RETRY_AFTER_S).encode()))
     if refusal.allowed_methods:
         headers.append((b"allow", ", ".join(refusal.allowed_methods).encode()))
     if closes:

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from ashiato.api import catalog_pages
 from ashiato.connector import catalog, negotiations, transfers
 from ashiato.connector.node import Node, Tenant
-from ashiato.connector.ports import Caller, Moment, UnitOfWork
+from ashiato.connector.ports import Caller, Conflict, Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, NotPermitted, Problem, QuotaExceeded, WrongState
 from ashiato.dsp import v2025_1 as wire
 from ashiato.dsp.errors import IllegalTransition, MalformedMessage, MismatchedMessage, UnsendableMessage
@@ -47,11 +47,13 @@ from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import NegotiationState, Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.identity.signed_tokens import NotAuthenticated
+from ashiato.stores.errors import StoreUnavailable
 
 BASE = f"dsp/{wire.VERSION}"
 MOST_BODY_BYTES = 131_072
 BODY_TIMEOUT_S = 20.0
 LONGEST_SENTENCE_LENGTH_COUNT = 500
+RETRY_AFTER_S = 1
 
 M = TypeVar("M", bound=Message)
 P = TypeVar("P", ContractNegotiation, TransferProcess)
@@ -417,18 +419,32 @@ def _refused(tenant: Tenant, request: Request, fault: FaultOf, error: Exception)
         path=request.url.path,
         status=status_code,
         code=code,
-        why=error.why if isinstance(error, NotAuthenticated) else sentence,
+        why=_why(error, sentence),
     )
     headers = {"WWW-Authenticate": "Bearer"} if status_code == 401 else {}
+    if status_code == 503:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
     if isinstance(error, MethodNotAllowed):
         headers["Allow"] = error.allowed
     body = wire.encode(fault(request, code, sentence))
     return Response(body, status_code, headers, media_type=wire.MEDIA_TYPE)
 
 
+def _why(error: Exception, sentence: str) -> str:
+    """What the log says, and the counterparty is not told."""
+    match error:
+        case NotAuthenticated():
+            return error.why
+        case Conflict() | StoreUnavailable():
+            return str(error)
+        case _:
+            return sentence
+
+
 _FAULTS = (
     BodyTooLarge,
     BodyTooSlow,
+    Conflict,
     IllegalTransition,
     MalformedMessage,
     MethodNotAllowed,
@@ -436,6 +452,7 @@ _FAULTS = (
     NotAuthenticated,
     Problem,
     Replayed,
+    StoreUnavailable,
     UnsendableMessage,
 )
 
@@ -446,6 +463,14 @@ def _explain(error: Exception) -> tuple[int, str, str]:
             return 503, "identity-unavailable", "Your DID document cannot be fetched now; try again."
         case NotAuthenticated():
             return 401, "unauthorized", "The request does not prove who you are."
+        case Conflict():
+            return 503, "busy", "Others changed the same thing at the same moment; send the message again."
+        case StoreUnavailable():
+            return (
+                503,
+                "store-unavailable",
+                "This connector cannot reach its store now; send the message again.",
+            )
         case Replayed():
             return 401, "token-replayed", "This token was used before; make a fresh one for each request."
         case MethodNotAllowed():

@@ -3,7 +3,7 @@ import pytest
 
 from ashiato.api.management import answers
 from ashiato.connector import problems as inner
-from ashiato.connector.ports import UnitOfWork
+from ashiato.connector.ports import Conflict, UnitOfWork
 from ashiato.stores.errors import StoreUnavailable
 from tests.api.management.offering import assert_problem, ok
 from tests.api.management.program import Program
@@ -68,3 +68,16 @@ async def test_what_fails_leaves_nothing_behind(program: Program, maker: httpx2.
     with pytest.raises(inner.Invalid):
         await program.store.run("did:web:maker.example", half)
     assert (await ok(maker.get("/v1/maker/history")))["items"] == []
+
+
+async def test_a_lost_race_asks_for_a_repetition(
+    program: Program, maker: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def raced(participant_id: str, work: object) -> None:
+        raise Conflict("duplicate key in /secret")
+
+    monkeypatch.setattr(program.store, "read", raced)
+    answer = await maker.get("/v1/maker/assets")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["type"] == "urn:ashiato:problem:busy"
+    assert "/secret" not in answer.text

@@ -16,6 +16,7 @@ from ashiato.api.management.problems import (
     NotAuthenticated,
     RangeNotSatisfiable,
 )
+from ashiato.connector.ports import Conflict
 from ashiato.connector.problems import Problem
 from ashiato.dsp.errors import MismatchedMessage, UnsendableMessage
 from ashiato.policy.odrl import MalformedPolicy
@@ -41,6 +42,7 @@ STATUS_OF: Mapping[str, int] = {
     "quota-exceeded": 429,
     "internal": 500,
     "partner-unavailable": 502,
+    "busy": 503,
     "identity-provider-unavailable": 503,
     "store-unavailable": 503,
 }
@@ -93,6 +95,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(MalformedPolicy, _malformed_policy)
     app.add_exception_handler(UnsendableMessage, _unsendable)
     app.add_exception_handler(MismatchedMessage, _unsendable)
+    app.add_exception_handler(Conflict, _busy)
     app.add_exception_handler(StoreUnavailable, _store_unavailable)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _refused_by_framework)
@@ -114,6 +117,13 @@ async def _malformed_policy(_: Request, error: Exception) -> Response:
 
 async def _unsendable(_: Request, error: Exception) -> Response:
     return answer("invalid", f"The partner would refuse the message that this makes: {error}.", {})
+
+
+async def _busy(_: Request, error: Exception) -> Response:
+    log.warning("the store refused", why=str(error))
+    return answer(
+        "busy", "Others changed the same thing at the same moment; repeat the request.", {}, RETRY_SOON
+    )
 
 
 async def _store_unavailable(_: Request, error: Exception) -> Response:
