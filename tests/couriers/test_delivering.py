@@ -300,3 +300,62 @@ async def test_a_long_delivery_keeps_its_lease_and_is_not_made_twice(
     await asyncio.sleep(0.6)
     assert desk.made == ["pull"]
     await desk.rest()
+
+
+async def test_a_pull_cut_by_a_crash_is_taken_up_at_once_by_the_next_run(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivering, "LEASE_MS", 300)
+    async with open_desk(store_url) as before:
+
+        async def never_ends(found: Delivery) -> Outcome:
+            await asyncio.sleep(60)
+            return DONE
+
+        before.work = never_ends
+        before.courier.start()
+        await before.put(delivery("pull", kind=DeliveryKind.PULL))
+        await asyncio.sleep(0.25)
+        # The heartbeat of this run has renewed the lease by now; then another pretends that it is far from its end.
+        await before.store.run(MAKER, lambda uow: uow.outbox.renew_lease("p/pull", moment().now_ms + 30_000))
+    async with open_desk(store_url) as after:
+        after.courier.start()
+        await after.until(lambda: after.made == ["pull"], patience_s=2)
+
+
+def _broken(uow: UnitOfWork) -> None:
+    raise KeyError("a defect")
+
+
+async def _breaks(found: Delivery) -> Outcome:
+    raise KeyError("a defect")
+
+
+async def _cannot_be_recorded(found: Delivery) -> Outcome:
+    return Outcome(verdict=Verdict.DONE, record=_broken)
+
+
+@pytest.mark.parametrize("work", [_breaks, _cannot_be_recorded])
+async def test_a_try_that_ends_in_a_defect_counts_and_the_next_comes_later(desk: Desk, work: Work) -> None:
+    desk.work = work
+    desk.courier.start()
+    await desk.put(delivery("a"))
+    await desk.until(lambda: len(desk.made) == 3)
+    await asyncio.sleep(0.3)
+    # 0.1 s, 0.2 s, 0.4 s, ... between the tries.
+    assert len(desk.made) <= 4
+    left = await desk.store.read(MAKER, lambda uow: uow.outbox.get("p/a"))
+    assert left is not None
+    assert left.attempts_count == len(desk.made)
+
+
+@pytest.mark.parametrize("work", [_breaks, _cannot_be_recorded])
+async def test_a_defect_that_lasts_is_given_up_and_the_owner_reads_it(desk: Desk, work: Work) -> None:
+    desk.work = work
+    desk.courier.start()
+    await desk.put(delivery("a", created_ms=0))
+    await desk.rest()
+    (entry,) = await desk.store.read(MAKER, lambda uow: uow.records.list_history(0, 10))
+    assert (entry.event, entry.process_id, entry.peer_id) == ("delivery.given_up", "p", CELLS)
+    assert "KeyError" in str(entry.details["reason"])
+    assert len(desk.made) == 1

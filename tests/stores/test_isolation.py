@@ -94,7 +94,9 @@ def _fill(uow: Any, mark: str) -> None:
     uow.negotiations.update(negotiation(mark=mark))
     uow.negotiations.put_context("own-1", {"mark": mark})
     uow.negotiations.put_approvable(approvable(mark=mark))
+    uow.contracts.insert_agreement(agreement(mark=mark))
     uow.contracts.put_agreement(agreement(mark=mark))
+    uow.contracts.insert_framework(framework(mark=mark))
     uow.contracts.put_framework(framework(mark=mark))
     uow.contracts.put_paper(paper(mark=mark), mark.encode())
     uow.transfers.insert(transfer())
@@ -181,6 +183,7 @@ def _look(uow: Any) -> dict[str, object]:
 def _wipe(uow: Any) -> None:
     """Change or delete with every method that can."""
     uow.outbox.reschedule("delivery-1", 5, 99)
+    uow.outbox.renew_lease("delivery-1", 99_999_999)
     uow.outbox.remove("delivery-1")
     uow.outbox.remove_of_process("own-1")
     uow.negotiations.update(negotiation(mark="wiped"))

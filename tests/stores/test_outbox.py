@@ -181,6 +181,30 @@ async def test_a_restart_gives_back_what_the_dead_process_had_leased(
     assert sorted(_ids(await second.claim_due(1_000, LATER_MS, 10))) == ["a", "b"]
 
 
+async def test_a_renewed_lease_ends_with_its_node(store_url: str, opened: OpenStore) -> None:
+    first = await opened(store_url, "node-1")
+    await first.run(MAKER, lambda uow: _add(uow, delivery("a", created_ms=1_000)))
+    await first.run(MAKER, lambda uow: uow.outbox.renew_lease("a", LATER_MS))
+    assert await first.claim_due(LATER_MS - 1, LATER_MS * 2, 10) == []
+    await first.close()
+    second = await opened(store_url, "node-1")
+    (claimed,) = await second.claim_due(1_000, LATER_MS, 10)
+    assert (claimed.delivery_id, claimed.attempts_count, claimed.due_ms) == ("a", 0, 1_000)
+
+
+async def test_a_lease_that_was_given_back_or_lost_is_not_renewed(
+    postgresql_database: str, opened: OpenStore
+) -> None:
+    first, second = [await opened(postgresql_database, name) for name in ("node-1", "node-2")]
+    await first.run(MAKER, lambda uow: _add(uow, delivery("a", created_ms=1_000)))
+    await first.run(MAKER, lambda uow: uow.outbox.reschedule("a", 1, 50_000))
+    await first.run(MAKER, lambda uow: uow.outbox.renew_lease("a", LATER_MS))
+    assert await first.next_due_ms() == 50_000
+    await second.claim_due(50_000, 80_000, 10)
+    await first.run(MAKER, lambda uow: uow.outbox.renew_lease("a", LATER_MS))
+    assert await first.next_due_ms() == 80_000
+
+
 async def test_two_nodes_never_hold_the_same_delivery(postgresql_database: str, opened: OpenStore) -> None:
     nodes = [await opened(postgresql_database, f"node-{number}") for number in range(3)]
     count = 120

@@ -226,7 +226,15 @@ class Outbox(Protocol):
     def remove(self, delivery_id: str) -> Delivery | None:
         """Forget a delivery that was made; returns the next of its process, leased to this node, if there is one."""
 
-    def reschedule(self, delivery_id: str, attempts_count: int, due_ms: int) -> None: ...
+    def reschedule(self, delivery_id: str, attempts_count: int, due_ms: int) -> None:
+        """Give the lease back until the next try is due."""
+
+    def renew_lease(self, delivery_id: str, until_ms: int) -> None:
+        """Keep what is leased to this node until then; what another node holds, or nobody, stays as it is.
+
+        When it was due is not forgotten: the next start of this node takes the delivery at once.
+        """
+
     def of_process(self, process_id: str) -> list[Delivery]: ...
     def remove_of_process(self, process_id: str) -> None: ...
 

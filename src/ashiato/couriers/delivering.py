@@ -18,6 +18,7 @@ MOST_AT_ONCE_COUNT = 16
 MOST_AT_ONCE_IN_COMPANY_COUNT = 3
 # Nothing wakes this node when another one dies with deliveries on lease: it looks as often as a lease ends.
 IDLE_CHECK_S = LEASE_MS / 1000
+GIVEN_UP = "delivery.given_up"
 
 log = structlog.get_logger()
 
@@ -117,8 +118,8 @@ class Courier:
         try:
             next_delivery = await self.make(delivery)
         except Exception:
-            # The border of this delivery: a store that is away, or a defect, must not end the courier. The lease ends,
-            # and the timer brings the delivery again.
+            # The border of this delivery: a store that is away must not end the courier. The lease ends, and the timer brings
+            # the delivery again.
             log.exception(
                 "delivery failed", delivery=delivery.delivery_id, participant=delivery.participant_id
             )
@@ -132,7 +133,33 @@ class Courier:
 
     async def make(self, delivery: Delivery) -> Delivery | None:
         """One try of a delivery and what follows from it; returns the next of its process when it can be made now."""
-        return await self._settle(delivery, await self._try(delivery))
+        told = {"delivery": delivery.delivery_id, "participant": delivery.participant_id}
+        try:
+            outcome = await self._try(delivery)
+        except Exception as error:
+            log.exception("the try failed", **told)
+            outcome = self._defect(delivery, f"The try failed: {type(error).__name__}")
+        try:
+            return await self._settle(delivery, outcome)
+        except Exception as error:
+            if outcome.record is None:
+                raise
+            log.exception("the end of the delivery is not recorded", **told)
+            # When the store is away, this fails as well. Else the end cannot be recorded, and so it counts as not reached.
+            why = f"Its end cannot be recorded: {type(error).__name__}"
+            return await self._settle(delivery, self._defect(delivery, why))
+
+    def _defect(self, delivery: Delivery, why: str) -> Outcome:
+        """A try that ended in an error which nobody foresaw: it counts, so that the next comes later, and one is the last."""
+        now_ms = self._node.moment().now_ms
+        details: dict[str, object] = {"message": delivery.message_name, "reason": why}
+        return Outcome(
+            verdict=Verdict.AGAIN,
+            why=why,
+            record=lambda uow: uow.records.add_history(
+                now_ms, GIVEN_UP, delivery.process_id, delivery.audience, details
+            ),
+        )
 
     async def _try(self, delivery: Delivery) -> Outcome:
         handler = self._handlers.get(delivery.kind)
@@ -173,10 +200,10 @@ class Courier:
     async def _keep_lease(self, delivery: Delivery) -> None:
         while True:
             await asyncio.sleep(LEASE_MS / 3000)
-            due_ms = self._node.moment().now_ms + LEASE_MS
+            until_ms = self._node.moment().now_ms + LEASE_MS
 
-            def keep(uow: UnitOfWork, due_ms: int = due_ms) -> None:
-                uow.outbox.reschedule(delivery.delivery_id, delivery.attempts_count, due_ms)
+            def keep(uow: UnitOfWork, until_ms: int = until_ms) -> None:
+                uow.outbox.renew_lease(delivery.delivery_id, until_ms)
 
             try:
                 await self._node.store.run(delivery.participant_id, keep)

@@ -97,6 +97,15 @@ _RESCHEDULE = Statement(
         ),
     )
 )
+_RENEW = Statement(
+    update(OUTBOX)
+    .where(
+        _O.participant_id == _P,
+        _O.delivery_id == bindparam("of_delivery_id"),
+        _O.node_id == bindparam("of_node_id"),
+    )
+    .values(ready_ms=bindparam("until_ms"))
+)
 _OF_PROCESS = and_(_O.participant_id == _P, _O.process_id == bindparam("process_id"))
 _LIST = Statement(select(*_COLUMNS).where(_OF_PROCESS).order_by(_O.sequence))
 _DELETE_ALL = Statement(delete(OUTBOX).where(_OF_PROCESS))
@@ -194,6 +203,17 @@ class SqlOutbox:
                 "delivery_id": delivery_id,
                 "new_attempts_count": attempts_count,
                 "new_due_ms": due_ms,
+            },
+        )
+
+    def renew_lease(self, delivery_id: str, until_ms: int) -> None:
+        self._session.write(
+            _RENEW,
+            {
+                "participant_id": self._participant_id,
+                "of_delivery_id": delivery_id,
+                "of_node_id": self._session.node_id,
+                "until_ms": until_ms,
             },
         )
 
