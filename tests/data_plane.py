@@ -30,6 +30,7 @@ from ashiato.connector.ports import Moment, Store, UnitOfWork
 from ashiato.connector.records import AccessRecord, AgreementRecord, AgreementState, Asset, Event
 from ashiato.connector.sources import SourceFactory, UnknownSecret
 from ashiato.connector.strategies import Automatic
+from ashiato.couriers.lasting_rights import LastingRights
 from ashiato.couriers.streaming import RunningStreams
 from ashiato.dsp import v2025_1 as wire
 from ashiato.dsp.states import Role, TransferState
@@ -340,7 +341,7 @@ def _side(
     identity = SignedTokens(parties, {participant_id: key})
     node = Node(store=store, identity=identity, tenants=OneTenant(tenant), moment=clock.moment)
     streams = RunningStreams(
-        store,
+        LastingRights(node),
         clock.now_ms,
         threads,
         slowest_chunk_s=bounds.slowest_chunk_s,

@@ -6,6 +6,7 @@ from ashiato.connector import negotiations, transfers
 from ashiato.connector.problems import Invalid
 from ashiato.dsp.messages import ContractAgreementMessage, ContractOfferMessage, TransferProcessAck
 from ashiato.dsp.states import NegotiationState, TransferState
+from ashiato.trust.standing import Standing
 from tests.connector.firms import ANY, Firm, Street
 
 PULL = "HttpData-PULL"
@@ -39,7 +40,9 @@ async def test_a_message_that_names_the_pid_of_another_negotiation_is_refused(
 
         async def receive(pid: str = pid, message: ContractOfferMessage = message) -> None:
             await cells.run(
-                lambda uow, moment: negotiations.received(uow, cells.company, maker.did, pid, message, moment)
+                lambda uow, moment: negotiations.received(
+                    uow, cells.company, Standing(maker.did), pid, message, moment
+                )
             )
 
         if is_first:
@@ -99,7 +102,9 @@ async def test_an_agreement_with_the_id_of_an_agreement_that_we_gave_is_refused(
     )
     with pytest.raises(Invalid, match="exists already"):
         await maker.run(
-            lambda uow, moment: negotiations.received(uow, maker.company, rival.did, pid, message, moment)
+            lambda uow, moment: negotiations.received(
+                uow, maker.company, Standing(rival.did), pid, message, moment
+            )
         )
     kept = await maker.read(lambda uow: uow.contracts.agreement(given.agreement_id))
     assert kept is not None

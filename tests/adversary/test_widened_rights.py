@@ -12,6 +12,7 @@ from ashiato.dsp.messages import ContractRequestMessage
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import NegotiationState, Role
 from ashiato.policy.builder import permit
+from ashiato.trust.standing import Standing
 from tests.connector.firms import START_MS, Firm, Street
 
 USE = [{"action": "use"}]
@@ -33,7 +34,7 @@ async def ask(provider: Firm, caller: Firm, offer: dict[str, object]) -> Contrac
     )
 
     def work(uow: UnitOfWork, moment: Moment) -> ContractNegotiation:
-        return negotiations.requested(uow, provider.company, caller.did, message, moment)
+        return negotiations.requested(uow, provider.company, Standing(caller.did), message, moment)
 
     return await provider.run(work)
 

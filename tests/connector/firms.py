@@ -108,17 +108,24 @@ class _Caller(msgspec.Struct, frozen=True):
 
 
 class PlainWord:
-    """Believes what a token says; forged ones are tried elsewhere, against the real identity."""
+    """Believes what a token says; forged ones are tried elsewhere, against the real identity.
+
+    `standings` are what it has verified of each company.
+    """
+
+    def __init__(self) -> None:
+        self.standings: dict[str, Standing] = {}
 
     async def authenticate(self, participant_id: str, authorization: str | None, now_ms: int) -> _Caller:
         issuer, _, rest = (authorization or "").partition(" ")
         audience, _, token_id = rest.partition(" ")
         if audience != participant_id:
             raise NotAuthenticated("the token is for somebody else")
-        return _Caller(issuer, token_id, now_ms + 60_000, Standing(issuer))
+        standing = await self.standing(participant_id, issuer, now_ms)
+        return _Caller(issuer, token_id, now_ms + 60_000, standing)
 
     async def standing(self, participant_id: str, peer_id: str, now_ms: int) -> Standing:
-        return Standing(peer_id)
+        return self.standings.get(peer_id, Standing(peer_id))
 
     async def token_for(self, participant_id: str, audience: str, now_ms: int, token_id: str) -> str:
         return f"{participant_id} {audience} {token_id}"
@@ -246,6 +253,11 @@ class Firm:
         """This company as the others address it."""
         return Partner(self.did, self.company.callback_address)
 
+    @property
+    def standing(self) -> Standing:
+        """What the others have verified of this company."""
+        return self.street.identity.standings.get(self.did, Standing(self.did))
+
     async def run(self, work: Callable[[UnitOfWork, Moment], T]) -> T:
         """Run a unit of work."""
         moment = self.street.clock.moment()
@@ -302,7 +314,7 @@ class Firm:
     async def catalog_offer(self, provider: "Firm", asset_id: str) -> dict[str, object]:
         """The first offer over an asset that the provider shows to this company, with its target."""
         now_ms = self.street.clock.now_ms
-        found = await provider.read(lambda uow: catalog.dataset(uow, self.did, now_ms, asset_id))
+        found = await provider.read(lambda uow: catalog.dataset(uow, self.standing, now_ms, asset_id))
         return {**found.offers[0], "target": asset_id}
 
     async def request(
@@ -374,7 +386,8 @@ class Street:
         self.clock = Clock()
         self.channel = Channel(self.clock)
         self.firms: dict[str, Firm] = {}
-        self.node = Node(store, PlainWord(), self, self.clock.moment)
+        self.identity = PlainWord()
+        self.node = Node(store, self.identity, self, self.clock.moment)
         self.channel.app = Starlette(routes=ProtocolApi(self.node).routes())
         messenger = Messenger(self.node, self.channel)
         self.courier = Courier(self.node, {DeliveryKind.MESSAGE: messenger.deliver})

@@ -16,6 +16,7 @@ from ashiato.connector.problems import Invalid, NotFound
 from ashiato.connector.records import Asset, OfferDefinition, PolicyDefinition
 from ashiato.policy.builder import permit
 from ashiato.policy.vocabulary import PARTICIPANT
+from ashiato.trust.standing import Standing
 from tests.connector.firms import ANY, START_MS, Firm, Street, open_street
 
 EVERYTHING = Query()
@@ -30,12 +31,14 @@ async def page(
     size_count: int = catalog.PAGE_SIZE_COUNT,
     now_ms: int = START_MS,
 ) -> CatalogPage:
-    return await provider.read(lambda uow: catalog.page(uow, caller_id, now_ms, query, after, size_count))
+    return await provider.read(
+        lambda uow: catalog.page(uow, Standing(caller_id), now_ms, query, after, size_count)
+    )
 
 
 async def alone(provider: Firm, caller_id: str, asset_id: str, now_ms: int = START_MS) -> Dataset | None:
     try:
-        return await provider.read(lambda uow: catalog.dataset(uow, caller_id, now_ms, asset_id))
+        return await provider.read(lambda uow: catalog.dataset(uow, Standing(caller_id), now_ms, asset_id))
     except NotFound:
         return None
 

@@ -6,6 +6,7 @@ from ashiato.connector import catalog
 from ashiato.connector.catalog import CatalogPage, Query
 from ashiato.connector.problems import Invalid
 from ashiato.policy.builder import permit
+from ashiato.trust.standing import Standing
 from tests.connector.firms import START_MS, Firm, Street
 
 NAMES = [f"a-{number:02}" for number in range(25)]
@@ -24,7 +25,9 @@ async def page(
     size_count: int = 10,
 ) -> CatalogPage:
     return await provider.read(
-        lambda uow: catalog.page(uow, caller.did, START_MS, query, after, size_count, before_asset_id=before)
+        lambda uow: catalog.page(
+            uow, Standing(caller.did), START_MS, query, after, size_count, before_asset_id=before
+        )
     )
 
 

@@ -22,6 +22,7 @@ from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import NegotiationState, TransferState
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.policy.builder import permit
+from ashiato.trust.standing import Standing
 from tests.connector.firms import Fate, Firm, Street, open_street
 
 T = TypeVar("T")
@@ -273,7 +274,9 @@ def _acting(firm: Firm, pid: str, what: str) -> Callable[[UnitOfWork, Moment], T
     def work(uow: UnitOfWork, moment: Moment) -> TransferProcess:
         match what:
             case "start":
-                return transfers.start(uow, firm.company, pid, moment)
+                return transfers.start(
+                    uow, firm.company, pid, Standing(transfers.own(uow, pid).peer_id), moment
+                )
             case "suspend":
                 return transfers.suspend(uow, firm.company, pid, "wait", moment)
             case "complete":

@@ -27,6 +27,7 @@ from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.policy.builder import permit
 from ashiato.stores.engine import SqlStore, open_store
+from ashiato.trust.standing import Standing
 from tests.data_plane import CONSUMER, PROVIDER, STRANGER, Clock, deal_records
 
 NOW_MS = 1_764_000_000_000
@@ -46,7 +47,9 @@ class Desk:
     async def admit(self, wanted: Wanted | None = None, *, at_ms: int = NOW_MS) -> Admission | Refusal:
         moment = Moment(at_ms, Clock().moment().fresh_id)
         asked = wanted or Wanted(method="GET")
-        return await self.store.run(PROVIDER, lambda uow: data_access.admit(uow, self.grant, asked, moment))
+        return await self.store.run(
+            PROVIDER, lambda uow: data_access.admit(uow, self.grant, Standing(CONSUMER), asked, moment)
+        )
 
     async def admitted(self, wanted: Wanted | None = None, *, at_ms: int = NOW_MS) -> Admission:
         answer = await self.admit(wanted, at_ms=at_ms)
@@ -328,16 +331,22 @@ async def test_beyond_its_allowance_a_resumed_read_is_a_new_use_where_the_policy
 async def test_a_running_read_is_asked_again(store: SqlStore) -> None:
     desk = await desk_with(store, permit(max_uses=1, until_ms=NOW_MS + 60_000))
     admission = await desk.admitted()
-    fine = await store.read(PROVIDER, lambda uow: data_access.recheck(uow, admission, NOW_MS + 10))
+    fine = await store.read(
+        PROVIDER, lambda uow: data_access.recheck(uow, admission, Standing(CONSUMER), NOW_MS + 10)
+    )
     assert fine == admission.cut_at_ms
-    late = await store.read(PROVIDER, lambda uow: data_access.recheck(uow, admission, NOW_MS + 60_001))
+    late = await store.read(
+        PROVIDER, lambda uow: data_access.recheck(uow, admission, Standing(CONSUMER), NOW_MS + 60_001)
+    )
     assert isinstance(late, Refusal)
     await desk.change(
         lambda uow: uow.transfers.update(
             msgspec.structs.replace(desk.transfer, state=TransferState.SUSPENDED)
         )
     )
-    stopped = await store.read(PROVIDER, lambda uow: data_access.recheck(uow, admission, NOW_MS + 10))
+    stopped = await store.read(
+        PROVIDER, lambda uow: data_access.recheck(uow, admission, Standing(CONSUMER), NOW_MS + 10)
+    )
     assert isinstance(stopped, Refusal)
     assert stopped.code == "transfer-suspended"
 
@@ -346,7 +355,9 @@ async def test_a_look_counts_nothing_and_is_still_free_after_the_last_use(store:
     desk = await desk_with(store, permit(max_uses=1))
 
     async def look() -> Asset | Refusal:
-        return await store.read(PROVIDER, lambda uow: data_access.look_up(uow, desk.grant, "HEAD", NOW_MS))
+        return await store.read(
+            PROVIDER, lambda uow: data_access.look_up(uow, desk.grant, Standing(CONSUMER), "HEAD", NOW_MS)
+        )
 
     assert await look() == ASSET
     assert await desk.uses_count() == 0
@@ -365,7 +376,7 @@ async def test_a_proof_counts_once(store: SqlStore) -> None:
     moment = Moment(NOW_MS, Clock().moment().fresh_id)
 
     def ask(uow: UnitOfWork) -> Admission | Refusal:
-        return data_access.admit(uow, desk.grant, Wanted(method="GET"), moment, Proof())
+        return data_access.admit(uow, desk.grant, Standing(CONSUMER), Wanted(method="GET"), moment, Proof())
 
     assert isinstance(await store.run(PROVIDER, ask), Admission)
     again = await store.run(PROVIDER, ask)

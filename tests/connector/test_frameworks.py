@@ -16,6 +16,7 @@ from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import NegotiationState as State
 from ashiato.dsp.states import Role
 from ashiato.policy.builder import permit
+from ashiato.trust.standing import Standing
 from tests.connector.firms import ANY, START_MS, Firm, Street
 
 FRAMEWORK_ID = "urn:ashiato:framework:f-1"
@@ -83,12 +84,12 @@ async def stock(
 
 async def seen(firm: Firm, provider: Firm) -> list[str]:
     now_ms = firm.street.clock.now_ms
-    found = await provider.read(lambda uow: catalog.page(uow, firm.did, now_ms, Query()))
+    found = await provider.read(lambda uow: catalog.page(uow, Standing(firm.did), now_ms, Query()))
     return [dataset.asset.asset_id for dataset in found.datasets]
 
 
 async def shown(provider: Firm, caller: Firm, now_ms: int, query: Query) -> tuple[catalog.Dataset, ...]:
-    found = await provider.read(lambda uow: catalog.page(uow, caller.did, now_ms, query))
+    found = await provider.read(lambda uow: catalog.page(uow, Standing(caller.did), now_ms, query))
     return found.datasets
 
 
@@ -101,7 +102,9 @@ async def ask(
         callback_address=caller.company.callback_address,
     )
     return await provider.run(
-        lambda uow, moment: negotiations.requested(uow, provider.company, caller.did, message, moment)
+        lambda uow, moment: negotiations.requested(
+            uow, provider.company, Standing(caller.did), message, moment
+        )
     )
 
 
@@ -391,7 +394,7 @@ async def test_a_counter_offer_that_widens_the_class_or_cannot_be_held_is_refuse
     with pytest.raises(Invalid):
         await maker.run(
             lambda uow, moment: negotiations.received(
-                uow, maker.company, cells.did, proposal.own_pid, counter, moment
+                uow, maker.company, Standing(cells.did), proposal.own_pid, counter, moment
             )
         )
     assert await maker.negotiations() == [proposal]
@@ -418,7 +421,7 @@ async def test_an_agreement_over_another_class_is_refused(street: Street, maker:
     with pytest.raises(Invalid, match="class"):
         await cells.run(
             lambda uow, moment: negotiations.received(
-                uow, cells.company, maker.did, own.own_pid, wider, moment
+                uow, cells.company, Standing(maker.did), own.own_pid, wider, moment
             )
         )
     assert await cells.agreements() == []
@@ -464,7 +467,7 @@ async def test_another_company_cannot_offer_under_a_framework_that_is_not_its_ow
         callback_address="https://rival.example/dsp",
     )
     held = await cells.run(
-        lambda uow, moment: negotiations.offered(uow, cells.company, rival.did, made, moment)
+        lambda uow, moment: negotiations.offered(uow, cells.company, Standing(rival.did), made, moment)
     )
     assert held.state is State.OFFERED
     assert [waiting.peer_id for waiting in await cells.inbox()] == [rival.did]

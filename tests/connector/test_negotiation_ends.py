@@ -17,6 +17,7 @@ from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import NegotiationState as State
 from ashiato.dsp.states import Role
 from ashiato.policy.builder import permit
+from ashiato.trust.standing import Standing
 from tests.connector.firms import ANY, Fate, Firm, Street
 
 FOR_A_MONTH = permit("use", elapsed="P30D")
@@ -28,7 +29,12 @@ class Silent:
     """A company in which nobody and nothing answers."""
 
     def negotiate(
-        self, uow: UnitOfWork, negotiation: ContractNegotiation, context: dict[str, object], now_ms: int
+        self,
+        uow: UnitOfWork,
+        negotiation: ContractNegotiation,
+        context: dict[str, object],
+        peer: Standing,
+        now_ms: int,
     ) -> Reaction:
         return HOLD
 
@@ -46,13 +52,17 @@ def opening(
 
 async def ask(provider: Firm, caller: Firm, message: ContractRequestMessage) -> ContractNegotiation:
     return await provider.run(
-        lambda uow, moment: negotiations.requested(uow, provider.company, caller.did, message, moment)
+        lambda uow, moment: negotiations.requested(
+            uow, provider.company, Standing(caller.did), message, moment
+        )
     )
 
 
 async def receive(receiver: Firm, caller: Firm, pid: str, message: NegotiationMessage) -> ContractNegotiation:
     return await receiver.run(
-        lambda uow, moment: negotiations.received(uow, receiver.company, caller.did, pid, message, moment)
+        lambda uow, moment: negotiations.received(
+            uow, receiver.company, Standing(caller.did), pid, message, moment
+        )
     )
 
 

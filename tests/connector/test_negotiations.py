@@ -21,6 +21,7 @@ from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import NegotiationState as State
 from ashiato.dsp.states import Role
 from ashiato.policy.builder import permit
+from ashiato.trust.standing import Standing
 from tests.connector.firms import ANY, START_MS, Firm, Street
 
 FOR_A_MONTH = permit("use", elapsed="P30D")
@@ -32,7 +33,12 @@ class Silent:
     """A company in which nobody and nothing answers."""
 
     def negotiate(
-        self, uow: UnitOfWork, negotiation: ContractNegotiation, context: dict[str, object], now_ms: int
+        self,
+        uow: UnitOfWork,
+        negotiation: ContractNegotiation,
+        context: dict[str, object],
+        peer: Standing,
+        now_ms: int,
     ) -> Reaction:
         return HOLD
 
@@ -50,13 +56,17 @@ def opening(
 
 async def ask(provider: Firm, caller: Firm, message: ContractRequestMessage) -> ContractNegotiation:
     return await provider.run(
-        lambda uow, moment: negotiations.requested(uow, provider.company, caller.did, message, moment)
+        lambda uow, moment: negotiations.requested(
+            uow, provider.company, Standing(caller.did), message, moment
+        )
     )
 
 
 async def receive(receiver: Firm, caller: Firm, pid: str, message: NegotiationMessage) -> ContractNegotiation:
     return await receiver.run(
-        lambda uow, moment: negotiations.received(uow, receiver.company, caller.did, pid, message, moment)
+        lambda uow, moment: negotiations.received(
+            uow, receiver.company, Standing(caller.did), pid, message, moment
+        )
     )
 
 
@@ -384,7 +394,9 @@ async def test_terms_that_cannot_be_read_are_refused_before_anything_is_kept(
         provider_pid="p", offer={"@type": "Offer", **offer}, callback_address="https://maker.example/dsp"
     )
     with pytest.raises(Invalid, match="malformed"):
-        await cells.run(lambda uow, moment: negotiations.offered(uow, cells.company, maker.did, made, moment))
+        await cells.run(
+            lambda uow, moment: negotiations.offered(uow, cells.company, Standing(maker.did), made, moment)
+        )
     assert await maker.negotiations() == await cells.negotiations() == []
 
 
@@ -437,7 +449,7 @@ async def test_the_first_message_again_gives_the_same_negotiation(
 
     async def offer() -> ContractNegotiation:
         return await cells.run(
-            lambda uow, moment: negotiations.offered(uow, cells.company, maker.did, made, moment)
+            lambda uow, moment: negotiations.offered(uow, cells.company, Standing(maker.did), made, moment)
         )
 
     assert await offer() == await offer()
@@ -458,7 +470,9 @@ async def test_a_pid_that_we_gave_cannot_be_used_to_open_another_negotiation(
         callback_address="https://maker.example/dsp",
     )
     with pytest.raises(IllegalTransition):
-        await cells.run(lambda uow, moment: negotiations.offered(uow, cells.company, maker.did, made, moment))
+        await cells.run(
+            lambda uow, moment: negotiations.offered(uow, cells.company, Standing(maker.did), made, moment)
+        )
     assert await cells.negotiation(pid) == own
 
 

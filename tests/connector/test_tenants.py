@@ -14,6 +14,7 @@ from ashiato.connector.problems import NotFound
 from ashiato.connector.records import Approval, FetchState, ReceivedData
 from ashiato.connector.strategies import Act, Reaction
 from ashiato.dsp.states import NegotiationState, TransferState
+from ashiato.trust.standing import Standing
 from ashiato.wiring.adapters import Prover
 from ashiato.wiring.program import now
 from tests.exchange import Member, running
@@ -90,7 +91,9 @@ PROBES: dict[str, Probe] = {
     ),
     "read a transfer": lambda uow, me, moment, it: transfers.own(uow, it),
     "end a transfer": lambda uow, me, moment, it: transfers.terminate(uow, me.tenant.company, it, "", moment),
-    "start a transfer": lambda uow, me, moment, it: transfers.start(uow, me.tenant.company, it, moment),
+    "start a transfer": lambda uow, me, moment, it: transfers.start(
+        uow, me.tenant.company, it, Standing("did:web:cells.example"), moment
+    ),
     "end an agreement": lambda uow, me, moment, it: transfers.end_agreement(
         uow, me.tenant.company, it, "", moment
     ),

@@ -19,6 +19,7 @@ from ashiato.dsp.states import TransferState as State
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
 from ashiato.policy.builder import permit
+from ashiato.trust.standing import Standing
 from tests.connector.firms import START_MS, Fate, Firm, Street
 
 PULL, PUSH = transfers.PULL_FORMAT, transfers.PUSH_FORMAT
@@ -57,7 +58,7 @@ async def requested(provider: Firm, caller: Firm, **members: Any) -> TransferPro
         }
     )
     return await provider.run(
-        lambda uow, moment: transfers.requested(uow, provider.company, caller.did, message, moment)
+        lambda uow, moment: transfers.requested(uow, provider.company, Standing(caller.did), message, moment)
     )
 
 
@@ -65,7 +66,9 @@ async def act(firm: Firm, what: str, pid: str, reason: str = "") -> TransferProc
     def work(uow: UnitOfWork, moment: Moment) -> TransferProcess:
         match what:
             case "start":
-                return transfers.start(uow, firm.company, pid, moment)
+                return transfers.start(
+                    uow, firm.company, pid, Standing(transfers.own(uow, pid).peer_id), moment
+                )
             case "suspend":
                 return transfers.suspend(uow, firm.company, pid, reason, moment)
             case "complete":
@@ -448,7 +451,7 @@ async def test_another_ones_transfer_looks_as_if_there_were_none(
     with pytest.raises(NotFound):
         await maker.run(
             lambda uow, moment: transfers.received(
-                uow, maker.company, rival.did, theirs.own_pid, ending, moment
+                uow, maker.company, Standing(rival.did), theirs.own_pid, ending, moment
             )
         )
     assert await states(maker) == [State.STARTED]

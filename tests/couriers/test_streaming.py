@@ -2,18 +2,19 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
 import pytest
 
-from ashiato.connector.data_access import AccessOutcome, Admission, TransportGone
+from ashiato.connector.data_access import AccessOutcome, Admission, Refusal, TransportGone
 from ashiato.connector.records import Asset, Event
 from ashiato.connector.sources import SourceUnavailable
 from ashiato.couriers.streaming import HASHED_INLINE_BYTES, RunningStream, RunningStreams
 from ashiato.dsp.states import Role
+from ashiato.trust.standing import Standing
 
 ADMISSION = Admission(
     access_id="a-1",
@@ -28,17 +29,23 @@ ADMISSION = Admission(
     use_number=1,
     charged_bytes=0,
     cut_at_ms=None,
+    consumer=Standing("did:web:cells.example"),
 )
 
 
 class Judge:
-    """A store that answers each recheck with the next answer, the last one for ever."""
+    """Answers each recheck with the next answer, the last one for ever; knows of nobody more than the name."""
 
     def __init__(self, *answers: object) -> None:
         self.answers = list(answers)
         self.asked_count = 0
 
-    async def read(self, participant_id: str, work: Callable[..., object]) -> object:
+    async def standing(self, participant_id: str, peer_id: str, now_ms: int) -> Standing:
+        return Standing(peer_id)
+
+    async def recheck(
+        self, participant_id: str, admission: Admission, consumer: Standing, now_ms: int
+    ) -> Any:
         self.asked_count += 1
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
@@ -82,7 +89,7 @@ async def threads() -> AsyncIterator[ThreadPoolExecutor]:
 
 
 def streams_of(threads: ThreadPoolExecutor, judge: Judge | None = None, **more: Any) -> RunningStreams:
-    return RunningStreams(judge or Judge(None), lambda: 1000, threads, **more)  # type: ignore[arg-type]  # only `read` is asked
+    return RunningStreams(judge or Judge(None), lambda: 1000, threads, **more)
 
 
 def enter(streams: RunningStreams, transfer_pid: str = "transfer-1") -> Any:
@@ -220,7 +227,7 @@ async def test_without_a_yes_in_time_nothing_is_sent_on(threads: ThreadPoolExecu
 async def test_a_store_that_hangs_at_the_wrong_moment_delays_no_end(threads: ThreadPoolExecutor) -> None:
     judge, transport = Judge(30.0), Transport()
     now_ms = 1000
-    streams = RunningStreams(judge, lambda: now_ms, threads, recheck_every_s=0.1)  # type: ignore[arg-type]  # only `read` is asked
+    streams = RunningStreams(judge, lambda: now_ms, threads, recheck_every_s=0.1)
     until = msgspec.structs.replace(ADMISSION, cut_at_ms=2000)
     with enter(streams) as stream:
         carrying = asyncio.create_task(
@@ -284,3 +291,69 @@ async def test_the_first_reason_stands(threads: ThreadPoolExecutor) -> None:
     stream.stop("first")
     stream.stop("second")
     assert stream.why == "first"
+
+
+class Registrar(Judge):
+    """Permits while the consumer is a member, as far as is known here; counts who is asked for what."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.standing_now = Standing("did:web:cells.example", {"membership": frozenset({"active"})}, 5_000)
+        self.standing_asked_count = 0
+
+    async def standing(self, participant_id: str, peer_id: str, now_ms: int) -> Standing:
+        self.standing_asked_count += 1
+        return self.standing_now
+
+    async def recheck(
+        self, participant_id: str, admission: Admission, consumer: Standing, now_ms: int
+    ) -> Any:
+        if consumer.claims:
+            return None
+        return Refusal(status_code=403, code="standing-lost", reason="no member")
+
+
+async def test_a_change_of_standing_is_asked_about_at_once_and_cuts(threads: ThreadPoolExecutor) -> None:
+    registrar, transport = Registrar(), Transport()
+    streams = RunningStreams(registrar, lambda: 1000, threads, recheck_every_s=60)
+    with enter(streams) as stream:
+        member = msgspec.structs.replace(ADMISSION, consumer=registrar.standing_now)
+        carrying = asyncio.create_task(
+            stream.carry(member, lambda _: endless(), transport.write, transport.gone)
+        )
+        await asyncio.sleep(0.3)
+        assert registrar.standing_asked_count == 0
+        other = msgspec.structs.replace(event("standing.changed", ""), peer_id="did:web:rival.example")
+        streams.listen(other)
+        await asyncio.sleep(0.3)
+        assert registrar.standing_asked_count == 0
+        registrar.standing_now = Standing("did:web:cells.example")
+        told_s = asyncio.get_running_loop().time()
+        streams.listen(msgspec.structs.replace(other, peer_id="did:web:cells.example"))
+        sent = await asyncio.wait_for(carrying, 1)
+    assert (sent.outcome, sent.why) == (AccessOutcome.CUT, "standing-lost")
+    assert asyncio.get_running_loop().time() - told_s < 1
+
+
+async def test_what_is_no_longer_fresh_is_verified_again_and_no_more_often(
+    threads: ThreadPoolExecutor,
+) -> None:
+    registrar, transport = Registrar(), Transport()
+    now_ms = 4_999
+    streams = RunningStreams(registrar, lambda: now_ms, threads, recheck_every_s=60)
+    with enter(streams) as stream:
+        member = msgspec.structs.replace(ADMISSION, consumer=registrar.standing_now)
+        carrying = asyncio.create_task(
+            stream.carry(member, lambda _: endless(), transport.write, transport.gone)
+        )
+        await asyncio.sleep(0.7)
+        assert registrar.standing_asked_count == 0
+        registrar.standing_now = msgspec.structs.replace(registrar.standing_now, fresh_until_ms=9_000)
+        now_ms = 5_000
+        await asyncio.sleep(0.7)
+        assert registrar.standing_asked_count == 1
+        registrar.standing_now = Standing("did:web:cells.example", {}, 20_000)
+        now_ms = 9_000
+        sent = await asyncio.wait_for(carrying, 1.5)
+    assert sent.outcome is AccessOutcome.CUT
+    assert registrar.standing_asked_count == 2

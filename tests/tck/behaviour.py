@@ -33,7 +33,12 @@ class Holding:
     """A strategy that leaves every act to the script, as if a person had to decide."""
 
     def negotiate(
-        self, uow: UnitOfWork, negotiation: ContractNegotiation, context: dict[str, object], now_ms: int
+        self,
+        uow: UnitOfWork,
+        negotiation: ContractNegotiation,
+        context: dict[str, object],
+        peer: Standing,
+        now_ms: int,
     ) -> Reaction:
         """See `Strategy`."""
         return HOLD
@@ -121,7 +126,7 @@ def _negotiate(uow: UnitOfWork, company: Company, pid: str, act: Act, moment: Mo
 def _transfer(uow: UnitOfWork, company: Company, pid: str, act: Act, moment: Moment) -> None:
     match act:
         case Act.START:
-            transfers.start(uow, company, pid, moment)
+            transfers.start(uow, company, pid, Standing(transfers.own(uow, pid).peer_id), moment)
         case Act.SUSPEND:
             transfers.suspend(uow, company, pid, REASON, moment)
         case Act.COMPLETE:

@@ -40,6 +40,7 @@ from ashiato.connector.sources import (
 from ashiato.dsp.messages import DataAddress
 from ashiato.stores.errors import StoreUnavailable
 from ashiato.trust.access_tokens import AccessGrant
+from ashiato.trust.standing import Standing
 
 log = structlog.get_logger()
 
@@ -197,11 +198,16 @@ class DataApi:
                 body=await self._body(request),
             )
         with self._streams.enter(tenant.participant_id, grant.transfer_pid, grant.agreement_id) as stream:
-            asset = await self._asset(tenant, grant, request.method, moment.now_ms)
+            consumer = await self._node.identity.standing(
+                tenant.participant_id, grant.consumer, moment.now_ms
+            )
+            asset = await self._asset(tenant, grant, consumer, request.method, moment.now_ms)
             if request.method == "HEAD" and forwarded is None and proof is not None:
                 await self._doorkeeper.remember(tenant, proof)
             source = self._sources.source(tenant.participant_id, asset)
-            exchange = _Exchange(self._node, tenant, grant, proof, source, stream, scope, receive, send)
+            exchange = _Exchange(
+                self._node, tenant, grant, consumer, proof, source, stream, scope, receive, send
+            )
             try:
                 if forwarded is not None:
                     await exchange.forward(forwarded)
@@ -212,9 +218,11 @@ class DataApi:
             finally:
                 await source.close()
 
-    async def _asset(self, tenant: Tenant, grant: AccessGrant, method: str, now_ms: int) -> Asset:
+    async def _asset(
+        self, tenant: Tenant, grant: AccessGrant, consumer: Standing, method: str, now_ms: int
+    ) -> Asset:
         asset = await self._node.store.read(
-            tenant.participant_id, lambda uow: data_access.look_up(uow, grant, method, now_ms)
+            tenant.participant_id, lambda uow: data_access.look_up(uow, grant, consumer, method, now_ms)
         )
         if isinstance(asset, Refusal):
             raise Refused(asset)
@@ -244,6 +252,7 @@ class _Exchange:
         node: Node,
         tenant: Tenant,
         grant: AccessGrant,
+        consumer: Standing,
         proof: Proof | None,
         source: Source,
         stream: Stream,
@@ -254,6 +263,7 @@ class _Exchange:
         self._node = node
         self._tenant = tenant
         self._grant = grant
+        self._consumer = consumer
         self._proof = proof
         self._source = source
         self._stream = stream
@@ -329,7 +339,7 @@ class _Exchange:
         moment = self._node.moment()
         admission = await self._node.store.run(
             self._tenant.participant_id,
-            lambda uow: data_access.admit(uow, self._grant, wanted, moment, self._proof),
+            lambda uow: data_access.admit(uow, self._grant, self._consumer, wanted, moment, self._proof),
         )
         if isinstance(admission, Refusal):
             raise Refused(admission)

@@ -200,9 +200,7 @@ async def _catalog_page(node: Node, tenant: Tenant, request: Request) -> Respons
     await _once(node, tenant, caller)
     page = await node.store.read(
         tenant.participant_id,
-        lambda uow: catalog.page(
-            uow, caller.participant_id, moment.now_ms, query, after, before_asset_id=before
-        ),
+        lambda uow: catalog.page(uow, caller.standing, moment.now_ms, query, after, before_asset_id=before),
     )
     return catalog_pages.page_response(request, tenant, f"{tenant.root_url}/{BASE}", page)
 
@@ -213,7 +211,7 @@ async def _dataset(node: Node, tenant: Tenant, request: Request) -> Response:
     await _once(node, tenant, caller)
     dataset = await node.store.read(
         tenant.participant_id,
-        lambda uow: catalog.dataset(uow, caller.participant_id, moment.now_ms, request.path_params["id"]),
+        lambda uow: catalog.dataset(uow, caller.standing, moment.now_ms, request.path_params["id"]),
     )
     return catalog_pages.dataset_response(request, f"{tenant.root_url}/{BASE}", dataset)
 
@@ -231,7 +229,7 @@ async def _contract_request(node: Node, tenant: Tenant, request: Request) -> Res
 
     def work(uow: UnitOfWork) -> ContractNegotiation:
         _use_token(uow, caller)
-        return negotiations.requested(uow, tenant.company, caller.participant_id, message, moment)
+        return negotiations.requested(uow, tenant.company, caller.standing, message, moment)
 
     opened = await node.store.run(tenant.participant_id, work)
     return _negotiation(_as_opened(opened, NegotiationState.REQUESTED), 201)
@@ -246,7 +244,7 @@ async def _contract_offer(node: Node, tenant: Tenant, request: Request) -> Respo
 
     def work(uow: UnitOfWork) -> ContractNegotiation:
         _use_token(uow, caller)
-        return negotiations.offered(uow, tenant.company, caller.participant_id, message, moment)
+        return negotiations.offered(uow, tenant.company, caller.standing, message, moment)
 
     opened = await node.store.run(tenant.participant_id, work)
     return _negotiation(_as_opened(opened, NegotiationState.OFFERED), 201)
@@ -261,7 +259,7 @@ def _later(kind: type[NegotiationMessage]) -> Answer:
 
         def work(uow: UnitOfWork) -> ContractNegotiation:
             _use_token(uow, caller)
-            return negotiations.received(uow, tenant.company, caller.participant_id, pid, message, moment)
+            return negotiations.received(uow, tenant.company, caller.standing, pid, message, moment)
 
         return _negotiation(await node.store.run(tenant.participant_id, work))
 
@@ -285,7 +283,7 @@ async def _transfer_request(node: Node, tenant: Tenant, request: Request) -> Res
 
     def work(uow: UnitOfWork) -> TransferProcess:
         _use_token(uow, caller)
-        return transfers.requested(uow, tenant.company, caller.participant_id, message, moment)
+        return transfers.requested(uow, tenant.company, caller.standing, message, moment)
 
     opened = await node.store.run(tenant.participant_id, work)
     return _transfer(_as_opened(opened, TransferState.REQUESTED), 201)
@@ -300,7 +298,7 @@ def _later_transfer(kind: type[TransferMessage]) -> Answer:
 
         def work(uow: UnitOfWork) -> TransferProcess:
             _use_token(uow, caller)
-            return transfers.received(uow, tenant.company, caller.participant_id, pid, message, moment)
+            return transfers.received(uow, tenant.company, caller.standing, pid, message, moment)
 
         return _transfer(await node.store.run(tenant.participant_id, work))
 

@@ -8,9 +8,11 @@ import msgspec
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound
 from ashiato.connector.records import Asset, CatalogEntry, OfferDefinition
+from ashiato.connector.rights import before_agreement
 from ashiato.facts.decisions import Decision
-from ashiato.policy.evaluation import Checkpoint, Request, decide
+from ashiato.policy.evaluation import Checkpoint, decide
 from ashiato.policy.odrl import Policy, parse_policy
+from ashiato.trust.standing import Standing
 
 PAGE_SIZE_COUNT = 100
 MOST_SCANNED_COUNT = 10_000
@@ -130,7 +132,7 @@ def _pairs(members: Mapping[str, object], path: str) -> list[tuple[str, str]]:
 
 def page(
     uow: UnitOfWork,
-    caller_id: str,
+    caller: Standing,
     now_ms: int,
     query: Query,
     after_asset_id: str = "",
@@ -138,11 +140,11 @@ def page(
     *,
     before_asset_id: str | None = None,
 ) -> CatalogPage:
-    """One page of what `caller_id` may see. Assets without a visible offer look as if they did not exist.
+    """One page of what `caller` may see. Assets without a visible offer look as if they did not exist.
 
     With `before_asset_id` the page is the one that ends before that id.
     """
-    judge = _Judge(uow, caller_id, now_ms)
+    judge = _Judge(uow, caller, now_ms)
     size_count = min(size_count, query.most_count)
     if query.asset_id is not None:
         found = judge.dataset(query.asset_id)
@@ -184,7 +186,7 @@ def _read(
     while len(visible) < wanted_count and scanned_count < MOST_SCANNED_COUNT and not is_exhausted:
         missing_count = wanted_count - len(visible)
         entries = uow.assets.visible_entries(
-            audiences_of(judge.caller_id),
+            audiences_of(judge.caller),
             judge.now_ms,
             reached,
             missing_count,
@@ -200,17 +202,17 @@ def _read(
     return _Found(visible, reached, is_exhausted)
 
 
-def dataset(uow: UnitOfWork, caller_id: str, now_ms: int, asset_id: str) -> Dataset:
+def dataset(uow: UnitOfWork, caller: Standing, now_ms: int, asset_id: str) -> Dataset:
     """One dataset, by the same rule as the catalog; raises `NotFound` when it is not visible to the caller."""
-    found = _Judge(uow, caller_id, now_ms).dataset(asset_id)
+    found = _Judge(uow, caller, now_ms).dataset(asset_id)
     if found is None:
         raise NotFound(f"There is no dataset {asset_id!r}.", id=asset_id)
     return found
 
 
-def audiences_of(caller_id: str) -> tuple[str, ...]:
+def audiences_of(caller: Standing) -> tuple[str, ...]:
     """The keys of the catalog index that stand for what is known of the caller."""
-    return ("any", f"participant:{caller_id}")
+    return ("any", f"participant:{caller.participant_id}")
 
 
 def _matches(asset: Asset, query: Query) -> bool:
@@ -220,8 +222,8 @@ def _matches(asset: Asset, query: Query) -> bool:
 class _Judge:
     """Decides per offer, not per asset: ten thousand assets under one offer cost one decision a page."""
 
-    def __init__(self, uow: UnitOfWork, caller_id: str, now_ms: int) -> None:
-        self.caller_id = caller_id
+    def __init__(self, uow: UnitOfWork, caller: Standing, now_ms: int) -> None:
+        self.caller = caller
         self.now_ms = now_ms
         self._uow = uow
         self._offers: dict[str, OfferDefinition | None] = {}
@@ -232,7 +234,7 @@ class _Judge:
         if offer_id not in self._seen:
             offer = self._offers[offer_id] = self._uow.assets.offer(offer_id)
             self._seen[offer_id] = (
-                offer is not None and sees_offer(self._uow, offer, self.caller_id, self.now_ms).permitted
+                offer is not None and sees_offer(self._uow, offer, self.caller, self.now_ms).permitted
             )
         return self._seen[offer_id]
 
@@ -261,7 +263,7 @@ class _Judge:
         return {"@id": entry.offering_id, "@type": "Offer", **self._rules[entry.offer_id]}
 
 
-def sees_offer(uow: UnitOfWork, offer: OfferDefinition, caller_id: str, now_ms: int) -> Decision:
+def sees_offer(uow: UnitOfWork, offer: OfferDefinition, caller: Standing, now_ms: int) -> Decision:
     """Whether the caller may know of this offer: its access policy, or everybody when it has none."""
     if offer.access_policy_id is None:
         return Decision(permitted=True, reasons=())
@@ -269,18 +271,7 @@ def sees_offer(uow: UnitOfWork, offer: OfferDefinition, caller_id: str, now_ms: 
     if definition is None:
         return Decision(permitted=False, reasons=())
     action = "access" if _asks_access(definition.document) else "use"
-    return decide(
-        compiled(definition.document),
-        Request(
-            checkpoint=Checkpoint.CATALOG,
-            action=action,
-            participant_id=caller_id,
-            now_ms=now_ms,
-            agreed_at_ms=None,
-            uses_count=0,
-            claims={},
-        ),
-    )
+    return decide(compiled(definition.document), before_agreement(caller, Checkpoint.CATALOG, action, now_ms))
 
 
 def _asks_access(document: dict[str, object]) -> bool:

@@ -19,14 +19,17 @@ from ashiato.connector.catalog import compiled, rules_of
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.ranges import ByteRange
 from ashiato.connector.records import AccessRecord, AgreementRecord, AgreementState, Asset, Event
+from ashiato.connector.rights import under_agreement
 from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.facts.decisions import Decision
-from ashiato.policy.evaluation import Checkpoint, Request, decide
+from ashiato.policy.evaluation import Checkpoint, decide
 from ashiato.policy.index import next_change_ms
+from ashiato.trust.standing import Standing
 
 RESUME_SLACK_BYTES = 16 * 1024 * 1024
 LEAST_CHARGE_BYTES = 64 * 1024
+STANDING_LOST = "standing-lost"
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
@@ -123,41 +126,47 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     use_number: int
     charged_bytes: int
     cut_at_ms: int | None
+    consumer: Standing
 
 
-class _Standing(msgspec.Struct, frozen=True):
+class _Footing(msgspec.Struct, frozen=True):
     transfer: TransferProcess
     agreement: AgreementRecord
     asset: Asset
 
 
-def look_up(uow: UnitOfWork, grant: Grant, method: str, now_ms: int) -> Asset | Refusal:
-    """The asset that a request may see, without counting a use: what HEAD needs, and GET before the source is described."""
-    standing = _standing(uow, grant, method)
-    if isinstance(standing, Refusal):
-        return standing
-    checkpoint = Checkpoint.RUNNING if _use(uow, standing.transfer) else Checkpoint.READ
-    decision, _ = _decide(standing, method, checkpoint, now_ms)
-    return standing.asset if decision.permitted else _denied(decision)
+def look_up(uow: UnitOfWork, grant: Grant, consumer: Standing, method: str, now_ms: int) -> Asset | Refusal:
+    """The asset that `consumer` may see, without counting a use: what HEAD needs, and GET before the source is described."""
+    footing = _footing(uow, grant, method)
+    if isinstance(footing, Refusal):
+        return footing
+    checkpoint = Checkpoint.RUNNING if _use(uow, footing.transfer) else Checkpoint.READ
+    decision, _ = _decide(footing, consumer, method, checkpoint, now_ms)
+    return footing.asset if decision.permitted else _denied(decision)
 
 
 def admit(
-    uow: UnitOfWork, grant: Grant, wanted: Wanted, moment: Moment, proof: Proof | None = None
+    uow: UnitOfWork,
+    grant: Grant,
+    consumer: Standing,
+    wanted: Wanted,
+    moment: Moment,
+    proof: Proof | None = None,
 ) -> Admission | Refusal:
     """The admission of one request, its use counted and its record opened; or the refusal, and nothing changed.
 
     The transfer is STARTED and, with its finalized and active agreement, that of the grant; the asset allows the method; the
     policy of the agreement permits the read now. A `proof` is remembered, so that it cannot be played again.
     """
-    standing = _standing(uow, grant, wanted.method)
-    if isinstance(standing, Refusal):
-        return standing
-    transfer, agreement = standing.transfer, standing.agreement
+    footing = _footing(uow, grant, wanted.method)
+    if isinstance(footing, Refusal):
+        return footing
+    transfer, agreement = footing.transfer, footing.agreement
     charged_bytes = _charge_bytes(wanted)
     use = _use(uow, transfer)
     resumed = use is not None and _resumes(use, wanted, charged_bytes)
     decision, cut_at_ms = _decide(
-        standing, wanted.method, Checkpoint.RUNNING if resumed else Checkpoint.READ, moment.now_ms
+        footing, consumer, wanted.method, Checkpoint.RUNNING if resumed else Checkpoint.READ, moment.now_ms
     )
     if not decision.permitted:
         return _denied(decision)
@@ -173,7 +182,7 @@ def admit(
         access_id=moment.fresh_id(),
         role=Role.PROVIDER,
         peer_id=transfer.peer_id,
-        asset=standing.asset,
+        asset=footing.asset,
         agreement_id=agreement.agreement_id,
         transfer_pid=transfer.own_pid,
         method=wanted.method,
@@ -182,6 +191,7 @@ def admit(
         use_number=use.number,
         charged_bytes=charged_bytes,
         cut_at_ms=cut_at_ms,
+        consumer=consumer,
     )
     uow.transfers.put_access(_record(admission, NOTHING_SENT, moment.now_ms))
     return admission
@@ -194,14 +204,22 @@ def use_up(uow: UnitOfWork, proof: Proof | None) -> Refusal | None:
     return Refusal(status_code=401, code="proof-replayed", reason="Make a fresh proof for each request.")
 
 
-def recheck(uow: UnitOfWork, admission: Admission, now_ms: int) -> int | Refusal | None:
-    """Whether a running answer may go on: the next instant at which to ask (None = time alone never ends it), or the refusal."""
+def recheck(uow: UnitOfWork, admission: Admission, consumer: Standing, now_ms: int) -> int | Refusal | None:
+    """Whether a running answer may go on: the next instant at which to ask (None = time alone never ends it), or the refusal.
+
+    Its code is `standing-lost` where the answer could go on if `consumer` still had what was verified of it at admission.
+    """
     grant = _Running(admission)
-    standing = _standing(uow, grant, admission.method)
-    if isinstance(standing, Refusal):
-        return standing
-    decision, cut_at_ms = _decide(standing, admission.method, Checkpoint.RUNNING, now_ms)
-    return cut_at_ms if decision.permitted else _denied(decision)
+    footing = _footing(uow, grant, admission.method)
+    if isinstance(footing, Refusal):
+        return footing
+    decision, cut_at_ms = _decide(footing, consumer, admission.method, Checkpoint.RUNNING, now_ms)
+    if decision.permitted:
+        return cut_at_ms
+    as_admitted, _ = _decide(footing, admission.consumer, admission.method, Checkpoint.RUNNING, now_ms)
+    if as_admitted.permitted:
+        return Refusal(status_code=403, code=STANDING_LOST, reason=decision.summary())
+    return _denied(decision)
 
 
 def finish(
@@ -316,7 +334,7 @@ class _Running(msgspec.Struct, frozen=True):
         return self.admission.asset.asset_id
 
 
-def _standing(uow: UnitOfWork, grant: Grant, method: str) -> _Standing | Refusal:
+def _footing(uow: UnitOfWork, grant: Grant, method: str) -> _Footing | Refusal:
     transfer = uow.transfers.get(grant.transfer_pid)
     if (
         transfer is None
@@ -345,7 +363,7 @@ def _standing(uow: UnitOfWork, grant: Grant, method: str) -> _Standing | Refusal
             reason=f"This dataset allows {', '.join(allowed)}.",
             allowed_methods=allowed,
         )
-    return _Standing(transfer, agreement, asset)
+    return _Footing(transfer, agreement, asset)
 
 
 def _transfer_refusal(transfer: TransferProcess) -> Refusal | None:
@@ -363,19 +381,12 @@ def _agreement_refusal(agreement: AgreementRecord | None) -> Refusal | None:
 
 
 def _decide(
-    standing: _Standing, method: str, checkpoint: Checkpoint, now_ms: int
+    footing: _Footing, consumer: Standing, method: str, checkpoint: Checkpoint, now_ms: int
 ) -> tuple[Decision, int | None]:
-    agreement = standing.agreement
+    agreement = footing.agreement
     policy = compiled(rules_of(agreement.document))
-    request = Request(
-        checkpoint=checkpoint,
-        action="read" if method in ("GET", "HEAD") else "use",
-        participant_id=agreement.peer_id,
-        now_ms=now_ms,
-        agreed_at_ms=agreement.agreed_ms,
-        uses_count=agreement.uses_count,
-        claims={},
-    )
+    action = "read" if method in ("GET", "HEAD") else "use"
+    request = under_agreement(agreement, consumer, checkpoint, action, now_ms)
     decision = decide(policy, request)
     return decision, next_change_ms(policy, request) if decision.permitted else None
 

@@ -41,6 +41,7 @@ from ashiato.dsp.negotiation import (
 from ashiato.dsp.states import NegotiationState, Role
 from ashiato.policy.identity import policy_hash
 from ashiato.policy.odrl import MalformedPolicy
+from ashiato.trust.standing import Standing
 
 LONGEST_TARGET_BYTES = 1024
 
@@ -62,10 +63,10 @@ def in_words(ending: Ending) -> str:
 
 
 def requested(
-    uow: UnitOfWork, company: Company, caller_id: str, message: ContractRequestMessage, moment: Moment
+    uow: UnitOfWork, company: Company, caller: Standing, message: ContractRequestMessage, moment: Moment
 ) -> ContractNegotiation:
     """A consumer asks for a contract; the same consumer pid again gives the same negotiation (DSP 2025-1, 8.2.1)."""
-    known = uow.negotiations.find_by_peer(Role.PROVIDER, caller_id, message.consumer_pid)
+    known = uow.negotiations.find_by_peer(Role.PROVIDER, caller.participant_id, message.consumer_pid)
     if known is not None:
         return receive(known, message, moment.now_ms).negotiation
     vet_callback(company, message.callback_address)
@@ -74,25 +75,25 @@ def requested(
         message,
         own_pid=moment.fresh_iri(),
         own_id=company.participant_id,
-        peer_id=caller_id,
+        peer_id=caller.participant_id,
         dataset_id=_target(uow, message.offer),
         now_ms=moment.now_ms,
     )
-    _check_quota(uow, company, caller_id)
+    _check_quota(uow, company, caller.participant_id)
     negotiation = step.negotiation
     context: dict[str, object] = {}
     if frameworks.is_framework_target(negotiation.dataset_id):
         frameworks.proposed_by_peer(uow, negotiation, moment, rules_of(message.offer))
     else:
-        context["offer_id"] = _visible_offer(uow, negotiation, moment.now_ms)
-    return _opened(uow, company, step, context, moment)
+        context["offer_id"] = _visible_offer(uow, negotiation, caller, moment.now_ms)
+    return _opened(uow, company, step, context, caller, moment)
 
 
 def offered(
-    uow: UnitOfWork, company: Company, caller_id: str, message: ContractOfferMessage, moment: Moment
+    uow: UnitOfWork, company: Company, caller: Standing, message: ContractOfferMessage, moment: Moment
 ) -> ContractNegotiation:
     """A provider makes an offer of its own accord; the same provider pid again gives the same negotiation."""
-    known = uow.negotiations.find_by_peer(Role.CONSUMER, caller_id, message.provider_pid)
+    known = uow.negotiations.find_by_peer(Role.CONSUMER, caller.participant_id, message.provider_pid)
     if known is not None:
         return receive(known, message, moment.now_ms).negotiation
     vet_callback(company, message.callback_address)
@@ -101,25 +102,25 @@ def offered(
         message,
         own_pid=moment.fresh_iri(),
         own_id=company.participant_id,
-        peer_id=caller_id,
+        peer_id=caller.participant_id,
         now_ms=moment.now_ms,
     )
-    _check_quota(uow, company, caller_id)
+    _check_quota(uow, company, caller.participant_id)
     if frameworks.is_framework_target(step.negotiation.dataset_id):
         frameworks.proposed_by_peer(uow, step.negotiation, moment, rules_of(message.offer))
-    return _opened(uow, company, step, {}, moment)
+    return _opened(uow, company, step, {}, caller, moment)
 
 
 def received(
     uow: UnitOfWork,
     company: Company,
-    caller_id: str,
+    caller: Standing,
     own_pid: str,
     message: NegotiationMessage,
     moment: Moment,
 ) -> ContractNegotiation:
     """A later message of the counterparty; a repeated one changes nothing. Someone else's pid looks like none."""
-    negotiation = of_peer(uow, caller_id, own_pid)
+    negotiation = of_peer(uow, caller.participant_id, own_pid)
     step = receive(negotiation, message, moment.now_ms)
     if step.duplicate:
         return negotiation
@@ -132,7 +133,7 @@ def received(
         _vet_policy(message.agreement)
         frameworks.check_terms(negotiation, message.agreement)
     _apply(uow, company, step, moment)
-    return _react(uow, company, step.negotiation, moment)
+    return _react(uow, company, step.negotiation, caller, moment)
 
 
 def of_peer(uow: UnitOfWork, caller_id: str, own_pid: str) -> ContractNegotiation:
@@ -312,19 +313,24 @@ def _open(
 
 
 def _opened(
-    uow: UnitOfWork, company: Company, step: Step, context: dict[str, object], moment: Moment
+    uow: UnitOfWork,
+    company: Company,
+    step: Step,
+    context: dict[str, object],
+    caller: Standing,
+    moment: Moment,
 ) -> ContractNegotiation:
     uow.negotiations.insert(step.negotiation)
     uow.negotiations.put_context(step.negotiation.own_pid, context)
     _effects(uow, company, step, moment)
-    return _react(uow, company, step.negotiation, moment)
+    return _react(uow, company, step.negotiation, caller, moment)
 
 
 def _react(
-    uow: UnitOfWork, company: Company, negotiation: ContractNegotiation, moment: Moment
+    uow: UnitOfWork, company: Company, negotiation: ContractNegotiation, peer: Standing, moment: Moment
 ) -> ContractNegotiation:
     context = uow.negotiations.context(negotiation.own_pid)
-    reaction = company.strategy.negotiate(uow, negotiation, context, moment.now_ms)
+    reaction = company.strategy.negotiate(uow, negotiation, context, peer, moment.now_ms)
     if reaction.act is not Act.HOLD:
         return do(uow, company, negotiation.own_pid, reaction, moment)
     if reaction.question:
@@ -505,14 +511,14 @@ def _target(uow: UnitOfWork, document: Mapping[str, object]) -> str | None:
     return entry.asset_id
 
 
-def _visible_offer(uow: UnitOfWork, negotiation: ContractNegotiation, now_ms: int) -> str:
+def _visible_offer(uow: UnitOfWork, negotiation: ContractNegotiation, caller: Standing, now_ms: int) -> str:
     entry = uow.assets.entry(str(negotiation.offer.get("@id", "")))
     offer = uow.assets.offer(entry.offer_id) if entry else None
     hidden = (
         entry is None
         or offer is None
         or entry.asset_id != negotiation.dataset_id
-        or not may_request(uow, offer, negotiation.peer_id, now_ms).permitted
+        or not may_request(uow, offer, caller, now_ms).permitted
     )
     if hidden or entry is None:
         raise _no_such_offer()

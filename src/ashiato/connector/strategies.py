@@ -10,11 +10,13 @@ from ashiato.connector.catalog import compiled, rules_of, sees_offer
 from ashiato.connector.offers import is_automatic
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.records import Approvable, OfferDefinition
+from ashiato.connector.rights import before_agreement
 from ashiato.dsp.negotiation import ContractNegotiation, NegotiationState, Role
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.facts.decisions import Decision
-from ashiato.policy.evaluation import Checkpoint, Request, decide
+from ashiato.policy.evaluation import Checkpoint, decide
 from ashiato.policy.identity import policy_hash, same_rules
+from ashiato.trust.standing import Standing
 
 
 class Act(StrEnum):
@@ -47,9 +49,17 @@ class Strategy(Protocol):
     """Port: decides for this company. The official conformance kit and later issues bring others."""
 
     def negotiate(
-        self, uow: UnitOfWork, negotiation: ContractNegotiation, context: dict[str, object], now_ms: int
+        self,
+        uow: UnitOfWork,
+        negotiation: ContractNegotiation,
+        context: dict[str, object],
+        peer: Standing,
+        now_ms: int,
     ) -> Reaction:
-        """What to do after `negotiation` reached its state; it may be asked again and then answers alike."""
+        """What to do after `negotiation` reached its state, with what is verified of the peer whose message led there.
+
+        It may be asked again and then answers alike.
+        """
 
     def hand_over(self, uow: UnitOfWork, transfer: TransferProcess, now_ms: int) -> bool:
         """Whether a requested transfer starts at once; False leaves it to a person."""
@@ -59,7 +69,12 @@ class Automatic:
     """Agrees to what was offered, verifies, finalizes; whatever differs goes down the owner's list or to a person."""
 
     def negotiate(
-        self, uow: UnitOfWork, negotiation: ContractNegotiation, context: dict[str, object], now_ms: int
+        self,
+        uow: UnitOfWork,
+        negotiation: ContractNegotiation,
+        context: dict[str, object],
+        peer: Standing,
+        now_ms: int,
     ) -> Reaction:
         """See `Strategy`."""
         if not negotiation.state.is_terminal and frameworks.is_closed(uow, negotiation):
@@ -67,7 +82,7 @@ class Automatic:
                 act=Act.TERMINATE, reason="The framework contract was ended before it was agreed."
             )
         if negotiation.role is Role.PROVIDER:
-            return self._as_provider(uow, negotiation, context, now_ms)
+            return self._as_provider(uow, negotiation, context, peer, now_ms)
         return self._as_consumer(uow, negotiation, context, now_ms)
 
     def hand_over(self, uow: UnitOfWork, transfer: TransferProcess, now_ms: int) -> bool:
@@ -75,20 +90,30 @@ class Automatic:
         return True
 
     def _as_provider(
-        self, uow: UnitOfWork, negotiation: ContractNegotiation, context: dict[str, object], now_ms: int
+        self,
+        uow: UnitOfWork,
+        negotiation: ContractNegotiation,
+        context: dict[str, object],
+        peer: Standing,
+        now_ms: int,
     ) -> Reaction:
         match negotiation.state:
             case NegotiationState.REQUESTED:
-                return self._answer_request(uow, negotiation, context, now_ms)
+                return self._answer_request(uow, negotiation, context, peer, now_ms)
             case NegotiationState.ACCEPTED:
-                return self._answer_acceptance(uow, negotiation, context, now_ms)
+                return self._answer_acceptance(uow, negotiation, context, peer, now_ms)
             case NegotiationState.VERIFIED:
                 return Reaction(act=Act.FINALIZE)
             case _:
                 return HOLD
 
     def _answer_request(
-        self, uow: UnitOfWork, negotiation: ContractNegotiation, context: dict[str, object], now_ms: int
+        self,
+        uow: UnitOfWork,
+        negotiation: ContractNegotiation,
+        context: dict[str, object],
+        peer: Standing,
+        now_ms: int,
     ) -> Reaction:
         if frameworks.is_framework_target(negotiation.dataset_id):
             return _ask("This company asks for a framework contract.", "agree", "terminate")
@@ -98,7 +123,7 @@ class Automatic:
         acceptable = acceptable_terms(uow, offer)
         matching = next((terms for terms in acceptable if same_rules(negotiation.offer, terms)), None)
         if matching is not None:
-            decision = permitted(matching, negotiation.peer_id, now_ms)
+            decision = permitted(matching, peer, now_ms)
             if not decision.permitted:
                 return Reaction(act=Act.TERMINATE, reason=decision.summary())
             if is_automatic(offer) or frameworks.covering(uow, negotiation, now_ms) is not None:
@@ -115,12 +140,17 @@ class Automatic:
         )
 
     def _answer_acceptance(
-        self, uow: UnitOfWork, negotiation: ContractNegotiation, context: dict[str, object], now_ms: int
+        self,
+        uow: UnitOfWork,
+        negotiation: ContractNegotiation,
+        context: dict[str, object],
+        peer: Standing,
+        now_ms: int,
     ) -> Reaction:
         offer = uow.assets.offer(str(context.get("offer_id", "")))
         terms = acceptable_terms(uow, offer) if offer is not None else []
         matching = next((known for known in terms if same_rules(negotiation.offer, known)), negotiation.offer)
-        decision = permitted(matching, negotiation.peer_id, now_ms)
+        decision = permitted(matching, peer, now_ms)
         if decision.permitted:
             return Reaction(act=Act.AGREE)
         return Reaction(act=Act.TERMINATE, reason=decision.summary())
@@ -164,25 +194,14 @@ def acceptable_terms(uow: UnitOfWork, offer: OfferDefinition) -> list[dict[str, 
     return [definition.document for definition in found if definition is not None]
 
 
-def permitted(terms: dict[str, object], peer_id: str, now_ms: int) -> Decision:
+def permitted(terms: dict[str, object], peer: Standing, now_ms: int) -> Decision:
     """Whether the terms themselves let this peer make a contract now; an assignee of the whole policy counts too."""
-    return decide(
-        compiled(terms),
-        Request(
-            checkpoint=Checkpoint.NEGOTIATION,
-            action="read",
-            participant_id=peer_id,
-            now_ms=now_ms,
-            agreed_at_ms=None,
-            uses_count=0,
-            claims={},
-        ),
-    )
+    return decide(compiled(terms), before_agreement(peer, Checkpoint.NEGOTIATION, "read", now_ms))
 
 
-def may_request(uow: UnitOfWork, offer: OfferDefinition, peer_id: str, now_ms: int) -> Decision:
+def may_request(uow: UnitOfWork, offer: OfferDefinition, peer: Standing, now_ms: int) -> Decision:
     """Whether the peer may know of the offer that it asks for: the same rule as in the catalog."""
-    return sees_offer(uow, offer, peer_id, now_ms)
+    return sees_offer(uow, offer, peer, now_ms)
 
 
 def approvable(negotiation: ContractNegotiation, reaction: Reaction, now_ms: int) -> Approvable:

@@ -12,6 +12,7 @@ from ashiato.connector.negotiations import in_words
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, NotPermitted, WrongState
 from ashiato.connector.records import AgreementRecord, AgreementState, Asset
+from ashiato.connector.rights import refused_for_certain, under_agreement
 from ashiato.dsp.effects import Deliver, Ending, Redeliver, Settle, Tell
 from ashiato.dsp.errors import IllegalTransition
 from ashiato.dsp.messages import (
@@ -36,9 +37,9 @@ from ashiato.dsp.transfer import (
     receive,
     reconcile,
 )
-from ashiato.facts.decisions import Decision
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
-from ashiato.policy.evaluation import Checkpoint, Request, decide
+from ashiato.policy.evaluation import Checkpoint, decide
+from ashiato.trust.standing import Standing
 
 PULL_FORMAT = "HttpData-PULL"
 PUSH_FORMAT = "HttpData-PUSH"
@@ -50,38 +51,45 @@ FINITE_PROPERTY = "finite"
 
 
 def requested(
-    uow: UnitOfWork, company: Company, caller_id: str, message: TransferRequestMessage, moment: Moment
+    uow: UnitOfWork, company: Company, caller: Standing, message: TransferRequestMessage, moment: Moment
 ) -> TransferProcess:
     """A consumer asks for data under an agreement; the same consumer pid again gives the same transfer (DSP 2025-1, 9.2.1)."""
-    known = uow.transfers.find_by_peer(Role.PROVIDER, caller_id, message.consumer_pid)
+    known = uow.transfers.find_by_peer(Role.PROVIDER, caller.participant_id, message.consumer_pid)
     if known is not None:
         again = receive(known, message, moment.now_ms).transfer
-        _tell_start_again(uow, company, again, moment)
+        _tell_start_again(uow, company, again, caller, moment)
         return again
     agreement = uow.contracts.agreement(message.agreement_id)
-    if agreement is None or agreement.peer_id != caller_id or agreement.role is not Role.PROVIDER:
+    if agreement is None or agreement.peer_id != caller.participant_id or agreement.role is not Role.PROVIDER:
         raise Invalid("There is no such agreement between us.", path="agreementId")
     # A new transfer brings a new use: it is refused here already when none is left.
-    check_usable(agreement, Checkpoint.READ, moment.now_ms)
+    check_served(agreement, caller, Checkpoint.READ, moment.now_ms)
     _check_request(message, uow.assets.asset(agreement.asset_id))
     vet_callback(company, message.callback_address)
     if message.data_address is not None and message.data_address.endpoint:
         company.vet_address(message.data_address.endpoint)
-    step = opened_by_peer(message, own_pid=moment.fresh_iri(), peer_id=caller_id, now_ms=moment.now_ms)
+    step = opened_by_peer(
+        message, own_pid=moment.fresh_iri(), peer_id=caller.participant_id, now_ms=moment.now_ms
+    )
     transfer = step.transfer
     uow.transfers.insert(transfer)
     uow.transfers.put_context(transfer.own_pid, {"asset_id": agreement.asset_id})
     _effects(uow, company, step, moment)
     if company.strategy.hand_over(uow, transfer, moment.now_ms):
-        return start(uow, company, transfer.own_pid, moment)
+        return start(uow, company, transfer.own_pid, caller, moment)
     return transfer
 
 
 def received(
-    uow: UnitOfWork, company: Company, caller_id: str, own_pid: str, message: TransferMessage, moment: Moment
+    uow: UnitOfWork,
+    company: Company,
+    caller: Standing,
+    own_pid: str,
+    message: TransferMessage,
+    moment: Moment,
 ) -> TransferProcess:
     """A later message of the counterparty; a repeated one changes nothing. Someone else's pid looks like none."""
-    transfer = of_peer(uow, caller_id, own_pid)
+    transfer = of_peer(uow, caller.participant_id, own_pid)
     step = receive(transfer, message, moment.now_ms)
     if step.duplicate:
         return transfer
@@ -93,7 +101,7 @@ def received(
     if isinstance(message, TransferStartMessage):
         if address is None and transfer.role is Role.CONSUMER:
             raise Invalid("A pull starts with the dataAddress from which it is pulled.", path="dataAddress")
-        _check_agreement_of(uow, transfer, moment.now_ms)
+        _check_agreement_of(uow, transfer, caller, moment.now_ms)
     _apply(uow, company, step, moment)
     return step.transfer
 
@@ -140,17 +148,17 @@ def request(
     return step.transfer
 
 
-def start(uow: UnitOfWork, company: Company, own_pid: str, moment: Moment) -> TransferProcess:
-    """Start a requested transfer (provider), or resume a suspended one (either side)."""
+def start(uow: UnitOfWork, company: Company, own_pid: str, peer: Standing, moment: Moment) -> TransferProcess:
+    """Start a requested transfer (provider), or resume a suspended one (either side); `peer` as it stands now."""
     transfer = own(uow, own_pid)
-    return _act(uow, company, transfer, _start_message(uow, company, transfer, moment), moment)
+    return _act(uow, company, transfer, _start_message(uow, company, transfer, peer, moment), moment)
 
 
 def _start_message(
-    uow: UnitOfWork, company: Company, transfer: TransferProcess, moment: Moment
+    uow: UnitOfWork, company: Company, transfer: TransferProcess, peer: Standing, moment: Moment
 ) -> TransferStartMessage:
     """The start as the agreement permits it now; only for a pull its provider says where the data is (9.2.2)."""
-    agreement = _check_agreement_of(uow, transfer, moment.now_ms)
+    agreement = _check_agreement_of(uow, transfer, peer, moment.now_ms)
     address = None
     if transfer.role is Role.PROVIDER and transfer.format == PULL_FORMAT:
         address = company.data_door.pull_address(transfer, agreement.asset_id, moment)
@@ -162,12 +170,14 @@ def _start_message(
     return TransferStartMessage(provider_pid=provider_pid, consumer_pid=consumer_pid, data_address=address)
 
 
-def _tell_start_again(uow: UnitOfWork, company: Company, transfer: TransferProcess, moment: Moment) -> None:
+def _tell_start_again(
+    uow: UnitOfWork, company: Company, transfer: TransferProcess, peer: Standing, moment: Moment
+) -> None:
     """A consumer that asks again for a started transfer may have lost the start; one that waits to be sent is enough."""
     if transfer.state is not TransferState.STARTED or uow.outbox.of_process(transfer.own_pid):
         return
     try:
-        message = _start_message(uow, company, transfer, moment)
+        message = _start_message(uow, company, transfer, peer, moment)
     except NotPermitted:
         return
     send(uow, company, moment, message, transfer, transfer.role.other)
@@ -235,27 +245,33 @@ def own(uow: UnitOfWork, own_pid: str) -> TransferProcess:
     return transfer
 
 
-def check_usable(agreement: AgreementRecord, checkpoint: Checkpoint, now_ms: int) -> Decision:
-    """The policy's permit for this agreement now; raises `NotPermitted` with the reasons when there is none."""
+def check_served(agreement: AgreementRecord, consumer: Standing, checkpoint: Checkpoint, now_ms: int) -> None:
+    """As the provider: what is verified of the consumer gives it the right now; raises `NotPermitted` with the reason."""
+    _check_active(agreement)
+    policy = compiled(rules_of(agreement.document))
+    decision = decide(policy, under_agreement(agreement, consumer, checkpoint, "read", now_ms))
+    if not decision.permitted:
+        raise NotPermitted(decision.summary(), agreement_id=agreement.agreement_id)
+
+
+def check_usable(agreement: AgreementRecord, checkpoint: Checkpoint, now_ms: int) -> None:
+    """As the consumer: nothing that we know ourselves stands against the use; raises `NotPermitted` with the reason.
+
+    What only the provider verifies, such as our own credentials, is left to it.
+    """
+    _check_active(agreement)
+    policy = compiled(rules_of(agreement.document))
+    nothing_verified = Standing(str(agreement.document.get("assignee")))
+    request = under_agreement(agreement, nothing_verified, checkpoint, "read", now_ms)
+    refused = refused_for_certain(policy, request)
+    if refused is not None:
+        raise NotPermitted(refused.summary(), agreement_id=agreement.agreement_id)
+
+
+def _check_active(agreement: AgreementRecord) -> None:
     if not agreement.finalized or agreement.state is not AgreementState.ACTIVE:
         state = agreement.state if agreement.finalized else "not final"
         raise NotPermitted(f"The agreement is {state}.", agreement_id=agreement.agreement_id)
-    consumer_id = agreement.document.get("assignee")
-    decision = decide(
-        compiled(rules_of(agreement.document)),
-        Request(
-            checkpoint=checkpoint,
-            action="read",
-            participant_id=str(consumer_id),
-            now_ms=now_ms,
-            agreed_at_ms=agreement.agreed_ms,
-            uses_count=agreement.uses_count,
-            claims={},
-        ),
-    )
-    if not decision.permitted:
-        raise NotPermitted(decision.summary(), agreement_id=agreement.agreement_id)
-    return decision
 
 
 # What the courier reports.
@@ -416,11 +432,16 @@ def _check_request(message: TransferRequestMessage, asset: Asset | None) -> None
         raise Invalid("A pull names no dataAddress: the provider does.", path="dataAddress")
 
 
-def _check_agreement_of(uow: UnitOfWork, transfer: TransferProcess, now_ms: int) -> AgreementRecord:
+def _check_agreement_of(
+    uow: UnitOfWork, transfer: TransferProcess, peer: Standing, now_ms: int
+) -> AgreementRecord:
     agreement = uow.contracts.agreement(transfer.agreement_id)
     if agreement is None:
         raise NotFound(f"There is no agreement {transfer.agreement_id!r}.", id=transfer.agreement_id)
-    check_usable(agreement, Checkpoint.TRANSFER, now_ms)
+    if agreement.role is Role.PROVIDER:
+        check_served(agreement, peer, Checkpoint.TRANSFER, now_ms)
+    else:
+        check_usable(agreement, Checkpoint.TRANSFER, now_ms)
     return agreement
 
 

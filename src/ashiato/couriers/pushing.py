@@ -21,7 +21,6 @@ from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import Invalid
 from ashiato.connector.ranges import ByteRange
-from ashiato.connector.records import Asset
 from ashiato.connector.sources import (
     Aside,
     BadSource,
@@ -38,6 +37,7 @@ from ashiato.couriers.streaming import RunningStream, RunningStreams, wait_for_e
 from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.outbox.deliveries import Delivery
+from ashiato.trust.standing import Standing
 
 LONGEST_PUSH_S = 7 * 86_400.0
 PAUSE_AFTER_BREAK_S = 0.2
@@ -132,6 +132,7 @@ class _Push:
         self._tries_count = tries_count
         self._reached_bytes = -1
         self._credentials: DataCredentials
+        self._consumer: Standing
 
     async def run(self) -> Outcome:
         try:
@@ -155,7 +156,14 @@ class _Push:
 
     async def _attempt(self) -> Outcome | None:
         """The end of this delivery, or None to go on at once."""
-        asset = await self._node.store.read(self._participant_id, self._look_up)
+        moment = self._node.moment()
+        consumer = self._consumer = await self._node.identity.standing(
+            self._participant_id, self._grant.consumer, moment.now_ms
+        )
+        asset = await self._node.store.read(
+            self._participant_id,
+            lambda uow: data_access.look_up(uow, self._grant, consumer, "GET", moment.now_ms),
+        )
         if isinstance(asset, Refusal):
             return self._not_permitted(asset)
         try:
@@ -181,9 +189,6 @@ class _Push:
             return self._give_up(str(error))
         finally:
             await source.close()
-
-    def _look_up(self, uow: UnitOfWork) -> Asset | Refusal:
-        return data_access.look_up(uow, self._grant, "GET", self._node.moment().now_ms)
 
     async def _described(self, source: Source) -> SourceDescription:
         """The description with a hash wherever there can be one: the consumer verifies the whole with it."""
@@ -221,7 +226,8 @@ class _Push:
         moment = self._node.moment()
         wanted = Wanted(method="GET", part=part, size_bytes=size_bytes, etag=description.etag)
         admission = await self._node.store.run(
-            self._participant_id, lambda uow: data_access.admit(uow, self._grant, wanted, moment)
+            self._participant_id,
+            lambda uow: data_access.admit(uow, self._grant, self._consumer, wanted, moment),
         )
         if isinstance(admission, Refusal):
             return self._not_permitted(admission)

@@ -7,12 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing, contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 
-from ashiato.connector import data_access
 from ashiato.connector.data_access import (
     NOTHING_SENT,
     AccessOutcome,
@@ -21,14 +20,16 @@ from ashiato.connector.data_access import (
     Sent,
     TransportGone,
 )
-from ashiato.connector.ports import Store
 from ashiato.connector.records import Event
 from ashiato.connector.sources import Chunks, Opened, SourceUnavailable, Write
+from ashiato.trust.standing import Standing
 
 TICK_S = 0.2
 # Whoever cannot be asked within this time says no: at an instant that the policy named, and at any other time.
 LONGEST_DUE_RECHECK_S = 0.4
 LONGEST_RECHECK_S = 10.0
+# An identity that gives what is stale already is not asked at every tick.
+SHORTEST_PAUSE_S = 0.5
 HASHED_INLINE_BYTES = 32 * 1024
 MOST_PENDING_BYTES = 2 * 1024 * 1024
 
@@ -36,28 +37,43 @@ ENDS_OF_TRANSFER = frozenset({"transfer.suspended", "transfer.completed", "trans
 # Told by wiring when the operator suspends a participant.
 END_OF_SERVICE = "participant.suspended"
 END_OF_AGREEMENT = "agreement.terminated"
+# Told by identity when it learns something else of a peer than it knew; without a peer, of everybody.
+CHANGE_OF_STANDING = "standing.changed"
 
 log = structlog.get_logger()
+
+
+class Rights(Protocol):
+    """Port: the right to a stream, asked again while it runs."""
+
+    async def standing(self, participant_id: str, peer_id: str, now_ms: int) -> Standing:
+        """What is verified of the peer now; may have to ask others for it."""
+
+    async def recheck(
+        self, participant_id: str, admission: Admission, consumer: Standing, now_ms: int
+    ) -> int | Refusal | None:
+        """The next instant at which to ask, None where time alone never ends the right, or the refusal."""
 
 
 class RunningStreams:
     """All streams of this process. `listen` is subscribed to the store's events, `cut` may be called by anybody.
 
-    Three things end a stream from outside: an event, the policy at the instant that it named beforehand, and a reader that
-    takes longer than `slowest_chunk_s` for one chunk. Besides, each stream asks the store every `recheck_every_s` whether its
-    right still stands, in case an event of another process was lost.
+    Four things end a stream from outside: an event, the policy at the instant that it named beforehand, what is verified of
+    the consumer when it is no longer what the policy asks for, and a reader that takes longer than `slowest_chunk_s` for one
+    chunk. Besides, each stream asks every `recheck_every_s` whether its right still stands, in case an event of another
+    process was lost.
     """
 
     def __init__(
         self,
-        store: Store,
+        rights: Rights,
         clock_ms: Callable[[], int],
         threads: Executor,
         *,
         slowest_chunk_s: float = 60.0,
         recheck_every_s: float = 5.0,
     ) -> None:
-        self._store = store
+        self._rights = rights
         self._clock_ms = clock_ms
         self._threads = threads
         self._slowest_chunk_s = slowest_chunk_s
@@ -79,6 +95,17 @@ class RunningStreams:
             self.cut(event.participant_id, agreement_id=event.process_id, reason=event.name)
         elif event.name == END_OF_SERVICE:
             self.cut(event.participant_id, reason=event.name)
+        elif event.name == CHANGE_OF_STANDING:
+            self.doubt(event.participant_id, event.peer_id)
+
+    def doubt(self, participant_id: str, peer_id: str = "") -> None:
+        """Ask at once whether the streams to that peer (all peers without one) still have their right."""
+        for stream in self._streams:
+            admission = stream.admission
+            concerns = admission is not None and peer_id in ("", admission.peer_id)
+            if concerns and stream.participant_id == participant_id:
+                stream.is_doubted = True
+        self._tick(asyncio.get_running_loop())
 
     def cut(
         self,
@@ -117,6 +144,8 @@ class RunningStreams:
             self._ticking = loop.call_later(TICK_S, self._tick, loop)
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
         self._ticking = None
         now_s, now_ms = loop.time(), self._clock_ms()
         for stream in self._streams:
@@ -124,34 +153,46 @@ class RunningStreams:
             if admission is None or stream.stopped.done():
                 continue
             is_due = stream.is_due(now_ms)
+            silent_s = now_s - stream.asked_s
+            is_stale = (
+                stream.is_doubted
+                or silent_s > self._recheck_every_s
+                or (silent_s > SHORTEST_PAUSE_S and stream.is_stale(now_ms))
+            )
             longest_s = LONGEST_DUE_RECHECK_S if is_due else LONGEST_RECHECK_S
             if now_s - stream.progressed_s > self._slowest_chunk_s:
                 stream.stop("the reader is too slow")
             elif stream.asking_s is not None:
                 if now_s - stream.asking_s > longest_s:
                     stream.stop("the right could not be checked in time")
-            elif is_due or now_s - stream.asked_s > self._recheck_every_s:
+            elif is_due or is_stale:
                 stream.asking_s = now_s
-                recheck = loop.create_task(self._recheck(stream, admission, now_ms))
+                # At an instant that the policy named only the clock has changed: nobody else is asked.
+                recheck = loop.create_task(self._recheck(stream, admission, now_ms, is_stale and not is_due))
                 self._rechecks.add(recheck)
                 recheck.add_done_callback(self._rechecks.discard)
         if self._streams:
             self._tick_soon(loop)
 
-    async def _recheck(self, stream: "RunningStream", admission: Admission, now_ms: int) -> None:
+    async def _recheck(
+        self, stream: "RunningStream", admission: Admission, now_ms: int, asks_standing: bool
+    ) -> None:
+        owner = stream.participant_id
+        consumer = admission.consumer if stream.consumer is None else stream.consumer
         try:
-            answer = await self._store.read(
-                stream.participant_id, lambda uow: data_access.recheck(uow, admission, now_ms)
-            )
+            if asks_standing:
+                stream.is_doubted = False
+                consumer = await self._rights.standing(owner, admission.peer_id, now_ms)
+            answer = await self._rights.recheck(owner, admission, consumer, now_ms)
         except Exception:
-            # A store that is away cannot say yes, and without a yes nothing is sent on.
+            # Who is away cannot say yes, and without a yes nothing is sent on.
             stream.stop("the right cannot be checked")
             log.exception("the right of a running stream cannot be checked", transfer=stream.transfer_pid)
             return
         if isinstance(answer, Refusal):
             stream.stop(answer.code)
         else:
-            stream.cut_at_ms = answer
+            stream.cut_at_ms, stream.consumer = answer, consumer
         stream.asked_s = asyncio.get_running_loop().time()
         stream.asking_s = None
 
@@ -166,6 +207,8 @@ class RunningStream:
         self.stopped: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.admission: Admission | None = None
         self.cut_at_ms: int | None = None
+        self.consumer: Standing | None = None
+        self.is_doubted = False
         self.progressed_s = 0.0
         self.asked_s = 0.0
         self.asking_s: float | None = None
@@ -186,6 +229,11 @@ class RunningStream:
         """Whether the policy must be asked again because time may have taken the right away."""
         return self.cut_at_ms is not None and now_ms >= self.cut_at_ms
 
+    def is_stale(self, now_ms: int) -> bool:
+        """Whether what was verified of the consumer must be verified again before it is relied on."""
+        fresh_until_ms = None if self.consumer is None else self.consumer.fresh_until_ms
+        return fresh_until_ms is not None and now_ms >= fresh_until_ms
+
     async def carry(
         self,
         admission: Admission,
@@ -203,6 +251,7 @@ class RunningStream:
             self.sent = msgspec.structs.replace(NOTHING_SENT, outcome=AccessOutcome.CUT, why=self.why)
             return self.sent
         self.admission, self.cut_at_ms = admission, admission.cut_at_ms
+        self.consumer = admission.consumer
         self.progressed_s = self.asked_s = asyncio.get_running_loop().time()
         meter = _Meter(self._threads)
         pumping = asyncio.create_task(self._pump(opened(meter.catch_up), write, meter))

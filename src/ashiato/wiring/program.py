@@ -30,6 +30,7 @@ from ashiato.connector.ports import Moment
 from ashiato.connector.strategies import Automatic, Strategy
 from ashiato.couriers.calling import DataCaller
 from ashiato.couriers.delivering import Courier, Handler
+from ashiato.couriers.lasting_rights import LastingRights
 from ashiato.couriers.messaging import Messenger
 from ashiato.couriers.partners import Partners
 from ashiato.couriers.pulling import Puller, PullMeans
@@ -137,7 +138,7 @@ class Program:
     def start(self) -> None:
         """Start the couriers and listen for other companies and for this one's own people."""
         disk_threads = ThreadPoolExecutor(DISK_THREADS_COUNT, thread_name_prefix="disk")
-        streams = RunningStreams(self.store, lambda: now().now_ms, disk_threads)
+        streams = RunningStreams(LastingRights(self.node), lambda: now().now_ms, disk_threads)
         self.store.subscribe(streams.listen)
         sources = self._sources(disk_threads)
         courier = Courier(self.node, self._handlers(streams, sources, disk_threads))

@@ -32,6 +32,7 @@ from ashiato.connector.problems import Invalid, WrongState
 from ashiato.connector.strategies import Automatic
 from ashiato.couriers.calling import DataCaller
 from ashiato.couriers.delivering import Courier, Outcome, Verdict
+from ashiato.couriers.lasting_rights import LastingRights
 from ashiato.couriers.messaging import Messenger
 from ashiato.couriers.partners import Partners
 from ashiato.couriers.streaming import RunningStreams
@@ -251,7 +252,7 @@ async def running_program(folder: Path, store_url: str | None = None) -> AsyncIt
     courier.start()
     gate = Gate(operator_key_hashes=[key_sha256(OPERATOR_KEY)], participant_keys=keys)
     gate.check()
-    streams = RunningStreams(store, lambda: moment().now_ms, ThreadPoolExecutor(1))
+    streams = RunningStreams(LastingRights(node), lambda: moment().now_ms, ThreadPoolExecutor(1))
     caller = DataCaller(node, egress, streams, None)
     app = create_app(node, gate, companies, Partners(node, egress, companies), Waiter(store), files, caller)
     try:

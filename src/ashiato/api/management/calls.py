@@ -15,6 +15,7 @@ from ashiato.connector.negotiations import Partner
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, NotPermitted
+from ashiato.trust.standing import Standing
 
 T = TypeVar("T")
 
@@ -50,6 +51,12 @@ class Call:
     async def read(self, work: Callable[[UnitOfWork], T]) -> T:
         """A look that changes nothing."""
         return await self.around.node.store.read(self.tenant.participant_id, work)
+
+    async def standing(self, peer_id: str) -> Standing:
+        """What is verified of a partner now."""
+        return await self.around.node.identity.standing(
+            self.tenant.participant_id, peer_id, self.moment.now_ms
+        )
 
     async def address_of(self, partner: str, given: str | None) -> str:
         """Where the partner speaks the protocol: as `given`, or looked up."""

@@ -96,10 +96,13 @@ async def get_transfer(call: CallOf, transfer_pid: TransferPid) -> TransferWithP
 async def act_in_transfer(
     call: CallOf, transfer_pid: TransferPid, act: TransferActName, body: Ending
 ) -> TransferWithProgress:
+    transfer = await call.read(lambda uow: transfers.own(uow, transfer_pid))
+    peer = await call.standing(transfer.peer_id)
+
     def work(uow: UnitOfWork) -> TransferWithProgress:
         match act:
             case "start" | "resume":
-                moved = transfers.start(uow, call.company, transfer_pid, call.moment)
+                moved = transfers.start(uow, call.company, transfer_pid, peer, call.moment)
             case "suspend":
                 moved = transfers.suspend(uow, call.company, transfer_pid, body.reason, call.moment)
             case "complete":
