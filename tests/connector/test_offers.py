@@ -155,7 +155,7 @@ async def test_a_policy_that_can_be_enforced_is_kept_as_it_was_written_and_can_b
                 }
             ]
         },
-        {"permission": [{"action": "use", "duty": [{"action": "compensate"}]}]},
+        {"permission": [{"action": "use", "duty": [{"action": "x:dance"}]}]},
     ],
 )
 async def test_a_policy_whose_owner_would_be_told_a_lie_is_refused(

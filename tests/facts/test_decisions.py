@@ -4,7 +4,7 @@ from string import Formatter
 
 import pytest
 
-from ashiato.facts.decisions import ENGLISH, Decision, Reason
+from ashiato.facts.decisions import ENGLISH, JAPANESE, Decision, Reason
 
 OPEN = Reason(
     "constraint_fails",
@@ -68,3 +68,26 @@ def test_every_english_sentence_is_one_clause_that_names_plain_fields() -> None:
         assert not sentence.endswith("."), code
         fields = [name for _, name, _, _ in Formatter().parse(sentence) if name is not None]
         assert all(name.isidentifier() for name in fields), code
+
+
+def test_every_sentence_exists_in_japanese_with_the_same_fields() -> None:
+    assert set(JAPANESE) == set(ENGLISH)
+    for code, sentence in ENGLISH.items():
+        assert fields_of(JAPANESE[code]) == fields_of(sentence), code
+        assert JAPANESE[code] != sentence
+
+
+def fields_of(sentence: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
+
+
+def test_a_decision_is_told_in_japanese_too() -> None:
+    leaf = Reason("left_operand_unknown", "p", None, (), (("left", "Membership"),))
+    reason = Reason("permission_constraint", "permission[0]", None, (leaf,), (("action", "use"),))
+    assert Decision(False, (reason, reason)).summary_ja() == (
+        "拒否：use の許可の条件が満たされていません（理由：Membership はここでは知られておらず、"
+        "その名前の検証済みの属性もありません）（ほか 1 件）。"
+    )
+    granted = Reason("permission_applies", "permission[0]", True, (), (("action", "use"),))
+    assert Decision(True, (granted,)).summary_ja() == "許可：ポリシーは use を許可しています。"
+    assert Decision(True, ()).summary_ja() == "許可。"

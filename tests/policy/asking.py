@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from ashiato.facts.instants import parse_datetime
-from ashiato.policy.evaluation import Checkpoint, Request, decide
+from ashiato.policy.evaluation import Checkpoint, DutyState, Request, Side, decide
 from ashiato.policy.odrl import parse_policy
 
 NOW_MS = parse_datetime("2026-11-24T12:00:00Z")
@@ -20,10 +20,15 @@ def asked(
     agreed_at_ms: int | None = NOW_MS,
     uses_count: int = 0,
     claims: Mapping[str, Iterable[str]] | None = None,
+    facts: Mapping[str, Iterable[str]] | None = None,
+    duties: Mapping[str, DutyState] | None = None,
+    side: Side = Side.PROVIDER,
 ) -> Request:
     """A request of ALICE at NOW_MS to read under an agreement of the same instant, unless told otherwise."""
-    known = {name: frozenset(values) for name, values in (claims or {}).items()}
-    return Request(checkpoint, action, by, now_ms, agreed_at_ms, uses_count, known)
+    known, told = (
+        {name: frozenset(values) for name, values in (found or {}).items()} for found in (claims, facts)
+    )
+    return Request(checkpoint, action, by, now_ms, agreed_at_ms, uses_count, known, told, duties or {}, side)
 
 
 def permits(document: dict[str, object], request: Request) -> bool:

@@ -2,16 +2,17 @@
 
 import pytest
 
-from ashiato.facts.decisions import ENGLISH, Reason
+from ashiato.facts.decisions import ENGLISH, JAPANESE, Reason
 from ashiato.facts.instants import DAY_MS, format_datetime
 from ashiato.policy.builder import compare, permit
-from ashiato.policy.evaluation import Checkpoint, Request, decide, unenforceable
+from ashiato.policy.evaluation import Checkpoint, DutyState, Request, decide, unenforceable
+from ashiato.policy.labels import labels_of
 from ashiato.policy.odrl import parse_policy
 from tests.policy.asking import ALICE, BOB, NOW_MS, asked, permission, permits
 
 FAR = compare("dateTime", "lteq", "2099-01-01T00:00:00Z")
 PAST = compare("dateTime", "lteq", "2020-01-01T00:00:00Z")
-UNKNOWN = compare("Membership", "eq", "active")
+UNKNOWN = compare("moonPhase", "eq", "full")
 
 
 def codes(reasons: tuple[Reason, ...]) -> list[str]:
@@ -208,7 +209,7 @@ def test_an_unknown_left_operand_denies_with_its_reason_at_every_checkpoint() ->
         assert not refused.permitted
         assert refused.reasons[0].children[0].code == "left_operand_unknown"
         assert refused.summary() == (
-            "Denied: the conditions of the permission to use are not met, because Membership is not known "
+            "Denied: the conditions of the permission to use are not met, because moonPhase is not known "
             "here and no verified claim of that name was given."
         )
 
@@ -438,17 +439,14 @@ def test_what_this_node_holds_itself_leaves_nothing_to_warn_about(document: dict
             "right_operand_unreadable",
             "permission[0].constraint[0]",
         ),
-        (permission(duty=[{"action": "delete"}]), "not_enforced_duty", "permission[0].duty[0]"),
-        ({**permit(), "obligation": [{"action": "inform"}]}, "not_enforced_duty", "obligation[0]"),
-        (
-            {**permit(), "prohibition": [{"action": "distribute"}]},
-            "not_enforced_prohibition",
-            "prohibition[0]",
-        ),
+        (permission(duty=[{"action": "x:y"}]), "not_enforced_duty", "permission[0].duty[0]"),
+        ({**permit(), "obligation": [{"action": "x:y"}]}, "not_enforced_duty", "obligation[0]"),
+        (permission(duty=[{"action": "anonymize"}]), "duty_undescribed", "permission[0].duty[0]"),
+        (permission(compare("jsonPath", "eq", "$.a")), "no_condition", "permission[0].constraint[0]"),
         ({**permit(), "prohibition": [{"action": "x:y"}]}, "not_enforced_action", "prohibition[0]"),
         (permit("x:y"), "not_enforced_action", "permission[0]"),
         (
-            {**permit(), "prohibition": [{"action": "use", "remedy": [{"action": "delete"}]}]},
+            {**permit(), "prohibition": [{"action": "use", "duty": [{"action": "delete"}]}]},
             "not_enforced_term",
             "prohibition[0]",
         ),
@@ -470,9 +468,14 @@ def test_every_reason_that_is_given_can_be_told() -> None:
     told: set[str] = set()
     for document, request in TOLD:
         decision = decide(parse_policy(document), request)
-        given = every_reason(decision.reasons + decision.duties + unenforceable(parse_policy(document)))
+        policy = parse_policy(document)
+        labels = tuple(label.sentence for label in labels_of(policy))
+        given = every_reason(decision.reasons + decision.duties + unenforceable(policy) + labels)
         assert decision.summary().endswith(".")
-        assert all("{" not in reason.text and reason.text != reason.code for reason in given)
+        assert decision.summary_ja().endswith("。")
+        for sentences in (ENGLISH, JAPANESE):
+            texts = [reason.text_in(sentences) for reason in given]
+            assert all("{" not in text and text not in sentences for text in texts)
         told |= {reason.code for reason in given}
     assert told == set(ENGLISH)
 
@@ -492,6 +495,44 @@ TOLD: list[tuple[dict[str, object], Request]] = [
     (permission(duty=[{"action": "x:y"}, {"action": "delete", "constraint": [U]}]), asked()),
     (permission(duty=[{"action": "delete", "constraint": [F]}]), asked()),
     ({**permit(), "obligation": [{"action": "delete"}]}, asked()),
-    ({**permit(), "prohibition": [{"action": "use"}, {"action": "x:y", "remedy": [{}]}]}, asked()),
+    ({**permit(), "prohibition": [{"action": "use"}, {"action": "x:y", "duty": [{}]}]}, asked()),
     ({**permit(), "prohibition": [{"action": "sell"}, {"action": "print"}], "conflict": "invalid"}, asked()),
+    (
+        permission(
+            compare("dateTime", "eq", "2026-11-24"),
+            compare("event", "eq", "fair"),
+            compare("purpose", "eq", "research"),
+            compare("Liability", "eq", "cx.grossNegligence:1"),
+            compare("jsonPath", "eq", "$.a"),
+        ),
+        asked(),
+    ),
+    (permission(compare("event", "eq", "fair")), asked(Checkpoint.CATALOG)),
+    (permission(duty=[{"action": "compensate"}, {"action": "anonymize"}]), asked()),
+    (permission(duty=[{"action": "compensate", "constraint": [compare("recipient", "eq", BOB)]}]), asked()),
+    (
+        permission(duty=[{"action": "inform"}, {"action": "delete"}]),
+        asked(
+            duties={
+                "permission[0].duty[0]": DutyState.FULFILLED,
+                "permission[0].duty[1]": DutyState.VIOLATED,
+            }
+        ),
+    ),
+    (
+        {**permit(), "obligation": [{"action": "inform"}]},
+        asked(duties={"obligation[0]": DutyState.FULFILLED}),
+    ),
+    (
+        {
+            **permit(),
+            "obligation": [
+                {
+                    "action": "use",
+                    "constraint": [compare("DataProvisioningEndDate", "eq", "2020-01-01T00:00:00Z")],
+                }
+            ],
+        },
+        asked(),
+    ),
 ]

@@ -48,6 +48,8 @@ def atom(node: Json, request: Request, permits: bool, later_ms: int = 0, later_u
     if left == "count":
         if operator == "isA" or right == "two":
             return MAYBE
+        if request.checkpoint in ("catalog", "negotiation"):
+            return float(permits)
         uses = request.uses_count + later_uses + (request.checkpoint == "read")
         return ordered(uses, operator, int(right))
     if left not in request.claims:

@@ -17,6 +17,8 @@ _DATETIME = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,18}))?"
     r"(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
 )
+_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(Z|[+-][0-9]{2}:[0-9]{2})?")
+_UNKNOWN_ZONE_MS = 14 * 3_600_000
 _DURATION = re.compile(
     r"(-)?P(?=.)(?:([0-9]{1,9})Y)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9})W)?(?:([0-9]{1,9})D)?"
     r"(?:T(?=.)(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,9})(?:\.([0-9]{1,18}))?S)?)?"
@@ -121,3 +123,27 @@ def _days(year: int, month: int, day: int) -> int:
     following = date(first.year + month // 12, month % 12 + 1, 1)
     last = (following - first).days
     return first.toordinal() + min(day, last) - 1 + cycles * _CYCLE_DAYS - _EPOCH
+
+
+class Span(msgspec.Struct, frozen=True):
+    """What a date or an instant without zone covers: from `first_ms` to `last_ms`, both included.
+
+    Both may lie up to `slack_ms` earlier or later, because the zone is not known.
+    """
+
+    first_ms: int
+    last_ms: int
+    slack_ms: int = 0
+
+
+def parse_span(text: str) -> Span:
+    """The span of an xsd:date, with or without zone, or of an xsd:dateTime without zone (XSD 1.1 part 2, 3.3.7, 3.3.9).
+
+    A missing zone lies anywhere within 14 hours of UTC. Raises `MalformedInstant`.
+    """
+    match = _DATE.fullmatch(text)
+    if match is not None:
+        first_ms = parse_datetime(f"{match[1]}T00:00:00{match[2] or 'Z'}")
+        return Span(first_ms, first_ms + DAY_MS - 1, 0 if match[2] else _UNKNOWN_ZONE_MS)
+    instant_ms = parse_datetime(text if text.endswith("Z") else f"{text}Z")
+    return Span(instant_ms, instant_ms, 0 if text.endswith("Z") else _UNKNOWN_ZONE_MS)

@@ -7,9 +7,10 @@ choosing rows before each is decided, not for deciding.
 import msgspec
 
 from ashiato.facts.instants import Duration, add
-from ashiato.policy.evaluation import Request, decide
+from ashiato.policy.evaluation import decide
 from ashiato.policy.odrl import Constraint, Logical, Node, Policy, Rule
-from ashiato.policy.vocabulary import Kind
+from ashiato.policy.request import Request
+from ashiato.policy.terms import Kind
 
 ANY = "any"
 _NEVER = (0, -1)

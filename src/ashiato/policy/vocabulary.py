@@ -1,14 +1,25 @@
-"""The words of ODRL that this node knows and how far each is held: the tables that later rights are added to."""
+"""The names of ODRL, of IDS usage control and of Catena-X as one vocabulary, and which action includes which."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
-import msgspec
-
 ODRL = "http://www.w3.org/ns/odrl/2/"
-_ODRL_PREFIX = "odrl:"
 PARTICIPANT = "ashiato:participant"
-_PARTICIPANT_IRI = "https://w3id.org/ashiato/2026/1/policy/participant"
+_OWN = "https://w3id.org/ashiato/2026/1/policy/"
+_OWN_PREFIX = "ashiato:"
+_IDS = ("idsc:", "https://w3id.org/idsa/code/")
+# 2025/9, the profiles of 2024, and the names that the Tractus-X connectors put into older agreements.
+_CATENA_X = (
+    "https://w3id.org/catenax/2025/9/policy/",
+    "https://w3id.org/catenax/policy/",
+    "cx-policy:",
+    "https://w3id.org/tractusx/v0.0.1/ns/",
+    "tx:",
+)
+
+OPERATORS = frozenset(
+    "eq gt gteq lteq hasPart isA isAllOf isAnyOf isNoneOf isPartOf lt term-lteq neq".split()
+)
 
 
 class Enforcement(StrEnum):
@@ -19,47 +30,71 @@ class Enforcement(StrEnum):
     CONTRACTUAL = "contractual"
 
 
-class Kind(StrEnum):
-    """What a left operand measures, which decides how its right operand is read."""
+class Checkpoint(StrEnum):
+    """Where in an exchange the policy is asked: READ counts a use, RUNNING re-checks one already counted."""
 
-    PARTICIPANT = "participant"
-    INSTANT = "instant"
-    ELAPSED = "elapsed"
-    COUNT = "count"
-
-
-class LeftOperand(msgspec.Struct, frozen=True):
-    """What it measures, who holds it, and the operators that can be judged for it."""
-
-    kind: Kind
-    enforcement: Enforcement
-    operators: frozenset[str]
+    CATALOG = "catalog"
+    NEGOTIATION = "negotiation"
+    TRANSFER = "transfer"
+    READ = "read"
+    RUNNING = "running"
 
 
-OPERATORS = frozenset(
-    "eq gt gteq lteq hasPart isA isAllOf isAnyOf isNoneOf isPartOf lt term-lteq neq".split()
+# Written without a prefix, these are the words that credentials and owners use here.
+OWN_NAMES = frozenset(
+    "role location certification app_certification security_profile framework_agreement membership group credential "
+    "connector application state artifact_state classification jsonPath method grain replaceWith logLevel "
+    "notificationLevel log".split()
 )
-_ORDER = frozenset(("lt", "lteq", "gt", "gteq", "eq", "neq"))
-_MEMBERSHIP = frozenset(("eq", "neq", "isAnyOf", "isNoneOf"))
-_PARTY = LeftOperand(Kind.PARTICIPANT, Enforcement.ENFORCED, _MEMBERSHIP)
-
-# `recipient` and `assignee` are the words that other connectors use for the party that receives the data.
-LEFT_OPERANDS: Mapping[str, LeftOperand] = {
-    PARTICIPANT: _PARTY,
-    "recipient": _PARTY,
-    "assignee": _PARTY,
-    "dateTime": LeftOperand(Kind.INSTANT, Enforcement.ENFORCED, _ORDER),
-    "elapsedTime": LeftOperand(Kind.ELAPSED, Enforcement.ENFORCED, _ORDER - {"neq"}),
-    "count": LeftOperand(Kind.COUNT, Enforcement.ENFORCED, _ORDER),
+CATENA_X_NAMES = frozenset(
+    "Membership FrameworkAgreement BusinessPartnerNumber BusinessPartnerGroup UsagePurpose ContractReference "
+    "AffiliatesBpnl AffiliatesRegion ManagedLegalEntityBpnl ManagedLegalEntityRegion DataFrequency DataUsageEndDate "
+    "DataUsageEndDurationDays DataUsageEndDefinition DataProvisioningEndDate DataProvisioningEndDurationDays "
+    "UsageRestriction ConfidentialInformationMeasures ConfidentialInformationSharing ContractTermination ExclusiveUsage "
+    "Warranty WarrantyDefinition WarrantyDurationMonths Liability JurisdictionLocation JurisdictionLocationReference "
+    "Precedence VersionChanges".split()
+)
+# The IDS information model's words for what ODRL or this vocabulary names already.
+_IDS_NAMES: Mapping[str, str] = {
+    "ABSOLUTE_SPATIAL_POSITION": "spatial",
+    "ANONYMIZE": "anonymize",
+    "APPLICATION": "application",
+    "ARTIFACT_STATE": "artifact_state",
+    "CONNECTOR": "connector",
+    "COUNT": "count",
+    "DATE_TIME": "dateTime",
+    "DELAY": "delayPeriod",
+    "DELETE": "delete",
+    "DISTRIBUTE": "distribute",
+    "ELAPSED_TIME": "elapsedTime",
+    "EVENT": "event",
+    "JSON_PATH": "jsonPath",
+    "LOG": "log",
+    "log": "log",
+    "LOG_LEVEL": "logLevel",
+    "NOTIFICATION_LEVEL": "notificationLevel",
+    "NOTIFY": "inform",
+    "PAY_AMOUNT": "payAmount",
+    "POLICY_EVALUATION_TIME": "dateTime",
+    "PURPOSE": "purpose",
+    "READ": "read",
+    "RECIPIENT": "recipient",
+    "REPLACE": "anonymize",
+    "REPLACE_WITH": "replaceWith",
+    "ROLE": "role",
+    "SECURITY_LEVEL": "security_profile",
+    "STATE": "state",
+    "state": "state",
+    "USE": "use",
 }
 
 # ODRL Vocabulary 2.2 (`includedIn`): the wider action and those that it includes. `write` is its
 # deprecated word for `modify`. `access` is Catena-X's word for seeing an offer; it is no part of `use`, nor
-# the other way round.
+# the other way round. `log` is the IDS word for keeping a record of a use.
 _INCLUDES: Mapping[str, frozenset[str]] = {
     "use": frozenset(
         "acceptTracking aggregate annotate anonymize archive attribute compensate concurrentUse delete "
-        "derive digitize distribute ensureExclusivity execute grantUse include index inform install modify "
+        "derive digitize distribute ensureExclusivity execute grantUse include index inform install log modify "
         "move nextPolicy obtainConsent present read reproduce reviewPolicy stream synchronize textToSpeech "
         "transform translate uninstall watermark write".split()
     ),
@@ -72,23 +107,6 @@ _INCLUDES: Mapping[str, frozenset[str]] = {
 # What a data plane does itself when it hands data over. It refuses these; whatever else a prohibition names
 # happens at the partner's and is only promised.
 _AT_THE_DOOR = frozenset(("use", "access", "read"))
-
-# Duties that are understood, so that a foreign agreement which holds them can be read, and that nobody
-# performs yet. `use` is here because Catena-X writes the end of provisioning as an obligation to use.
-DUTY_ACTIONS: Mapping[str, Enforcement] = {
-    "anonymize": Enforcement.CONTRACTUAL,
-    "attribute": Enforcement.CONTRACTUAL,
-    "compensate": Enforcement.CONTRACTUAL,
-    "delete": Enforcement.CONTRACTUAL,
-    "ensureExclusivity": Enforcement.CONTRACTUAL,
-    "inform": Enforcement.CONTRACTUAL,
-    "nextPolicy": Enforcement.CONTRACTUAL,
-    "obtainConsent": Enforcement.CONTRACTUAL,
-    "reviewPolicy": Enforcement.CONTRACTUAL,
-    "uninstall": Enforcement.CONTRACTUAL,
-    "use": Enforcement.CONTRACTUAL,
-    "watermark": Enforcement.CONTRACTUAL,
-}
 
 
 def _covered_by() -> dict[str, frozenset[str]]:
@@ -106,12 +124,29 @@ _COVERED_BY: Mapping[str, frozenset[str]] = _covered_by()
 
 
 def term(name: str) -> str:
-    """The short form of ODRL's terms and of our own operand; every other name stays as it is."""
+    """The short form of a name that this vocabulary knows; every other name stays as it is.
+
+    ODRL's terms lose their namespace whatever they are; names of IDS, Catena-X and our own do when they are known.
+    """
+    if ":" not in name:
+        return name
     if name.startswith(ODRL):
         return name[len(ODRL) :]
-    if name.startswith(_ODRL_PREFIX):
-        return name[len(_ODRL_PREFIX) :]
-    return PARTICIPANT if name == _PARTICIPANT_IRI else name
+    if name.startswith("odrl:"):
+        return name[len("odrl:") :]
+    return _FOREIGN.get(name, name)
+
+
+def _foreign() -> dict[str, str]:
+    found = {prefix + name: short for prefix in _IDS for name, short in _IDS_NAMES.items()}
+    found |= {prefix + name: name for prefix in _CATENA_X for name in CATENA_X_NAMES}
+    found |= {prefix + name: name for prefix in (_OWN, _OWN_PREFIX) for name in OWN_NAMES}
+    found[f"{_OWN}participant"] = PARTICIPANT
+    found["ids:artifact_state"] = "artifact_state"
+    return found
+
+
+_FOREIGN: Mapping[str, str] = _foreign()
 
 
 def covers(action: str, requested: str) -> bool:

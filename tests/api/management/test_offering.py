@@ -112,7 +112,7 @@ async def test_a_record_must_be_strict_json_and_belong_to_an_asset_with_that_sou
 
 
 async def test_a_policy_that_cannot_be_enforced_is_refused(maker: httpx2.AsyncClient) -> None:
-    constraint = {"leftOperand": "spatial", "operator": "eq", "rightOperand": "JP"}
+    constraint = {"leftOperand": "moonPhase", "operator": "eq", "rightOperand": "full"}
     document = {"permission": [{"action": "use", "constraint": [constraint]}]}
     found = await assert_problem(
         maker.put("/v1/maker/policies/p", json={"document": document}), 422, "invalid"
