@@ -197,7 +197,7 @@ class Company:
 slug = "{slug}"
 name = "{slug}"
 api_key_sha256 = ["{hashlib.sha256(api_key(slug).encode()).hexdigest()}"]
-files_directory = "{self.folder}/files"
+files_directory = "{self.folder / ("files" if slug == self._slugs[0] else f"files-{slug}")}"
 secrets = {{ {secrets} }}
 """
             for slug in self._slugs
@@ -207,7 +207,7 @@ secrets = {{ {secrets} }}
 {self._more_settings}
 [store]
 url = "{self.store_url}"
-directory = "{self.folder}"
+directory = "{self.folder}/kept"
 [protocol]
 port = {self._ports[0]}
 [management]

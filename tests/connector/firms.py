@@ -223,7 +223,12 @@ class Firm:
     """One company of the street."""
 
     def __init__(
-        self, street: "Street", slug: str, strategy: Strategy, most_open_processes_count: int
+        self,
+        street: "Street",
+        slug: str,
+        strategy: Strategy,
+        most_open_processes_count: int,
+        most_open_transfers_count: int,
     ) -> None:
         self.street = street
         self.slug = slug
@@ -239,6 +244,7 @@ class Firm:
             vet_own_address=_vet,
             reactors=(fetching.follow,),
             most_open_processes_count=most_open_processes_count,
+            most_open_transfers_count=most_open_transfers_count,
         )
         self.tenant = Tenant(
             slug=slug, name=slug, company=self.company, root_url=root_url, did_document=b"{}"
@@ -393,10 +399,16 @@ class Street:
         self.courier = Courier(self.node, {DeliveryKind.MESSAGE: messenger.deliver})
 
     def firm(
-        self, slug: str, strategy: Strategy | None = None, most_open_processes_count: int = 1000
+        self,
+        slug: str,
+        strategy: Strategy | None = None,
+        most_open_processes_count: int = 1000,
+        most_open_transfers_count: int = 1000,
     ) -> Firm:
         """A new company of the street."""
-        self.firms[slug] = Firm(self, slug, strategy or Automatic(), most_open_processes_count)
+        self.firms[slug] = Firm(
+            self, slug, strategy or Automatic(), most_open_processes_count, most_open_transfers_count
+        )
         return self.firms[slug]
 
     def by_slug(self, slug: str) -> Tenant | None:

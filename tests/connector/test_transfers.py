@@ -9,7 +9,7 @@ import pytest
 from ashiato.connector import negotiations, transfers
 from ashiato.connector.data_address import TokenDoor
 from ashiato.connector.ports import Moment, UnitOfWork
-from ashiato.connector.problems import Invalid, NotFound, NotPermitted, WrongState
+from ashiato.connector.problems import Invalid, NotFound, NotPermitted, QuotaExceeded, WrongState
 from ashiato.connector.records import AgreementRecord, AgreementState
 from ashiato.connector.strategies import Automatic
 from ashiato.dsp.errors import MismatchedMessage
@@ -463,3 +463,32 @@ async def test_what_is_not_there_cannot_be_acted_on(street: Street, maker: Firm)
             await act(maker, what, "never-was")
     with pytest.raises(NotFound):
         await maker.run(lambda uow, moment: transfers.end_agreement(uow, maker.company, "none", "", moment))
+
+
+async def test_a_partner_has_a_quota_of_open_transfers(street: Street) -> None:
+    maker = street.firm("maker", strategy=ByHand(), most_open_transfers_count=2)
+    cells, rival = street.firm("cells"), street.firm("rival")
+    await maker.publish("nmc811")
+    agreement, of_rival = await cells.agree(maker, "nmc811"), await rival.agree(maker, "nmc811")
+    first = await requested(maker, cells, agreement_id=agreement.agreement_id)
+    second = await requested(maker, cells, agreement_id=agreement.agreement_id, consumer_pid="c-2")
+    with pytest.raises(QuotaExceeded):
+        await requested(maker, cells, agreement_id=agreement.agreement_id, consumer_pid="c-3")
+    # Another partner has its own; a repeated request is none more; one that ended gives room.
+    await requested(maker, rival, agreement_id=of_rival.agreement_id)
+    again = await requested(maker, cells, agreement_id=agreement.agreement_id, consumer_pid="c-2")
+    assert again.own_pid == second.own_pid
+    await act(maker, "terminate", first.own_pid)
+    await requested(maker, cells, agreement_id=agreement.agreement_id, consumer_pid="c-3")
+    assert len(await maker.transfers()) == 4
+
+
+async def test_what_we_ask_of_a_partner_takes_nothing_of_its_quota(street: Street) -> None:
+    maker = street.firm("maker", strategy=ByHand(), most_open_transfers_count=1)
+    cells = street.firm("cells", strategy=ByHand())
+    await maker.publish("nmc811")
+    await cells.publish("spent-cells")
+    agreement, ours = await cells.agree(maker, "nmc811"), await maker.agree(cells, "spent-cells")
+    await request(maker, cells, ours)
+    await requested(maker, cells, agreement_id=agreement.agreement_id)
+    assert len(await maker.transfers()) == 2

@@ -100,6 +100,8 @@ def _fill(uow: Any, mark: str) -> None:
     uow.contracts.put_framework(framework(mark=mark))
     uow.contracts.put_paper(paper(mark=mark), mark.encode())
     uow.transfers.insert(transfer())
+    if mark == MAKER:
+        uow.transfers.insert(transfer("transfer-2", peer_pid="peer-2"))
     uow.transfers.update(transfer(mark=mark))
     uow.transfers.put_context("transfer-1", {"mark": mark})
     uow.transfers.put_access(access(mark=mark))
@@ -138,6 +140,7 @@ def _look(uow: Any) -> dict[str, object]:
         "negotiation by peer": uow.negotiations.find_by_peer(Role.PROVIDER, TAKER, "peer-1"),
         "negotiations": uow.negotiations.page("", 10),
         "count_open": uow.negotiations.count_open(TAKER),
+        "count_open_transfers": uow.transfers.count_open(TAKER, 1000),
         "negotiation context": uow.negotiations.context("own-1"),
         "approvable": uow.negotiations.approvable("own-1"),
         "list_approvables": uow.negotiations.list_approvables("", 100),

@@ -15,6 +15,7 @@ from ashiato.dsp.transfer import TransferProcess
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
 
 MOST_OPEN_PROCESSES_COUNT = 20_000
+MOST_OPEN_TRANSFERS_COUNT = 5_000
 
 
 class Wire(Protocol):
@@ -53,6 +54,7 @@ class Company(msgspec.Struct, frozen=True):
     vet_own_address: Callable[[str], None]
     reactors: tuple["Reactor", ...] = ()
     most_open_processes_count: int = MOST_OPEN_PROCESSES_COUNT
+    most_open_transfers_count: int = MOST_OPEN_TRANSFERS_COUNT
 
 
 class Reactor(Protocol):

@@ -10,7 +10,7 @@ from ashiato.connector.catalog import compiled, rules_of
 from ashiato.connector.company import Company, send, tell, vet_callback
 from ashiato.connector.negotiations import in_words
 from ashiato.connector.ports import Moment, UnitOfWork
-from ashiato.connector.problems import Invalid, NotFound, NotPermitted, WrongState
+from ashiato.connector.problems import Invalid, NotFound, NotPermitted, QuotaExceeded, WrongState
 from ashiato.connector.records import AgreementRecord, AgreementState, Asset
 from ashiato.connector.rights import refused_for_certain, under_agreement
 from ashiato.dsp.effects import Deliver, Ending, Redeliver, Settle, Tell
@@ -62,6 +62,13 @@ def requested(
     agreement = uow.contracts.agreement(message.agreement_id)
     if agreement is None or agreement.peer_id != caller.participant_id or agreement.role is not Role.PROVIDER:
         raise Invalid("There is no such agreement between us.", path="agreementId")
+    if (
+        uow.transfers.count_open(caller_id, company.most_open_transfers_count)
+        >= company.most_open_transfers_count
+    ):
+        raise QuotaExceeded(
+            f"You have {company.most_open_transfers_count} open transfers with us; complete or terminate some of them first."
+        )
     # A new transfer brings a new use: it is refused here already when none is left.
     check_served(agreement, caller, Checkpoint.READ, moment.now_ms)
     _check_request(message, uow.assets.asset(agreement.asset_id))

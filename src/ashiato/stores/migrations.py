@@ -119,7 +119,11 @@ STANDINGS_OF_VERSION_2 = (
     "CREATE INDEX presentation_by_age ON presentation (fetched_ms)",
 )
 
-VERSION_2 = (*VAULT_OF_VERSION_2, *STANDINGS_OF_VERSION_2)
+TRANSFERS_OF_VERSION_2 = (
+    "CREATE INDEX transfer_open ON transfer (participant_id, peer_id) WHERE is_open = 1",
+)
+
+VERSION_2 = (*VAULT_OF_VERSION_2, *STANDINGS_OF_VERSION_2, *TRANSFERS_OF_VERSION_2)
 
 CONNECTOR: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)
 

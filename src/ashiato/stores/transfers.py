@@ -1,9 +1,10 @@
 """Transfer processes, accesses, received data and fetches in SQL."""
 
 import msgspec
-from sqlalchemy import bindparam, or_, select, tuple_
+from sqlalchemy import bindparam, func, literal_column, or_, select, tuple_
 
 from ashiato.connector.records import AccessRecord, Fetch, ReceivedData
+from ashiato.dsp.states import Role
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.stores.processes import ProcessStatements, SqlProcesses
 from ashiato.stores.schema import ACCESS, FETCH, OF_PARTICIPANT, RECEIVED, TRANSFER, TRANSFER_CONTEXT
@@ -73,6 +74,19 @@ _LIST_FETCHES = Statement(
     .order_by(_F.fetch_id)
     .limit(bindparam("limit_count"))
 )
+# Up to a bound: a flood must not make each further request of it dearer.
+_OPEN = (
+    select(_T.own_pid)
+    .where(
+        _T.participant_id == _P,
+        _T.peer_id == bindparam("peer_id"),
+        _T.role == bindparam("role"),
+        _T.is_open == literal_column("1"),
+    )
+    .limit(bindparam("most_count"))
+    .subquery()
+)
+_COUNT_OPEN = Statement(select(func.count()).select_from(_OPEN))
 
 
 class SqlTransfers(SqlProcesses[TransferProcess]):
@@ -93,6 +107,10 @@ class SqlTransfers(SqlProcesses[TransferProcess]):
             "agreement_id": agreement_id,
         }
         return self._page(_PAGES[state is not None, agreement_id is not None], values)
+
+    def count_open(self, peer_id: str, most_count: int) -> int:
+        values = {"peer_id": peer_id, "role": Role.PROVIDER.value, "most_count": most_count}
+        return int(self._rows(_COUNT_OPEN, values)[0][0])
 
     def put_access(self, access: AccessRecord) -> None:
         self._session.write(

@@ -109,7 +109,7 @@ class Program:
             self._ways_out,
             self._strategy,
             (fetching.follow,),
-            settings.limits.open_negotiations_per_partner_count,
+            settings.limits,
         )
         rules = DidCacheRules(fresh_s=settings.did.fresh_s, stale_s=settings.did.stale_s)
         self._documents = Documents(DidResolver(self._egress, local=self.tenancy.document, rules=rules))

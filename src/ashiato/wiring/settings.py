@@ -82,6 +82,7 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Bounds against a counterparty that asks for too much."""
 
     open_negotiations_per_partner_count: int = 20_000
+    open_transfers_per_partner_count: int = 5_000
     pushed_data_bytes: int = 16 * 1024**3
     connections_count: int = 4_000
 
@@ -153,7 +154,48 @@ def check_settings(settings: Settings) -> Settings:
         *(known.own_networks for known in settings.participants),
     ):
         _check_networks(networks)
+    _check_folders(settings)
     return settings
+
+
+def _check_folders(settings: Settings) -> None:
+    """A participant names the files that it offers: below its folder must lie nothing that is not its own."""
+    folders = {
+        participant.slug: Path(participant.files_directory).resolve()
+        for participant in settings.participants
+        if participant.files_directory
+    }
+    store = Path(settings.store.directory).resolve()
+    kept = {"the store's directory": store, **_kept_files(settings)}
+    for slug, folder in folders.items():
+        others = {f"that of {other!r}": known for other, known in folders.items() if other != slug}
+        for name, path in {**kept, **others}.items():
+            if path.is_relative_to(folder):
+                raise BadSettings(
+                    f"files_directory of {slug!r} ({folder}) is or contains {name} ({path}); give it one of its own."
+                )
+        if folder.is_relative_to(store):
+            raise BadSettings(
+                f"files_directory of {slug!r} ({folder}) lies in the store's directory ({store}); move it out of there."
+            )
+
+
+def _kept_files(settings: Settings) -> dict[str, Path]:
+    """The files of this program that nobody may offer, by what they are."""
+    secrets = [(settings.store.key_passphrase, "the secret store.key_passphrase")]
+    for participant in settings.participants:
+        secrets += [
+            (reference, f"the secret {name!r} of {participant.slug!r}")
+            for name, reference in participant.secrets.items()
+        ]
+    named = {what: reference.removeprefix("file:") for reference, what in secrets if reference[:5] == "file:"}
+    named["the key file"] = settings.store.key_file
+    named["the database"] = (
+        settings.store.url.removeprefix("sqlite:///") if "sqlite:" in settings.store.url else ""
+    )
+    named["the private key of the protocol's listener"] = settings.protocol.private_key_file
+    named["the private key of the management's listener"] = settings.management.private_key_file
+    return {what: Path(path).resolve() for what, path in named.items() if path}
 
 
 def _check_networks(networks: tuple[str, ...]) -> None:

@@ -15,6 +15,7 @@ from ashiato.connector.strategies import Strategy
 from ashiato.dsp import v2025_1 as wire
 from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
 from ashiato.trust.keys import SigningKey, VerificationKey
+from ashiato.wiring.settings import LimitSettings
 
 SERVICE_IDS = {wire.DATA_SERVICE: "connector", wire.CATALOG_SERVICE: "catalog"}
 
@@ -38,14 +39,14 @@ class Tenancy:
         ways_out: WaysOut,
         strategy: Strategy,
         reactors: tuple[Reactor, ...],
-        most_open_processes_count: int,
+        limits: LimitSettings,
     ) -> None:
         self._public_url = public_url
         self._protocol_base = protocol_base
         self._ways_out = ways_out
         self._strategy = strategy
         self._reactors = reactors
-        self._most_open_processes_count = most_open_processes_count
+        self._limits = limits
         self._by_slug: dict[str, Tenant] = {}
         self._by_id: dict[str, Tenant] = {}
         self._documents: dict[str, DidDocument] = {}
@@ -119,7 +120,8 @@ class Tenancy:
             vet_address=lambda address: _vet(self._ways_out.public, address),
             vet_own_address=lambda address: _vet(self._ways_out.of(did), address),
             reactors=self._reactors,
-            most_open_processes_count=self._most_open_processes_count,
+            most_open_processes_count=self._limits.open_negotiations_per_partner_count,
+            most_open_transfers_count=self._limits.open_transfers_per_partner_count,
         )
 
 
