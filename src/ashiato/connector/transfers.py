@@ -63,7 +63,7 @@ def requested(
     if agreement is None or agreement.peer_id != caller.participant_id or agreement.role is not Role.PROVIDER:
         raise Invalid("There is no such agreement between us.", path="agreementId")
     if (
-        uow.transfers.count_open(caller_id, company.most_open_transfers_count)
+        uow.transfers.count_open(caller.participant_id, company.most_open_transfers_count)
         >= company.most_open_transfers_count
     ):
         raise QuotaExceeded(
