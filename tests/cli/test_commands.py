@@ -269,12 +269,22 @@ def test_orders_are_listed_waited_for_and_cancelled(node: Node) -> None:
     assert begun["state"] == "negotiating"
     assert [fetch["fetch_id"] for fetch in node.ok("cells", "fetch", "list")["items"]] == [begun["fetch_id"]]
     assert node.ok("cells", "fetch", "cancel", begun["fetch_id"])["state"] == "cancelled"
-    assert node.ok("cells", "fetch", "show", begun["fetch_id"], "--wait")["state"] == "cancelled"
+    waited = node.run("cells", "fetch", "show", begun["fetch_id"], "--wait", "--json")
+    assert (waited.exit_code, waited.document["state"]) == (1, "cancelled")
+    assert json.loads(waited.err)["problem"] == "get.cancelled"
+    # Without --wait it is a question that was answered.
+    assert node.ok("cells", "fetch", "show", begun["fetch_id"])["state"] == "cancelled"
     second = node.ok("cells", "get", "cfp-1", "--from", MAKER, "--detach")
     waiting = until(lambda: node.ok("maker", "approval", "list")["items"])
     for entry in waiting:
         node.run("maker", "approval", "approve", entry["negotiation_pid"])
     assert node.ok("cells", "fetch", "show", second["fetch_id"], "--wait")["state"] == "done"
+    offer(node, "--manual", asset_id="cfp-2", offer_id="second")
+    third = node.ok("cells", "get", "cfp-2", "--from", MAKER, "--detach")
+    asked = first_approval(node, "maker")
+    node.ok("maker", "approval", "reject", asked["negotiation_pid"], "--reason", "Not for you.")
+    failed = node.run("cells", "fetch", "show", third["fetch_id"], "--wait", "--json")
+    assert (failed.exit_code, failed.document["state"]) == (1, "failed")
 
 
 def test_the_operator_serves_companies(node: Node) -> None:

@@ -258,10 +258,9 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
         assert proxy.connections == 0
 
 
-async def test_the_egress_can_be_warmed_up_and_opens_again_after_closing() -> None:
+async def test_the_egress_opens_again_after_closing() -> None:
     async with loopback_server(respond()) as server:
         way_out = Egress(LOOPBACK)
-        await way_out.warm_up()
         for _ in range(2):
             assert (await way_out.request("GET", server.url())).body == b"ok"
             await way_out.close()

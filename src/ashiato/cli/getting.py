@@ -59,6 +59,14 @@ def await_end(session: Session, fetch: Document, timeout_s: int) -> Document:
         return _followed(session, fetch, timeout_s, progress)
 
 
+def check_done(fetch: Document) -> None:
+    """Raises `Failed` for an order that ended without the data."""
+    if fetch["state"] == "cancelled":
+        raise Failed("get.cancelled")
+    if fetch["state"] == "failed":
+        raise Failed("get.failed", asset_id=fetch["asset_id"], problem=fetch["problem"])
+
+
 def _ordered(session: Session, order: dict[str, object]) -> Document:
     delays_s = list(RETRY_DELAYS_S[:2])
     while True:
@@ -75,10 +83,7 @@ def _carried(session: Session, fetch: Document, timeout_s: int, progress: Progre
         fetch = _followed(session, fetch, timeout_s, progress)
     except KeyboardInterrupt:
         raise _cancelled(session, fetch["fetch_id"]) from None
-    if fetch["state"] == "cancelled":
-        raise Failed("get.cancelled")
-    if fetch["state"] == "failed":
-        raise Failed("get.failed", asset_id=fetch["asset_id"], problem=fetch["problem"])
+    check_done(fetch)
     return fetch
 
 

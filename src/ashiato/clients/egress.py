@@ -275,11 +275,6 @@ class Egress:
         finally:
             response.release()
 
-    async def warm_up(self) -> None:
-        """Loads the HTTP machinery ahead of the first request, off the event loop's thread."""
-        await asyncio.to_thread(_load)
-        self._open()
-
     def _open(self) -> "tuple[aiohttp.ClientSession, CheckedResolver]":
         if self._session is None or self._resolver is None:
             # Loaded here because it costs a quarter of a second, which a start need not pay.
@@ -377,10 +372,6 @@ async def _watching(upload: _Upload) -> AsyncIterator[None]:
             yield
         finally:
             upload.watch = None
-
-
-def _load() -> None:
-    import ashiato.clients.http_session  # noqa: F401
 
 
 def _check_request(method: str, url: str, headers: Mapping[str, str]) -> None:

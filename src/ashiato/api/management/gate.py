@@ -12,7 +12,6 @@ from ashiato.api.management.problems import NotAuthenticated
 
 KEY_PREFIX = "ashiato_"
 LONGEST_CREDENTIAL_LENGTH_COUNT = 16_384
-LEAST_KEY_LENGTH_COUNT = 32
 
 
 class NoKeyConfigured(Exception):
@@ -121,16 +120,6 @@ class Gate:
 def key_sha256(key: str) -> str:
     """The hexadecimal SHA-256 under which an API key is known. Keys are random, so no slow hash is needed."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def configured_key_sha256(key: str) -> str:
-    """The hash of a key that an operator wrote into the configuration; raises `ValueError` for one that could be guessed."""
-    if len(key) < LEAST_KEY_LENGTH_COUNT or not key.isascii() or not key.isprintable() or " " in key:
-        raise ValueError(
-            f"an API key has at least {LEAST_KEY_LENGTH_COUNT} visible ASCII characters; "
-            "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
-        )
-    return key_sha256(key)
 
 
 def fresh_key() -> str:

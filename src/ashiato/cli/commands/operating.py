@@ -9,7 +9,7 @@ from ashiato.cli.client import segment
 from ashiato.cli.commanding import Session, command, group
 from ashiato.cli.commands.processes import FromCompany
 from ashiato.cli.documents import Address, Id, Limit, given
-from ashiato.cli.getting import await_end
+from ashiato.cli.getting import await_end, check_done
 from ashiato.cli.texts import say
 
 SILENCE_S = 60.0
@@ -125,7 +125,12 @@ def _fetches(app: typer.Typer) -> None:
         wait: Annotated[bool, typer.Option("--wait", help=say("option.wait"))] = False,
     ) -> None:
         fetch = session.get("fetches", fetch_id)
-        session.output.show(await_end(session, fetch, 0) if wait else fetch)
+        if not wait:
+            session.output.show(fetch)
+            return
+        fetch = await_end(session, fetch, 0)
+        session.output.show(fetch)
+        check_done(fetch)
 
     @command(app, "cancel", "fetch.cancel")
     def cancel_fetch(session: Session, fetch_id: Id) -> None:
