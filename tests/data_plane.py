@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import socket
 import time
 import uuid
@@ -39,6 +40,7 @@ from ashiato.identity.signed_tokens import CannotResolve, NotAuthenticated, Sign
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
 from ashiato.policy.builder import permit
 from ashiato.stores.engine import open_store
+from ashiato.stores.sealed_files import PlainReader
 from ashiato.trust.did import DidDocument, did_document, parse_did_document
 from ashiato.trust.keys import SigningKey
 from ashiato.trust.proofs import VerifiedProof, verify_proof
@@ -150,6 +152,9 @@ class FolderFiles:
 
     def part(self, participant_id: str, transfer_pid: str) -> FolderPart:
         return FolderPart(self._folder / f"{quote(transfer_pid, safe='')}.part", self._folder)
+
+    def open(self, participant_id: str, file_name: str) -> PlainReader:
+        return PlainReader(os.open(self._folder / file_name, os.O_RDONLY))
 
     def remove(self, participant_id: str, file_name: str) -> None:
         (self._folder / file_name).unlink()

@@ -219,14 +219,26 @@ class ReceivedPart(Protocol):
         """Keep what is there for the next attempt."""
 
 
+class ReceivedReader(Protocol):
+    """A finished file that is read. All methods block on the disk: call them in a thread."""
+
+    def read(self, start_bytes: int, most_bytes: int) -> bytes:
+        """Bytes from `start_bytes` on, b"" behind the end; raises `OSError`, also for a file that was damaged."""
+
+    def close(self) -> None: ...
+
+
 class ReceivedFiles(Protocol):
     """Port: the store of received files, one folder for each participant. All methods block on the disk."""
 
     def part(self, participant_id: str, transfer_pid: str) -> ReceivedPart:
         """The unfinished file of that transfer, opened for appending; it is made when there is none."""
 
+    def open(self, participant_id: str, file_name: str) -> ReceivedReader:
+        """A finished file; raises `FileNotFoundError`."""
+
     def remove(self, participant_id: str, file_name: str) -> None:
-        """Delete a finished file."""
+        """Delete a finished file, and what came in of it."""
 
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")

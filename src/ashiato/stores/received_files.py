@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
+from ashiato.stores.sealed_files import PlainReader, Seal, SealedPart, SealedReader, open_reader
+
 HASH_BLOCK_BYTES = 1024 * 1024
 PART_ENDING = ".part"
 
@@ -26,15 +28,27 @@ class BadFileName(ValueError):
 
 
 class ReceivedFolder:
-    """The port `ReceivedFiles` below `root`, which is made when it is first written to."""
+    """The port `ReceivedFiles` below `root`, which is made when it is first written to.
 
-    def __init__(self, root: Path) -> None:
+    With `seal` everything that comes in from now on is encrypted; what lay there in plain can still be read.
+    """
+
+    def __init__(self, root: Path, seal: Seal | None = None) -> None:
         self._root = root
+        self._seal = seal
 
-    def part(self, participant_id: str, transfer_pid: str) -> "FilePart":
+    def part(self, participant_id: str, transfer_pid: str) -> "FilePart | SealedPart":
         folder = self._folder(participant_id)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return FilePart(folder, _checked(quote(transfer_pid, safe="") + PART_ENDING))
+        name = _checked(quote(transfer_pid, safe="") + PART_ENDING)
+        if self._seal is None:
+            return FilePart(folder, name)
+        return SealedPart(folder / name, self._seal, _bound_to(folder), _give_name)
+
+    def open(self, participant_id: str, file_name: str) -> SealedReader | PlainReader:
+        """A finished file, opened for reading; raises `FileNotFoundError`."""
+        path = self.path(participant_id, file_name)
+        return open_reader(path, self._seal, _bound_to(path.parent))
 
     def path(self, participant_id: str, file_name: str) -> Path:
         """Where a finished file lies."""
@@ -90,12 +104,8 @@ class FilePart:
         return self._hash.hexdigest()
 
     def finish(self, file_name: str) -> None:
-        if file_name.endswith(PART_ENDING):
-            raise BadFileName(file_name)
         os.fsync(self._file)
-        # The point of no return: the bytes are durable, so the final name may be.
-        self._path.rename(self._folder / _checked(file_name))
-        sync_folder(self._folder)
+        _give_name(self._path, file_name)
 
     def close(self) -> None:
         if self._file >= 0:
@@ -109,6 +119,18 @@ class FilePart:
                 raise OSError(f"{self._path} became shorter while it was written")
             self._hash.update(block)
             self._hashed_bytes += len(block)
+
+
+def _give_name(path: Path, file_name: str) -> None:
+    if file_name.endswith(PART_ENDING):
+        raise BadFileName(file_name)
+    # The point of no return: the bytes are durable, so the final name may be.
+    path.rename(path.with_name(_checked(file_name)))
+    sync_folder(path.parent)
+
+
+def _bound_to(folder: Path) -> bytes:
+    return b"received:" + folder.name.encode()
 
 
 def sync_folder(folder: Path) -> None:
