@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 import socket
 import time
 import uuid
@@ -10,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from urllib.parse import quote
 
@@ -154,7 +154,7 @@ class FolderFiles:
         return FolderPart(self._folder / f"{quote(transfer_pid, safe='')}.part", self._folder)
 
     def open(self, participant_id: str, file_name: str) -> PlainReader:
-        return PlainReader(os.open(self._folder / file_name, os.O_RDONLY))
+        return PlainReader(FileIO(self._folder / file_name))
 
     def remove(self, participant_id: str, file_name: str) -> None:
         (self._folder / file_name).unlink()

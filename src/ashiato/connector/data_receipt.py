@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ashiato.connector import transfers
+from ashiato.connector import transfers, vault
 from ashiato.connector.company import Company, tell
 from ashiato.connector.data_access import (
     AGREEMENT_ENDED,
@@ -179,6 +179,7 @@ def take(
         received_ms=moment.now_ms,
     )
     uow.transfers.put_received(received)
+    vault.keep(uow, company, received, transfer, moment)
     context = uow.transfers.context(own_pid)
     uow.transfers.put_context(own_pid, {**context, "received_id": received.received_id})
     note_progress(uow, own_pid, landed.size_bytes, moment.now_ms)

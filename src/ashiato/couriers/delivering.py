@@ -10,6 +10,8 @@ import structlog
 
 from ashiato.connector.node import Node
 from ashiato.connector.ports import UnitOfWork
+from ashiato.connector.records import Event
+from ashiato.connector.vault import SCHEDULED
 from ashiato.outbox.deliveries import LEASE_MS, Delivery, DeliveryKind, next_try_ms
 
 MOST_CLAIMED_COUNT = 200
@@ -66,7 +68,13 @@ class Courier:
     def start(self) -> None:
         """Take deliveries from now on, those first that an earlier run left behind."""
         self._node.store.on_delivery(self._take)
+        self._node.store.subscribe(self._hear)
         self._timer = asyncio.create_task(self._run_timer())
+
+    def _hear(self, event: Event) -> None:
+        # Something was put off to a later time, which may be before the timer looks again.
+        if event.name == SCHEDULED:
+            self._wake.set()
 
     async def close(self) -> None:
         """Stop; what is under way is abandoned, as in a crash, and made again by the next start."""

@@ -21,6 +21,10 @@ class DeliveryKind(StrEnum):
     """Send the data of a started push transfer to the consumer's data address."""
     WEBHOOK = "webhook"
     """POST the body, an event, signed, to an address of this company's own choice."""
+    ERASE = "erase"
+    """Remove the file of data received that must be gone."""
+    RECEIPTS = "receipts"
+    """Ask a consumer for its receipts about an agreement."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

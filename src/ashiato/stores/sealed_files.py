@@ -9,6 +9,7 @@ the database: a file that was cut off does not pass for the whole.
 import hashlib
 import os
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 from typing import Protocol
 
@@ -159,11 +160,11 @@ class SealedPart:
 
 
 class SealedReader:
-    """A finished file that is read; `size_bytes` is not known to it, only where it ends."""
+    """A finished file that is read; how long it should be is not known to it, only where it ends."""
 
-    def __init__(self, file: int, key: bytes) -> None:
+    def __init__(self, file: FileIO, key: bytes) -> None:
         self._file = file
-        self._blocks = _Blocks(file, AESGCM(key))
+        self._blocks = _Blocks(file.fileno(), AESGCM(key))
 
     def read(self, start_bytes: int, most_bytes: int) -> bytes:
         """Bytes from `start_bytes` on, b"" behind the end; raises `DamagedFile`."""
@@ -177,39 +178,35 @@ class SealedReader:
         return bytes(found)
 
     def close(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._file.close()
 
 
 class PlainReader:
     """A finished file as an older program, or one without a safe, wrote it."""
 
-    def __init__(self, file: int) -> None:
+    def __init__(self, file: FileIO) -> None:
         self._file = file
 
     def read(self, start_bytes: int, most_bytes: int) -> bytes:
         """Bytes from `start_bytes` on, b"" behind the end."""
-        return _read_all(self._file, most_bytes, start_bytes)
+        return _read_all(self._file.fileno(), most_bytes, start_bytes)
 
     def close(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        self._file.close()
 
 
 def open_reader(path: Path, seal: Seal | None, bound_to: bytes) -> SealedReader | PlainReader:
     """The file at `path`, opened for reading; raises `FileNotFoundError` and `DamagedFile`."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    file = FileIO(path, "rb")
     try:
-        if seal is None or os.pread(file, len(MAGIC), 0) != MAGIC:
+        if seal is None or os.pread(file.fileno(), len(MAGIC), 0) != MAGIC:
             return PlainReader(file)
-        key = _open_key(file, seal, bound_to)
+        key = _open_key(file.fileno(), seal, bound_to)
         if key is None:
             raise DamagedFile("the key of a received file does not open with this key file")
         return SealedReader(file, key)
     except BaseException:
-        os.close(file)
+        file.close()
         raise
 
 

@@ -24,12 +24,13 @@ from ashiato.clients.did_web import DidCacheRules, DidResolver
 from ashiato.clients.egress import Egress, EgressRules
 from ashiato.clients.sources.factory import AssetSources
 from ashiato.clients.ways_out import WaysOut
-from ashiato.connector import fetching
+from ashiato.connector import fetching, vault
 from ashiato.connector.node import Node
 from ashiato.connector.ports import Moment
 from ashiato.connector.strategies import Automatic, Strategy
 from ashiato.couriers.calling import DataCaller
 from ashiato.couriers.delivering import Courier, Handler
+from ashiato.couriers.erasing import Eraser
 from ashiato.couriers.lasting_rights import LastingRights
 from ashiato.couriers.messaging import Messenger
 from ashiato.couriers.partners import Partners
@@ -108,7 +109,7 @@ class Program:
             BASE,
             self._ways_out,
             self._strategy,
-            (fetching.follow,),
+            (fetching.follow, vault.follow),
             settings.limits,
         )
         rules = DidCacheRules(fresh_s=settings.did.fresh_s, stale_s=settings.did.stale_s)
@@ -117,12 +118,13 @@ class Program:
         self.node = Node(self.store, identity, self.tenancy, now)
         self.partners = Partners(self.node, self._egress, self._documents)
         self.waiter = Waiter(self.store)
-        self.files = ReceivedFolder(directory / "received")
         key_file = Path(settings.store.key_file) if settings.store.key_file else directory / "keys.json"
+        safe = open_safe(key_file, self._passphrase())
+        self.files = ReceivedFolder(directory / "received", safe)
         keys = KeyList({})
         self.registry = Registry(
             self.store,
-            open_safe(key_file, self._passphrase()),
+            safe,
             self.tenancy,
             self.public_url,
             now,
@@ -189,6 +191,7 @@ class Program:
             DeliveryKind.PULL: Puller(pull).deliver,
             DeliveryKind.PUSH: Pusher(push).deliver,
             DeliveryKind.WEBHOOK: webhooks.deliver,
+            DeliveryKind.ERASE: Eraser(self.node, self.files, disk_threads).deliver,
         }
 
     async def serve(self) -> None:

@@ -22,7 +22,7 @@ from ashiato.api.management.app import create_app
 from ashiato.api.management.gate import Gate, KeyList, key_sha256
 from ashiato.api.protocol import BASE, ProtocolApi
 from ashiato.clients.egress import Egress, EgressResponse, Unreachable
-from ashiato.connector import data_receipt, fetching
+from ashiato.connector import data_receipt, fetching, vault
 from ashiato.connector.company import Company
 from ashiato.connector.data_access import AccessOutcome
 from ashiato.connector.data_address import TokenDoor
@@ -32,6 +32,7 @@ from ashiato.connector.problems import Invalid, WrongState
 from ashiato.connector.strategies import Automatic
 from ashiato.couriers.calling import DataCaller
 from ashiato.couriers.delivering import Courier, Outcome, Verdict
+from ashiato.couriers.erasing import Eraser
 from ashiato.couriers.lasting_rights import LastingRights
 from ashiato.couriers.messaging import Messenger
 from ashiato.couriers.partners import Partners
@@ -41,6 +42,7 @@ from ashiato.dsp import v2025_1 as wire
 from ashiato.identity.signed_tokens import CannotResolve, SignedTokens
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
 from ashiato.stores.engine import open_store
+from ashiato.stores.keys import open_safe
 from ashiato.stores.received_files import ReceivedFolder
 from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
 from ashiato.trust.keys import SigningKey
@@ -103,7 +105,7 @@ class Companies:
             data_door=TokenDoor(data_url=f"{root_url}/data", inbox_url=f"{root_url}/inbox", key=lambda: key),
             vet_address=vet_address,
             vet_own_address=vet_address,
-            reactors=(fetching.follow,),
+            reactors=(fetching.follow, vault.follow),
         )
         tenant = Tenant(slug, name, company, root_url, document)
         self._tenants[slug] = tenant
@@ -239,20 +241,22 @@ async def running_program(folder: Path, store_url: str | None = None) -> AsyncIt
     network = InnerNetwork()
     egress = cast(Egress, network)
     network.app = Starlette(routes=ProtocolApi(node).routes())
-    files = ReceivedFolder(folder / "received")
+    files = ReceivedFolder(folder / "received", open_safe(folder / "keys.json"))
     contents: dict[str, bytes] = {}
+    disk_threads = ThreadPoolExecutor(1)
     courier = Courier(
         node,
         {
             DeliveryKind.MESSAGE: Messenger(node, egress).deliver,
             DeliveryKind.PULL: Puller(node, files, contents).deliver,
             DeliveryKind.PUSH: push_nothing,
+            DeliveryKind.ERASE: Eraser(node, files, disk_threads).deliver,
         },
     )
     courier.start()
     gate = Gate(operator_key_hashes=[key_sha256(OPERATOR_KEY)], participant_keys=keys)
     gate.check()
-    streams = RunningStreams(LastingRights(node), lambda: moment().now_ms, ThreadPoolExecutor(1))
+    streams = RunningStreams(LastingRights(node), lambda: moment().now_ms, disk_threads)
     caller = DataCaller(node, egress, streams, None)
     app = create_app(node, gate, companies, Partners(node, egress, companies), Waiter(store), files, caller)
     try:

@@ -44,6 +44,7 @@ class Admission:
         try:
             principal = await self._gate.admit(scope["headers"], moment.now_ms)
             state["tenant"] = self._place(path, principal)
+            state["subject"] = principal.subject
         except NotFound:
             await not_found()(scope, receive, send)
             return

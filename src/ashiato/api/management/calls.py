@@ -39,6 +39,8 @@ class Call:
     tenant: Tenant
     moment: Moment
     around: Surroundings
+    subject: str = ""
+    """The key or the person behind the request, never the credential itself."""
 
     @property
     def company(self) -> Company:
@@ -108,7 +110,7 @@ async def participant_call(request: Request, slug: str) -> Call:
     tenant = request.state.tenant
     if not isinstance(tenant, Tenant) or tenant.slug != slug:
         raise NotFound("There is nothing here for this key.")
-    return Call(tenant, request.state.moment, request.app.state.surroundings)
+    return Call(tenant, request.state.moment, request.app.state.surroundings, request.state.subject)
 
 
 async def operator_call(request: Request) -> OperatorCall:

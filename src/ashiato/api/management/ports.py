@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Protocol
 
 from ashiato.connector.node import Tenant
+from ashiato.connector.sources import ReceivedReader
 from ashiato.dsp.catalog import Catalog, Dataset
 
 
@@ -65,8 +65,8 @@ class Waiter(Protocol):
 class ReceivedFiles(Protocol):
     """Port: where received data lies."""
 
-    def path(self, participant_id: str, file_name: str) -> Path:
-        """The file of a `ReceivedData`; it may be gone."""
+    def open(self, participant_id: str, file_name: str) -> ReceivedReader:
+        """The file of a `ReceivedData`; raises `FileNotFoundError`."""
 
 
 class DataAnswer(Protocol):

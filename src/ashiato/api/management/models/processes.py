@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from ashiato.api.management.models.shared import (
     Address,
@@ -238,6 +238,21 @@ class Received(Model):
     size_bytes: int
     sha256: str
     received_ms: InstantShown
+
+
+class UseQuery(BaseModel):
+    """For what data received is used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    purpose: Annotated[
+        str,
+        StringConstraints(max_length=256, pattern=r"^[^\x00-\x20\x7f]*$"),
+        Field(
+            description="The purpose, in the word of the agreement's policy. The policy decides by it, and it stands in the "
+            "receipt that the provider reads."
+        ),
+    ] = ""
 
 
 class Access(Model):

@@ -1,9 +1,7 @@
 """Transfers, the data they brought, and the accesses made under them."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 from fastapi import Path, Query, Request, Response
 from starlette.responses import StreamingResponse
@@ -20,24 +18,25 @@ from ashiato.api.management.models.processes import (
     TransferQuery,
     TransferRequest,
     TransferWithProgress,
+    UseQuery,
 )
 from ashiato.api.management.models.shared import MOST_ITEMS_COUNT, ForeignId, Page, PageQuery, page_of
 from ashiato.api.management.openapi import WITH_JSON_BODY, WITH_PARTNER, any_answer, problems
 from ashiato.api.management.problems import RangeNotSatisfiable
 from ashiato.api.management.repeats import process_iri, with_first_id
 from ashiato.api.management.routing import participant_router
+from ashiato.api.vault_reading import VaultReading
 from ashiato.connector import negotiations, transfers
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import NotFound, WrongState
 from ashiato.connector.ranges import ByteRange, Unsatisfiable, range_holds, requested_range
 from ashiato.connector.records import AccessRecord, ReceivedData
+from ashiato.connector.vault import Reader
 from ashiato.dsp.transfer import TransferProcess
 
 _PLAIN_MEDIA_TYPE = re.compile(
     r"[A-Za-z0-9!#$&^_.+-]{1,64}/[A-Za-z0-9!#$&^_.+-]{1,64}(; ?[A-Za-z0-9_-]+=[A-Za-z0-9_.-]+)?"
 )
-
-CHUNK_BYTES = 512 * 1024
 
 router = participant_router("transfers")
 
@@ -133,10 +132,12 @@ async def get_received(call: CallOf, received_id: ReceivedId) -> Received:
     responses={
         200: any_answer("The whole data."),
         206: any_answer("The wanted part."),
-        **problems("range-not-satisfiable"),
+        **problems("not-permitted", "range-not-satisfiable"),
     },
 )
-async def get_content(call: CallOf, received_id: ReceivedId, request: Request) -> Response:
+async def get_content(
+    call: CallOf, received_id: ReceivedId, request: Request, wanted_for: Annotated[UseQuery, Query()]
+) -> Response:
     received = await call.read(lambda uow: _received(uow, received_id))
     etag = f'"{received.sha256}"'
     part = None
@@ -147,11 +148,8 @@ async def get_content(call: CallOf, received_id: ReceivedId, request: Request) -
             f"The data has only {received.size_bytes} bytes.", size_bytes=received.size_bytes
         )
     wanted = part or ByteRange(0, received.size_bytes)
-    path = call.around.received.path(call.tenant.participant_id, received.file_name)
-    try:
-        file = await asyncio.to_thread(path.open, "rb")
-    except FileNotFoundError:
-        raise NotFound(f"The bytes of {received_id!r} are not here any more.", id=received_id) from None
+    reading = VaultReading(call.around.node, call.around.received, call.tenant)
+    opened = await reading.open(received, Reader(subject=call.subject), wanted_for.purpose, part)
     headers = {
         "Accept-Ranges": "bytes",
         "Content-Disposition": "attachment",
@@ -161,7 +159,7 @@ async def get_content(call: CallOf, received_id: ReceivedId, request: Request) -
     if part is not None:
         headers["Content-Range"] = f"bytes {part.start_bytes}-{part.end_bytes - 1}/{received.size_bytes}"
     return StreamingResponse(
-        _chunks(file, wanted),
+        opened.chunks(wanted),
         status_code=206 if part is not None else 200,
         headers=headers,
         media_type=_safe_media_type(received.media_type),
@@ -178,15 +176,6 @@ async def list_accesses(call: CallOf, wanted: Annotated[AccessQuery, Query()]) -
     return page_of(
         Page[Access], [Access.of(access) for access in found], wanted.limit, lambda access: access.access_id
     )
-
-
-async def _chunks(file: BinaryIO, part: ByteRange) -> AsyncIterator[bytes]:
-    with file:
-        await asyncio.to_thread(file.seek, part.start_bytes)
-        left_bytes = part.size_bytes
-        while left_bytes > 0 and (chunk := await asyncio.to_thread(file.read, min(CHUNK_BYTES, left_bytes))):
-            left_bytes -= len(chunk)
-            yield chunk
 
 
 def _safe_media_type(media_type: str) -> str:

@@ -1,0 +1,98 @@
+"""Reads data received for whoever may: the one way from the vault to a face."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import structlog
+
+from ashiato.connector import vault
+from ashiato.connector.node import Node, Tenant
+from ashiato.connector.problems import NotFound
+from ashiato.connector.ranges import ByteRange
+from ashiato.connector.records import ReceivedData
+from ashiato.connector.sources import ReceivedReader
+from ashiato.connector.vault import Reader
+from ashiato.connector.vault_records import VaultItem
+
+CHUNK_BYTES = 512 * 1024
+
+log = structlog.get_logger()
+
+
+class Files(Protocol):
+    """Port: the store of received files, as far as it is read."""
+
+    def open(self, participant_id: str, file_name: str) -> ReceivedReader:
+        """A finished file; raises `FileNotFoundError`."""
+
+
+class VaultReading:
+    """Reads the vault of one participant."""
+
+    def __init__(self, node: Node, files: Files, tenant: Tenant) -> None:
+        self._node = node
+        self._files = files
+        self._tenant = tenant
+
+    async def open(
+        self, received: ReceivedData, reader: Reader, purpose: str, part: ByteRange | None
+    ) -> "OpenedData":
+        """Admit one read; the bytes are then taken from what comes back. Raises `NotFound` or `NotPermitted`.
+
+        The file is opened first: a use is never counted for bytes that are not there.
+        """
+        owner, company, moment = self._tenant.participant_id, self._tenant.company, self._node.moment()
+        received_id = received.received_id
+        # What the vault says of data that was deleted helps more than that its file is gone.
+        await self._node.store.read(owner, lambda uow: vault.check_held(uow, received_id))
+        try:
+            file = await asyncio.to_thread(self._files.open, owner, received.file_name)
+        except FileNotFoundError:
+            raise NotFound(f"The bytes of {received_id!r} are not here any more.", id=received_id) from None
+        try:
+            item = await self._node.store.run(
+                owner, lambda uow: vault.admit(uow, company, received_id, reader, purpose, part, moment)
+            )
+        except BaseException:
+            file.close()
+            raise
+        return OpenedData(self._node, self._tenant, file, item)
+
+
+class OpenedData:
+    """An admitted read."""
+
+    def __init__(self, node: Node, tenant: Tenant, file: ReceivedReader, item: VaultItem) -> None:
+        self._node = node
+        self._tenant = tenant
+        self._file = file
+        self._item = item
+
+    async def chunks(self, part: ByteRange) -> AsyncIterator[bytes]:
+        """The bytes of `part`. When they went out to the end, the use is over."""
+        at_bytes, is_whole = part.start_bytes, False
+        try:
+            while at_bytes < part.end_bytes:
+                most_bytes = min(CHUNK_BYTES, part.end_bytes - at_bytes)
+                chunk = await asyncio.to_thread(self._file.read, at_bytes, most_bytes)
+                if not chunk:
+                    log.error("received data is cut off on the disk", received=self._item.received_id)
+                    raise ConnectionAbortedError("the data ends too early")
+                at_bytes += len(chunk)
+                yield chunk
+            is_whole = part.end_bytes == self._item.received.size_bytes
+        finally:
+            self._file.close()
+            await self._finish(is_whole=is_whole)
+
+    async def _finish(self, *, is_whole: bool) -> None:
+        use, moment = self._item.use, self._node.moment()
+        if use is None or not is_whole:
+            return
+        await self._node.store.run(
+            self._tenant.participant_id,
+            lambda uow: vault.finish(
+                uow, self._tenant.company, self._item.received_id, use.number, is_whole=True, moment=moment
+            ),
+        )
