@@ -23,6 +23,7 @@ from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import NotFound, NotPermitted
 from ashiato.connector.ranges import ByteRange
 from ashiato.connector.records import AgreementRecord, AgreementState, Event, ReceivedData
+from ashiato.connector.rights import refused_for_certain, under_agreement
 from ashiato.connector.vault_records import (
     KeptReceipt,
     OpenUse,
@@ -33,15 +34,19 @@ from ashiato.connector.vault_records import (
 )
 from ashiato.dsp.states import Role
 from ashiato.dsp.transfer import TransferProcess
+from ashiato.facts.decisions import Decision
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
-from ashiato.policy.evaluation import Checkpoint, Request, decide
+from ashiato.policy.evaluation import Checkpoint, Side
 from ashiato.statements.receipts import DigestStanding, Receipt, ReceiptKind, canonical, hash_of
+from ashiato.trust.standing import Standing
 
 # A use that broke off may be gone on with for so long before a duty to delete after use takes effect.
 USE_LASTS_MS = 600_000
 SCHEDULED = "delivery.scheduled"
 
-Claims = Mapping[str, frozenset[str]]
+Facts = Mapping[str, frozenset[str]]
+
+_NOTHING_KNOWN: Facts = dict.fromkeys(("location", "state", "artifact_state", "resolution"), frozenset())
 
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,8 +56,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     app: str = ""
     app_digest: str = ""
     digest: DigestStanding | None = None
-    claims: Claims = {}
-    """What is verified of it, and of the company itself."""
+    facts: Facts = {}
+    """What else is known of this use, by the names of `policy.request.Request.facts`."""
 
 
 # What comes in.
@@ -116,7 +121,7 @@ def admit(
         use is not None and part is not None and _goes_on(use, item, reader, purpose, charge_bytes, moment)
     )
     checkpoint = Checkpoint.RUNNING if goes_on else Checkpoint.READ
-    _check_policy(agreement, account.uses_count, checkpoint, claims_of(reader, purpose), moment.now_ms)
+    _check_policy(agreement, account.uses_count, checkpoint, reader, purpose, moment.now_ms)
     if use is not None and goes_on:
         use = msgspec.structs.replace(use, charged_bytes=use.charged_bytes + charge_bytes)
         item = msgspec.structs.replace(item, use=use)
@@ -143,14 +148,40 @@ def finish(
     uow.vault.put_item(item)
 
 
-def claims_of(reader: Reader, purpose: str) -> dict[str, frozenset[str]]:
-    """What the policy of an agreement may ask of a use at the consumer's."""
-    claims = dict(reader.claims)
-    if purpose:
-        claims["purpose"] = frozenset((purpose,))
-    if reader.app:
-        claims["application"] = frozenset((reader.app, f"sha256:{reader.app_digest}"))
-    return claims
+def refusal(
+    agreement: AgreementRecord,
+    uses_count: int,
+    checkpoint: Checkpoint,
+    reader: Reader,
+    purpose: str,
+    now_ms: int,
+) -> Decision | None:
+    """Why the agreement does not permit a use by its consumer; None when it does.
+
+    What the consumer's connector does not know of a use does not hold: it is the one who has to see to it. What only the
+    provider verifies, such as credentials, was for the provider to ask when it handed the data over. An app is known by its id
+    or by its digest; a policy names either.
+    """
+    policy = compiled(rules_of(agreement.document))
+    nothing_verified = Standing(str(agreement.document.get("assignee")))
+    refused: Decision | None = None
+    for application in (reader.app, f"sha256:{reader.app_digest}") if reader.app else ("",):
+        request = msgspec.structs.replace(
+            under_agreement(agreement, nothing_verified, checkpoint, "read", now_ms),
+            uses_count=uses_count,
+            facts={
+                **_NOTHING_KNOWN,
+                **reader.facts,
+                "purpose": frozenset((purpose,) if purpose else ()),
+                "application": frozenset((application,) if application else ()),
+            },
+            side=Side.CONSUMER,
+            is_open_world=True,
+        )
+        refused = refused_for_certain(policy, request)
+        if refused is None:
+            return None
+    return refused
 
 
 def _usable_agreement(uow: UnitOfWork, item: VaultItem) -> AgreementRecord:
@@ -163,22 +194,16 @@ def _usable_agreement(uow: UnitOfWork, item: VaultItem) -> AgreementRecord:
 
 
 def _check_policy(
-    agreement: AgreementRecord, uses_count: int, checkpoint: Checkpoint, claims: Claims, now_ms: int
+    agreement: AgreementRecord,
+    uses_count: int,
+    checkpoint: Checkpoint,
+    reader: Reader,
+    purpose: str,
+    now_ms: int,
 ) -> None:
-    decision = decide(
-        compiled(rules_of(agreement.document)),
-        Request(
-            checkpoint=checkpoint,
-            action="read",
-            participant_id=str(agreement.document.get("assignee")),
-            now_ms=now_ms,
-            agreed_at_ms=agreement.agreed_ms,
-            uses_count=uses_count,
-            claims=claims,
-        ),
-    )
-    if not decision.permitted:
-        raise NotPermitted(decision.summary(), agreement_id=agreement.agreement_id)
+    refused = refusal(agreement, uses_count, checkpoint, reader, purpose, now_ms)
+    if refused is not None:
+        raise NotPermitted(refused.summary(), agreement_id=agreement.agreement_id)
 
 
 def _goes_on(
