@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from ashiato.facts.instants import DAY_MS, format_datetime
 from ashiato.policy.builder import compare, permit
 from ashiato.policy.evaluation import Checkpoint, Request, decide
-from ashiato.policy.index import audience_keys, next_change_ms, window
+from ashiato.policy.index import audience_keys, keys_of, next_change_ms, window
 from ashiato.policy.odrl import parse_policy
 from tests.policy.asking import ALICE, BOB, NOW_MS, asked, permission
 from tests.policy.drawing import HOUR_MS, Document, documents, requests
@@ -34,9 +34,44 @@ FAST = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCh
         (permission(compare("recipient", "eq", [ALICE, BOB])), set()),
         ({"permission": [{"action": "use"}, {"action": "read", "assignee": ALICE}]}, {"any"}),
         ({**permit(), "prohibition": [{"action": "use", "assignee": BOB}]}, {"any"}),
+        (permission(compare("role", "eq", "miner")), {"claim:role=miner"}),
+        (
+            permission(compare("role", "isPartOf", ["miner", "refiner"])),
+            {"claim:role=miner", "claim:role=refiner"},
+        ),
+        (permission(compare("role", "isAllOf", ["refiner", "miner"])), {"claim:role=miner"}),
+        (permission(compare("role", "isAllOf", [])), {"any"}),
+        (permission(compare("role", "isNoneOf", ["miner"])), {"any"}),
+        (permission(compare("role", "eq", ["a", "b"])), set()),
+        (
+            permission(compare("Membership", "eq", "active")),
+            {"claim:membership=active", "claim:Membership=active"},
+        ),
+        (
+            permission(compare("BusinessPartnerGroup", "isAnyOf", ["g"])),
+            {"claim:group=g", "claim:BusinessPartnerGroup=g"},
+        ),
+        (permission(compare("RoleCredential.role", "eq", "x")), {"claim:RoleCredential.role=x"}),
+        (
+            permission(compare("idsc:SECURITY_LEVEL", "eq", "idsc:TRUST_SECURITY_PROFILE")),
+            {"claim:security_profile=trust", "claim:security_profile=trust+"},
+        ),
+        (permission(compare("security_profile", "gt", "trust")), {"claim:security_profile=trust+"}),
+        (permission(compare("security_profile", "lteq", "trust")), {"any"}),
+        (permission(compare("location", "eq", "JP")), {"any"}),
+        (permission(compare("purpose", "eq", "research")), {"any"}),
+        (permission(compare("role", "eq", "miner"), ONLY_ALICE), {f"participant:{ALICE}"}),
+        (permission(compare("role", "isAnyOf", ["a", "b"]), compare("group", "eq", "g")), {"claim:group=g"}),
+        (
+            permission({"or": [compare("role", "eq", "miner"), ONLY_ALICE]}),
+            {"claim:role=miner", f"participant:{ALICE}"},
+        ),
+        (permission(compare("role", "eq", "x" * 600)), {("claim:role=" + "x" * 600)[:512]}),
     ],
 )
-def test_the_audience_is_everybody_or_a_list_of_names(document: Document, expected: set[str]) -> None:
+def test_the_audience_is_everybody_or_the_keys_of_which_one_is_needed(
+    document: Document, expected: set[str]
+) -> None:
     assert audience_keys(parse_policy(document)) == frozenset(expected)
 
 
@@ -53,6 +88,11 @@ def instants(operator: str, instant_ms: int) -> Document:
         (permission(instants("gt", 5)), (6, None)),
         (permission(instants("eq", 5)), (5, 5)),
         (permission(instants("neq", 5)), (None, None)),
+        (permission(compare("dateTime", "lteq", "1970-01-01Z")), (None, DAY_MS - 1)),
+        (permission(compare("dateTime", "lt", "1970-01-02Z")), (None, DAY_MS - 1)),
+        (permission(compare("dateTime", "gteq", "1970-01-01")), (-14 * HOUR_MS, None)),
+        (permission(compare("dateTime", "eq", "1970-01-01")), (-14 * HOUR_MS, 38 * HOUR_MS - 1)),
+        (permission(compare("DataUsageEndDate", "eq", "1970-01-01T00:00:01Z")), (None, 1000)),
         (permission({"or": [instants("eq", 5), instants("eq", 9)]}), (5, 9)),
         (permission({"or": [instants("eq", 5), compare("count", "lt", "3")]}), (None, None)),
         (
@@ -93,8 +133,7 @@ def test_whom_a_policy_permits_is_in_its_audience_and_inside_its_window(
     policy = parse_policy(document)
     for checkpoint in (Checkpoint.CATALOG, request.checkpoint):
         if decide(policy, msgspec.structs.replace(request, checkpoint=checkpoint)).permitted:
-            keys = audience_keys(policy)
-            assert "any" in keys or f"participant:{request.participant_id}" in keys
+            assert audience_keys(policy) & {*keys_of(request.participant_id, request.claims)}
             first_ms, last_ms = window(policy)
             assert first_ms is None or first_ms <= request.now_ms
             assert last_ms is None or request.now_ms <= last_ms
@@ -112,6 +151,9 @@ def test_whom_a_policy_permits_is_in_its_audience_and_inside_its_window(
         (permit(elapsed="P30D"), NOW_MS + 29 * DAY_MS + 1),
         (permit(elapsed="P30D", until_ms=NOW_MS + 500), NOW_MS + 501),
         (permit(not_before_ms=NOW_MS + 100, until_ms=NOW_MS + 500), NOW_MS + 501),
+        (permission(compare("dateTime", "eq", "2026-11-24Z")), NOW_MS + DAY_MS // 2),
+        (permission(compare("DataUsageEndDate", "eq", format_datetime(NOW_MS + 500))), NOW_MS + 501),
+        (permission(compare("DataUsageEndDurationDays", "eq", 2)), NOW_MS + DAY_MS + 1),
         (permission({"or": [instants("lt", NOW_MS + 100), instants("lt", NOW_MS + 300)]}), NOW_MS + 300),
         (
             {**permit(), "prohibition": [{"action": "read", "constraint": [instants("gteq", NOW_MS + 700)]}]},
@@ -138,7 +180,7 @@ def test_the_next_change_is_the_first_instant_at_which_a_permit_is_lost(
     lost_ms = None
     before = decide(policy, request).permitted
     # Every limit of the drawn world lies on a full hour around NOW_MS, or one millisecond after it.
-    for hours in range(-6, 12):
+    for hours in range(-6, 60):
         for step_ms in (-1, 0, 1, 2):
             instant_ms = NOW_MS + hours * HOUR_MS + step_ms
             if instant_ms <= request.now_ms or lost_ms is not None:

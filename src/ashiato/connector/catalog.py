@@ -11,6 +11,7 @@ from ashiato.connector.records import Asset, CatalogEntry, OfferDefinition
 from ashiato.connector.rights import before_agreement
 from ashiato.facts.decisions import Decision
 from ashiato.policy.evaluation import Checkpoint, decide
+from ashiato.policy.index import keys_of
 from ashiato.policy.odrl import Policy, parse_policy
 from ashiato.trust.standing import Standing
 
@@ -212,7 +213,7 @@ def dataset(uow: UnitOfWork, caller: Standing, now_ms: int, asset_id: str) -> Da
 
 def audiences_of(caller: Standing) -> tuple[str, ...]:
     """The keys of the catalog index that stand for what is known of the caller."""
-    return ("any", f"participant:{caller.participant_id}")
+    return keys_of(caller.participant_id, caller.claims)
 
 
 def _matches(asset: Asset, query: Query) -> bool:

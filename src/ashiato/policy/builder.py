@@ -45,7 +45,7 @@ def permit(
     return {"permission": [rule]}
 
 
-def compare(left_operand: str, operator: str, right_operand: str | list[str]) -> dict[str, object]:
+def compare(left_operand: str, operator: str, right_operand: str | int | list[str]) -> dict[str, object]:
     """One constraint."""
     return {"leftOperand": left_operand, "operator": operator, "rightOperand": right_operand}
 

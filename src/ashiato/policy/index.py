@@ -4,16 +4,25 @@
 choosing rows before each is decided, not for deciding.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
-from ashiato.facts.instants import Duration, add
+from ashiato.facts.instants import Duration, Span, add
 from ashiato.policy.evaluation import decide
-from ashiato.policy.odrl import Constraint, Logical, Node, Policy, Rule
+from ashiato.policy.odrl import LEVELS, Constraint, Logical, Node, Policy, Rule
 from ashiato.policy.request import Request
 from ashiato.policy.terms import Kind
 
 ANY = "any"
+_PARTICIPANT = "participant:"
+_MAX_KEY_CHARS = 512
 _NEVER = (0, -1)
+# The comparisons that only somebody can meet who holds one of the values, or a level above them.
+_NEEDS_ONE = {
+    Kind.CLAIM: frozenset(("eq", "isAnyOf")),
+    Kind.LEVEL: frozenset(("eq", "isAnyOf", "gteq", "gt")),
+}
 # More look-aheads than this cost more than asking again at a limit that turns out to change nothing.
 _MAX_LOOKAHEADS = 32
 
@@ -21,14 +30,32 @@ Window = tuple[int | None, int | None]
 
 
 def audience_keys(policy: Policy) -> frozenset[str]:
-    """`{"any"}`, or `participant:<id>` for each that could be permitted; empty when nobody can be."""
+    """`{"any"}`, or keys of which everybody who could be permitted has at least one; empty when nobody can be.
+
+    A participant has the keys of `keys_of`: its own name and one for each value of each verified claim.
+    """
     keys: set[str] = set()
     for rule in policy.permissions:
         audience = _rule_audience(rule, policy)
         if audience is None:
             return frozenset((ANY,))
-        keys.update(f"participant:{participant_id}" for participant_id in audience)
+        keys.update(audience)
     return frozenset(keys)
+
+
+def keys_of(participant_id: str, claims: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
+    """The keys under which a participant with these verified claims is looked up, without order or repetition."""
+    held = {claim_key(name, value) for name, values in claims.items() for value in values}
+    return (ANY, _participant_key(participant_id), *sorted(held))
+
+
+def claim_key(name: str, value: str) -> str:
+    """`claim:<name>=<value>`; a long value is cut, which only makes the key less selective."""
+    return f"claim:{name}={value}"[:_MAX_KEY_CHARS]
+
+
+def _participant_key(participant_id: str) -> str:
+    return f"{_PARTICIPANT}{participant_id}"
 
 
 def window(policy: Policy) -> Window:
@@ -64,16 +91,14 @@ def _rule_audience(rule: Rule, policy: Policy) -> frozenset[str] | None:
     audience = None if rule.constraint is None else _audience(rule.constraint)
     for assignee in (policy.assignee, rule.assignee):
         if assignee is not None:
-            audience = _both(audience, frozenset((assignee,)))
+            audience = _both(audience, frozenset((_participant_key(assignee),)))
     return audience
 
 
 def _audience(node: Node) -> frozenset[str] | None:
-    """Who could meet `node`; None is everybody."""
+    """Keys of which whoever meets `node` has one; None is everybody."""
     if isinstance(node, Constraint):
-        if node.kind is not Kind.PARTICIPANT or node.operator in ("neq", "isNoneOf"):
-            return None
-        return node.measured if isinstance(node.measured, frozenset) else frozenset()
+        return _atom_audience(node)
     audiences = [_audience(operand) for operand in node.operands]
     if node.connective in ("or", "xone"):
         named = [audience for audience in audiences if audience is not None]
@@ -84,10 +109,39 @@ def _audience(node: Node) -> frozenset[str] | None:
     return meeting
 
 
+def _atom_audience(node: Constraint) -> frozenset[str] | None:
+    if node.kind not in (Kind.PARTICIPANT, Kind.CLAIM, Kind.LEVEL):
+        return None
+    if not isinstance(node.measured, frozenset):
+        return frozenset()
+    if node.kind is Kind.PARTICIPANT:
+        return (
+            frozenset(map(_participant_key, node.measured)) if node.comparison in ("eq", "isAnyOf") else None
+        )
+    wanted = node.measured
+    if node.comparison == "isAllOf":
+        # Whoever holds all of them holds the first; an empty list is met by everybody who has the claim.
+        wanted = frozenset(sorted(wanted)[:1])
+        if not wanted:
+            return None
+    elif node.comparison not in _NEEDS_ONE[node.kind]:
+        return None
+    if node.kind is Kind.LEVEL:
+        lowest = min((LEVELS.index(level) for level in wanted), default=len(LEVELS))
+        wanted = frozenset(LEVELS[lowest + (node.comparison == "gt") :])
+    return frozenset(claim_key(name, value) for name in node.claims for value in wanted)
+
+
 def _both(left: frozenset[str] | None, right: frozenset[str] | None) -> frozenset[str] | None:
+    """Keys for who needs one of each: two lists of names are cut down to their common ones, else the better list counts."""
     if left is None or right is None:
         return right if left is None else left
-    return left & right
+    of_names = [all(key.startswith(_PARTICIPANT) for key in keys) for keys in (left, right)]
+    if all(of_names):
+        return left & right
+    if any(of_names):
+        return left if of_names[0] else right
+    return min(left, right, key=len)
 
 
 def _open(node: Node) -> Window:
@@ -95,7 +149,10 @@ def _open(node: Node) -> Window:
     if isinstance(node, Constraint):
         if node.kind is not Kind.INSTANT:
             return (None, None)
-        return _open_instant(node.operator, node.measured) if isinstance(node.measured, int) else _NEVER
+        measured = node.measured
+        if isinstance(measured, int):
+            measured = Span(measured, measured)
+        return _open_instant(node.comparison, measured) if isinstance(measured, Span) else _NEVER
     if node.connective in ("or", "xone"):
         hull: Window = _NEVER
         for operand in node.operands:
@@ -108,14 +165,15 @@ def _open(node: Node) -> Window:
     )
 
 
-def _open_instant(operator: str, bound_ms: int) -> Window:
+def _open_instant(comparison: str, span: Span) -> Window:
+    first_ms, last_ms, slack_ms = span.first_ms, span.last_ms, span.slack_ms
     return {
-        "lt": (None, bound_ms - 1),
-        "lteq": (None, bound_ms),
-        "gt": (bound_ms + 1, None),
-        "gteq": (bound_ms, None),
-        "eq": (bound_ms, bound_ms),
-    }.get(operator, (None, None))
+        "lt": (None, first_ms + slack_ms - 1),
+        "lteq": (None, last_ms + slack_ms),
+        "gt": (last_ms - slack_ms + 1, None),
+        "gteq": (first_ms - slack_ms, None),
+        "eq": (first_ms - slack_ms, last_ms + slack_ms),
+    }.get(comparison, (None, None))
 
 
 def _hull(left: Window, right: Window) -> Window:
@@ -144,15 +202,19 @@ def _limits(policy: Policy, request: Request) -> set[int]:
         if isinstance(node, Logical):
             pending.extend(node.operands)
             continue
-        bound_ms = _bound_ms(node, request)
-        if bound_ms is not None:
+        for bound_ms in _bounds_ms(node, request):
             limits.update(instant for instant in (bound_ms, bound_ms + 1) if instant > request.now_ms)
     return limits
 
 
-def _bound_ms(node: Constraint, request: Request) -> int | None:
-    if node.kind is Kind.INSTANT and isinstance(node.measured, int):
-        return node.measured
-    if isinstance(node.measured, Duration) and request.agreed_at_ms is not None:
-        return add(request.agreed_at_ms, node.measured)
-    return None
+def _bounds_ms(node: Constraint, request: Request) -> tuple[int, ...]:
+    measured = node.measured
+    if isinstance(measured, Span):
+        slack_ms = measured.slack_ms
+        edges = (measured.first_ms, measured.last_ms)
+        return tuple(edge_ms + shift_ms for edge_ms in edges for shift_ms in (-slack_ms, slack_ms))
+    if node.kind is Kind.INSTANT and isinstance(measured, int):
+        return (measured,)
+    if node.kind is Kind.ELAPSED and isinstance(measured, Duration) and request.agreed_at_ms is not None:
+        return (add(request.agreed_at_ms, measured),)
+    return ()
