@@ -247,17 +247,17 @@ def in_the_way(duty: Json, path: str, request: Request) -> bool:
     return first and due and not request.is_open_world
 
 
-def granted(document: Json, at: int, request: Request) -> bool:
-    rule = document["permission"][at]
+def granted(document: Json, index: int, request: Request) -> bool:
+    rule = document["permission"][index]
     if not addressed(document, rule, request) or all_of(conditions(rule), request, True) != YES:
         return False
     duties = enumerate(rule.get("duty", []))
-    return not any(in_the_way(duty, f"permission[{at}].duty[{number}]", request) for number, duty in duties)
+    return not any(in_the_way(duty, f"permission[{index}].duty[{number}]", request) for number, duty in duties)
 
 
 def permitted(document: Json, request: Request) -> bool:
     permissions = document["permission"]
-    grants = [rule["action"] for at, rule in enumerate(permissions) if granted(document, at, request)]
+    grants = [rule["action"] for index, rule in enumerate(permissions) if granted(document, index, request)]
     barred = [
         rule["action"]
         for rule in document.get("prohibition", [])
