@@ -8,9 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import exchange, tenants
+from bench import exchange, policy, tenants
 
-BENCHES = {"exchange": exchange.run, "tenants": tenants.run}
+BENCHES = {"exchange": exchange.run, "policy": policy.run, "tenants": tenants.run}
 TRUSTS = ("token",)
 
 
