@@ -58,6 +58,31 @@ def fresh_database(server_url: str) -> Iterator[str]:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+def cut_connections(server_url: str, database_url: str, query: str = "%") -> int:
+    """End the connections to a database whose last statement was like `query`; returns how many."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        ended = connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND query LIKE %s"
+            " AND (%s = '%%' OR state = 'active')",
+            (_name(database_url), query, query),
+        ).fetchall()
+    return len(ended)
+
+
+def allow_connections(server_url: str, database_url: str, *, connections: bool) -> None:
+    """Whether anybody may connect to that database from now on."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(
+                sql.Identifier(_name(database_url)), sql.Literal(connections)
+            )
+        )
+
+
+def _name(database_url: str) -> str:
+    return urlsplit(database_url).path[1:]
+
+
 @cache
 def _server_package() -> ModuleType:
     """The package that brings PostgreSQL, loaded on first use because most tests need none.

@@ -5,18 +5,17 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import msgspec
 import psycopg
 import pytest
-from psycopg import sql
 
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.records import Event, HistoryEntry
 from ashiato.dsp.states import Role
 from ashiato.stores.engine import SqlStore
 from ashiato.stores.errors import NodeIdTaken, StatementRefused, StoreUnavailable
+from tests.postgresql_server import allow_connections, cut_connections
 from tests.stores.conftest import OpenStore
 from tests.stores.samples import MAKER, OTHER, TAKER, agreement, asset, event, negotiation
 
@@ -171,13 +170,13 @@ async def test_a_node_id_belongs_to_one_running_process(postgresql_database: str
     await opened(postgresql_database, "node-1")
 
 
-async def test_a_store_goes_on_after_its_connections_were_cut(
+async def test_a_store_goes_on_after_its_connections_werecut_connections(
     postgresql_url: str, postgresql_database: str, opened: OpenStore
 ) -> None:
     store = await opened(postgresql_database, "node-1")
     for number in range(3):
         await store.run(MAKER, _put(f"{number}"))
-        _cut(postgresql_url, postgresql_database)
+        cut_connections(postgresql_url, postgresql_database)
         await asyncio.sleep(0.2)
         assert len(await store.read(MAKER, lambda uow: uow.assets.list_assets("", 9))) == number + 1
 
@@ -187,8 +186,8 @@ async def test_a_server_that_is_away_is_told_as_such_and_found_again(
 ) -> None:
     store = await opened(postgresql_database, "node-1")
     await store.run(MAKER, lambda uow: uow.assets.put_asset(asset("before")))
-    _allow(postgresql_url, postgresql_database, connections=False)
-    _cut(postgresql_url, postgresql_database)
+    allow_connections(postgresql_url, postgresql_database, connections=False)
+    cut_connections(postgresql_url, postgresql_database)
     # The server counts a connection as ended a moment before it closes it.
     await asyncio.sleep(0.2)
     for _ in range(3):
@@ -199,7 +198,7 @@ async def test_a_server_that_is_away_is_told_as_such_and_found_again(
         )
         assert [type(result) for result in results] == [StoreUnavailable] * 6
         assert not any(getattr(result, "outcome_unknown", None) for result in results)
-    _allow(postgresql_url, postgresql_database, connections=True)
+    allow_connections(postgresql_url, postgresql_database, connections=True)
     await store.run(MAKER, lambda uow: uow.assets.put_asset(asset("after")))
     found = await store.read(MAKER, lambda uow: uow.assets.list_assets("", 9))
     assert [one.asset_id for one in found] == ["after", "before"]
@@ -237,7 +236,7 @@ async def test_a_connection_that_breaks_in_the_commit_is_not_run_again(
         uow.assets.put_asset(asset())
 
     running = asyncio.create_task(store.run(MAKER, put))
-    while not _cut(postgresql_url, postgresql_database, query="COMMIT%"):
+    while not cut_connections(postgresql_url, postgresql_database, query="COMMIT%"):
         await asyncio.sleep(0.05)
     with pytest.raises(StoreUnavailable) as caught:
         await running
@@ -282,7 +281,7 @@ async def test_wake_ups_come_again_after_the_listening_connection_broke(
 ) -> None:
     heard: list[str] = []
     nodes[1].subscribe(lambda found: heard.append(found.process_id))
-    _cut(postgresql_url, postgresql_database)
+    cut_connections(postgresql_url, postgresql_database)
     for turn in range(100):
         await nodes[0].run(MAKER, _tell("x", f"{turn}"))
         await asyncio.sleep(0.05)
@@ -324,27 +323,3 @@ async def _until(is_true: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not is_true():
             await asyncio.sleep(0.01)
-
-
-def _cut(server_url: str, database_url: str, query: str = "%") -> int:
-    """End the connections to a database whose last statement was like `query`; returns how many."""
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        ended = connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND query LIKE %s"
-            " AND (%s = '%%' OR state = 'active')",
-            (_name(database_url), query, query),
-        ).fetchall()
-    return len(ended)
-
-
-def _allow(server_url: str, database_url: str, *, connections: bool) -> None:
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}").format(
-                sql.Identifier(_name(database_url)), sql.Literal(connections)
-            )
-        )
-
-
-def _name(database_url: str) -> str:
-    return urlsplit(database_url).path[1:]
