@@ -252,7 +252,9 @@ def granted(document: Json, index: int, request: Request) -> bool:
     if not addressed(document, rule, request) or all_of(conditions(rule), request, True) != YES:
         return False
     duties = enumerate(rule.get("duty", []))
-    return not any(in_the_way(duty, f"permission[{index}].duty[{number}]", request) for number, duty in duties)
+    return not any(
+        in_the_way(duty, f"permission[{index}].duty[{number}]", request) for number, duty in duties
+    )
 
 
 def permitted(document: Json, request: Request) -> bool:

@@ -9,12 +9,15 @@ from ashiato.connector.records import (
     Approvable,
     Asset,
     CatalogEntry,
+    DeclaredFact,
     Event,
     Fetch,
     FetchState,
     FrameworkContract,
+    ObligationRecord,
     OfferDefinition,
     PaperContract,
+    PartnerGroup,
     PolicyDefinition,
     ReceivedData,
     Webhook,
@@ -304,6 +307,35 @@ def fetch(
         negotiation_pid=negotiation_pid,
         transfer_pid=transfer_pid,
     )
+
+
+def partner_group(
+    group_id: str = "group-1", mark: str = "", members: tuple[str, ...] = (TAKER,)
+) -> PartnerGroup:
+    """Partners under one name."""
+    return PartnerGroup(group_id=group_id, title=mark, members=members)
+
+
+def fact(name: str = "event", mark: str = "", agreement_id: str = "") -> DeclaredFact:
+    """What the owner says to be so."""
+    return DeclaredFact(name=name, values=(mark,), agreement_id=agreement_id)
+
+
+def obligation(obligation_id: str = "obligation-1", mark: str = "", **more: object) -> ObligationRecord:
+    """Something owed."""
+    owed = ObligationRecord(
+        obligation_id=obligation_id,
+        agreement_id="agreement-1",
+        peer_id=TAKER,
+        asset_id="asset-1",
+        path="permission[0].duty[0]",
+        action="delete",
+        enforcement="attested",
+        trigger="use",
+        is_own=False,
+        reason=mark,
+    )
+    return msgspec.structs.replace(owed, **more)
 
 
 def webhook(webhook_id: str = "webhook-1", mark: str = "") -> Webhook:

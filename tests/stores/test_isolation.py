@@ -24,12 +24,15 @@ from tests.stores.samples import (
     asset,
     delivery,
     entry,
+    fact,
     fetch,
     framework,
     kept_receipt,
     negotiation,
+    obligation,
     offer,
     paper,
+    partner_group,
     policy,
     presentation,
     received,
@@ -50,6 +53,8 @@ ROOMS = (
     "vault",
     "apps",
     "standings",
+    "declarations",
+    "obligations",
 )
 
 
@@ -118,6 +123,11 @@ def _fill(uow: Any, mark: str) -> None:
     uow.apps.put_app(app(mark=mark))
     uow.apps.put_token(app_token(app_id=mark))
     uow.standings.put(presentation(mark=mark))
+    group_id = f"group of {mark}"
+    uow.declarations.put_group(partner_group(mark=mark))
+    uow.declarations.put_group(partner_group(group_id, mark=mark))
+    uow.declarations.put_fact(fact(mark=mark))
+    uow.obligations.put(obligation(mark=mark))
 
 
 def _look(uow: Any) -> dict[str, object]:
@@ -180,6 +190,14 @@ def _look(uow: Any) -> dict[str, object]:
         "token": uow.apps.token("00"),
         "presentation": uow.standings.get(TAKER),
         "presentations": uow.standings.page("", 10),
+        "group": uow.declarations.group("group-1"),
+        "groups": uow.declarations.list_groups(),
+        "groups_of": uow.declarations.groups_of(TAKER),
+        "fact": uow.declarations.fact("event", ""),
+        "facts": uow.declarations.list_facts(None),
+        "obligation": uow.obligations.get("obligation-1"),
+        "obligations": uow.obligations.page("", 10),
+        "of_agreement": uow.obligations.of_agreement("agreement-1"),
     }
 
 
@@ -202,6 +220,9 @@ def _wipe(uow: Any) -> None:
     uow.apps.delete_token("00")
     uow.apps.delete_tokens(MAKER)
     uow.standings.delete(TAKER)
+    uow.declarations.delete_group("group-1")
+    uow.declarations.delete_fact("event", "")
+    uow.obligations.put(obligation(mark="wiped"))
     uow.assets.delete_entries(asset_id="asset-1")
     uow.assets.delete_entries(offer_id="offer-1")
     uow.assets.delete_offer("offer-1")

@@ -86,6 +86,10 @@ def _encode_datasets(
 def _encode_dataset(dataset: catalog.Dataset, service: str | DataService) -> bytes:
     asset = dataset.asset
     properties: dict[str, object] = {"title": asset.title or asset.asset_id}
+    if dataset.is_listing:
+        distributions = [Distribution(format=transfers.PULL_FORMAT, access_service=service)]
+        properties["ashiato:visibility"] = "listed"
+        return wire.encode_dataset(asset.asset_id, dataset.offers, distributions, properties)
     for name, value in (
         ("dataItem", asset.data_item),
         ("partGroup", asset.part_group),

@@ -6,13 +6,18 @@ Every function runs inside the unit of work of the step that leads to it, so tha
 import msgspec
 
 from ashiato.connector import frameworks
-from ashiato.connector.catalog import rules_of
+from ashiato.connector.catalog import LISTING, compiled, passes, rules_of
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid
-from ashiato.connector.records import AgreementRecord, AgreementState, FrameworkState
+from ashiato.connector.records import AgreementRecord, AgreementState, Asset, FrameworkState, OfferDefinition
+from ashiato.connector.rights import informed, lets_in, under_agreement
 from ashiato.dsp.negotiation import ContractNegotiation
+from ashiato.facts.decisions import Decision
 from ashiato.facts.instants import format_datetime
+from ashiato.policy.evaluation import Checkpoint, decide
 from ashiato.policy.identity import policy_hash
+from ashiato.policy.index import next_change_ms
+from ashiato.trust.standing import Standing
 
 LONGEST_ID_BYTES = 1000
 
@@ -41,6 +46,7 @@ def draw_up(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -
 def remember(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:
     """Keep the agreement that was sent or received; it gives no right before it is final."""
     document = negotiation.agreement or {}
+    offer, access_policy = _let_in_by(uow, negotiation)
     agreement_id = str(document["@id"])
     if not 0 < len(agreement_id.encode()) <= LONGEST_ID_BYTES or not agreement_id.isprintable():
         raise Invalid("The id of the agreement must be short and printable.", path="agreement.@id")
@@ -57,8 +63,54 @@ def remember(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) 
             policy_hash=policy_hash(document),
             agreed_ms=moment.now_ms,
             framework_id=frameworks.named_in(uow, document, negotiation.peer_id),
+            access_policy=access_policy,
+            access=() if offer is None else offer.access,
         )
     )
+
+
+def _let_in_by(
+    uow: UnitOfWork, negotiation: ContractNegotiation
+) -> tuple[OfferDefinition | None, dict[str, object] | None]:
+    """The offer of ours that led here and its access policy, as they are now."""
+    offer_id = str(uow.negotiations.context(negotiation.own_pid).get("offer_id", ""))
+    offer = uow.assets.offer(offer_id) if offer_id not in ("", LISTING) else None
+    if offer is None or offer.access_policy_id is None:
+        return offer, None
+    definition = uow.assets.policy(offer.access_policy_id)
+    return offer, None if definition is None else definition.document
+
+
+def decide_served(
+    uow: UnitOfWork,
+    agreement: AgreementRecord,
+    asset: Asset | None,
+    consumer: Standing,
+    checkpoint: Checkpoint,
+    action: str,
+    now_ms: int,
+) -> tuple[Decision, int | None]:
+    """As the provider: whether `consumer` has what was agreed now, and the instant at which time may end it.
+
+    The agreement's policy must permit it. Besides, whoever was let in must still be one whom the owner lets in: those forms
+    of access and that access policy which stood when it was agreed, asked as then but of what is verified now, and the forms
+    that the asset has now.
+    """
+    classification = "" if asset is None else asset.classification
+    agreed_ms = agreement.agreed_ms
+    for access in (agreement.access, () if asset is None else asset.access):
+        let_in = lets_in(uow, access, consumer, agreed_ms, classification)
+        if not let_in.permitted:
+            return let_in, None
+    if agreement.access_policy is not None:
+        let_in = passes(uow, agreement.access_policy, consumer, agreed_ms, classification)
+        if not let_in.permitted:
+            return let_in, None
+    policy = compiled(rules_of(agreement.document))
+    asked = under_agreement(agreement, consumer, checkpoint, action, now_ms)
+    request = informed(uow, policy, asked, classification=classification, agreement=agreement)
+    decision = decide(policy, request)
+    return decision, next_change_ms(policy, request) if decision.permitted else None
 
 
 def finalize(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:

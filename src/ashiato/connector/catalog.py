@@ -7,10 +7,10 @@ import msgspec
 
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound
-from ashiato.connector.records import Asset, CatalogEntry, OfferDefinition
-from ashiato.connector.rights import before_agreement
+from ashiato.connector.records import AccessForm, Asset, CatalogEntry, OfferDefinition, Visibility
+from ashiato.connector.rights import GROUP, before_agreement, judge, lets_in
 from ashiato.facts.decisions import Decision
-from ashiato.policy.evaluation import Checkpoint, decide
+from ashiato.policy.evaluation import Checkpoint
 from ashiato.policy.index import keys_of
 from ashiato.policy.odrl import Policy, parse_policy
 from ashiato.trust.standing import Standing
@@ -18,14 +18,22 @@ from ashiato.trust.standing import Standing
 PAGE_SIZE_COUNT = 100
 MOST_SCANNED_COUNT = 10_000
 LARGEST_CACHED_BYTES = 8192
+# Stands for the offer of a listed asset; no offer of an owner can have this id.
+LISTING = "/listed"
+LISTING_TERMS: Mapping[str, object] = {"prohibition": [{"action": "use"}]}
 RULE_MEMBERS = ("profile", "conflict", "permission", "prohibition", "obligation")
 
 
 class Dataset(msgspec.Struct, frozen=True):
-    """One asset with the offers that its reader may see."""
+    """One asset with the offers that its reader may see; of a listed one, only that it exists may be told."""
 
     asset: Asset
     offers: tuple[dict[str, object], ...]
+
+    @property
+    def is_listing(self) -> bool:
+        """Whether only its existence is shown."""
+        return self.asset.visibility is Visibility.LISTED
 
 
 class CatalogPage(msgspec.Struct, frozen=True):
@@ -187,7 +195,7 @@ def _read(
     while len(visible) < wanted_count and scanned_count < MOST_SCANNED_COUNT and not is_exhausted:
         missing_count = wanted_count - len(visible)
         entries = uow.assets.visible_entries(
-            audiences_of(judge.caller),
+            judge.audiences,
             judge.now_ms,
             reached,
             missing_count,
@@ -198,7 +206,7 @@ def _read(
         scanned_count += len(entries)
         for entry in entries:
             reached = entry.asset_id
-            if judge.sees(entry.offer_id):
+            if judge.sees(entry):
                 visible.setdefault(entry.asset_id, []).append(entry)
     return _Found(visible, reached, is_exhausted)
 
@@ -211,9 +219,10 @@ def dataset(uow: UnitOfWork, caller: Standing, now_ms: int, asset_id: str) -> Da
     return found
 
 
-def audiences_of(caller: Standing) -> tuple[str, ...]:
+def audiences_of(uow: UnitOfWork, caller: Standing) -> tuple[str, ...]:
     """The keys of the catalog index that stand for what is known of the caller."""
-    return keys_of(caller.participant_id, caller.claims)
+    groups = uow.declarations.groups_of(caller.participant_id)
+    return keys_of(caller.participant_id, {**caller.claims, GROUP: groups} if groups else caller.claims)
 
 
 def _matches(asset: Asset, query: Query) -> bool:
@@ -228,20 +237,22 @@ class _Judge:
         self.now_ms = now_ms
         self._uow = uow
         self._offers: dict[str, OfferDefinition | None] = {}
-        self._seen: dict[str, bool] = {}
+        self._seen: dict[tuple[str, tuple[AccessForm, ...], str], bool] = {}
+        self.audiences = audiences_of(uow, caller)
         self._rules: dict[str, dict[str, object]] = {}
 
-    def sees(self, offer_id: str) -> bool:
-        if offer_id not in self._seen:
-            offer = self._offers[offer_id] = self._uow.assets.offer(offer_id)
-            self._seen[offer_id] = (
-                offer is not None and sees_offer(self._uow, offer, self.caller, self.now_ms).permitted
-            )
-        return self._seen[offer_id]
+    def sees(self, entry: CatalogEntry) -> bool:
+        key = (entry.offer_id, entry.access, entry.classification)
+        if key not in self._seen:
+            if entry.offer_id not in self._offers:
+                self._offers[entry.offer_id] = self._uow.assets.offer(entry.offer_id)
+            offer = self._offers[entry.offer_id]
+            self._seen[key] = sees_entry(self._uow, entry, offer, self.caller, self.now_ms)
+        return self._seen[key]
 
     def dataset(self, asset_id: str) -> Dataset | None:
         """One dataset, None where the caller sees no offer for it."""
-        entries = [entry for entry in self._uow.assets.entries_of(asset_id) if self.sees(entry.offer_id)]
+        entries = [entry for entry in self._uow.assets.entries_of(asset_id) if self.sees(entry)]
         asset = self._uow.assets.asset(asset_id)
         if asset is None or not entries:
             return None
@@ -257,6 +268,8 @@ class _Judge:
         )
 
     def _wire_offer(self, entry: CatalogEntry) -> dict[str, object]:
+        if entry.offer_id == LISTING:
+            return {"@id": entry.offering_id, "@type": "Offer", **LISTING_TERMS}
         offer = self._offers[entry.offer_id]
         if entry.offer_id not in self._rules:
             definition = self._uow.assets.policy(offer.contract_policy_id) if offer else None
@@ -264,15 +277,37 @@ class _Judge:
         return {"@id": entry.offering_id, "@type": "Offer", **self._rules[entry.offer_id]}
 
 
-def sees_offer(uow: UnitOfWork, offer: OfferDefinition, caller: Standing, now_ms: int) -> Decision:
-    """Whether the caller may know of this offer: its access policy, or everybody when it has none."""
-    if offer.access_policy_id is None:
-        return Decision(permitted=True, reasons=())
+def sees_entry(
+    uow: UnitOfWork, entry: CatalogEntry, offer: OfferDefinition | None, caller: Standing, now_ms: int
+) -> bool:
+    """Whether the caller may know of this asset under this offer: one rule for catalog, dataset and negotiation."""
+    if not lets_in(uow, entry.access, caller, now_ms, entry.classification).permitted:
+        return False
+    if entry.offer_id == LISTING:
+        return True
+    return offer is not None and sees_offer(uow, offer, caller, now_ms, entry.classification).permitted
+
+
+def sees_offer(
+    uow: UnitOfWork, offer: OfferDefinition, caller: Standing, now_ms: int, classification: str = ""
+) -> Decision:
+    """Whether the caller may know of this offer: its access and its access policy, or everybody when it has none."""
+    let_in = lets_in(uow, offer.access, caller, now_ms, classification)
+    if not let_in.permitted or offer.access_policy_id is None:
+        return let_in
     definition = uow.assets.policy(offer.access_policy_id)
     if definition is None:
         return Decision(permitted=False, reasons=())
-    action = "access" if _asks_access(definition.document) else "use"
-    return decide(compiled(definition.document), before_agreement(caller, Checkpoint.CATALOG, action, now_ms))
+    return passes(uow, definition.document, caller, now_ms, classification)
+
+
+def passes(
+    uow: UnitOfWork, document: dict[str, object], caller: Standing, now_ms: int, classification: str = ""
+) -> Decision:
+    """What an access policy says of the caller."""
+    action = "access" if _asks_access(document) else "use"
+    request = before_agreement(caller, Checkpoint.CATALOG, action, now_ms)
+    return judge(uow, compiled(document), request, classification=classification)
 
 
 def _asks_access(document: dict[str, object]) -> bool:

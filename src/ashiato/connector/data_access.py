@@ -15,16 +15,14 @@ from typing import Protocol
 
 import msgspec
 
-from ashiato.connector.catalog import compiled, rules_of
+from ashiato.connector.agreements import decide_served
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.ranges import ByteRange
 from ashiato.connector.records import AccessRecord, AgreementRecord, AgreementState, Asset, Event
-from ashiato.connector.rights import under_agreement
 from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.facts.decisions import Decision
-from ashiato.policy.evaluation import Checkpoint, decide
-from ashiato.policy.index import next_change_ms
+from ashiato.policy.evaluation import Checkpoint
 from ashiato.trust.standing import Standing
 
 RESUME_SLACK_BYTES = 16 * 1024 * 1024
@@ -141,7 +139,7 @@ def look_up(uow: UnitOfWork, grant: Grant, consumer: Standing, method: str, now_
     if isinstance(footing, Refusal):
         return footing
     checkpoint = Checkpoint.RUNNING if _use(uow, footing.transfer) else Checkpoint.READ
-    decision, _ = _decide(footing, consumer, method, checkpoint, now_ms)
+    decision, _ = _decide(uow, footing, consumer, method, checkpoint, now_ms)
     return footing.asset if decision.permitted else _denied(decision)
 
 
@@ -166,7 +164,12 @@ def admit(
     use = _use(uow, transfer)
     resumed = use is not None and _resumes(use, wanted, charged_bytes)
     decision, cut_at_ms = _decide(
-        footing, consumer, wanted.method, Checkpoint.RUNNING if resumed else Checkpoint.READ, moment.now_ms
+        uow,
+        footing,
+        consumer,
+        wanted.method,
+        Checkpoint.RUNNING if resumed else Checkpoint.READ,
+        moment.now_ms,
     )
     if not decision.permitted:
         return _denied(decision)
@@ -213,10 +216,10 @@ def recheck(uow: UnitOfWork, admission: Admission, consumer: Standing, now_ms: i
     footing = _footing(uow, grant, admission.method)
     if isinstance(footing, Refusal):
         return footing
-    decision, cut_at_ms = _decide(footing, consumer, admission.method, Checkpoint.RUNNING, now_ms)
+    decision, cut_at_ms = _decide(uow, footing, consumer, admission.method, Checkpoint.RUNNING, now_ms)
     if decision.permitted:
         return cut_at_ms
-    as_admitted, _ = _decide(footing, admission.consumer, admission.method, Checkpoint.RUNNING, now_ms)
+    as_admitted, _ = _decide(uow, footing, admission.consumer, admission.method, Checkpoint.RUNNING, now_ms)
     if as_admitted.permitted:
         return Refusal(status_code=403, code=STANDING_LOST, reason=decision.summary())
     return _denied(decision)
@@ -381,14 +384,15 @@ def _agreement_refusal(agreement: AgreementRecord | None) -> Refusal | None:
 
 
 def _decide(
-    footing: _Footing, consumer: Standing, method: str, checkpoint: Checkpoint, now_ms: int
+    uow: UnitOfWork,
+    footing: _Footing,
+    consumer: Standing,
+    method: str,
+    checkpoint: Checkpoint,
+    now_ms: int,
 ) -> tuple[Decision, int | None]:
-    agreement = footing.agreement
-    policy = compiled(rules_of(agreement.document))
     action = "read" if method in ("GET", "HEAD") else "use"
-    request = under_agreement(agreement, consumer, checkpoint, action, now_ms)
-    decision = decide(policy, request)
-    return decision, next_change_ms(policy, request) if decision.permitted else None
+    return decide_served(uow, footing.agreement, footing.asset, consumer, checkpoint, action, now_ms)
 
 
 def _denied(decision: Decision) -> Refusal:

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 import msgspec
 
 from ashiato.connector import agreements, frameworks, offers
-from ashiato.connector.catalog import compiled, rules_of
+from ashiato.connector.catalog import LISTING, compiled, rules_of, sees_entry
 from ashiato.connector.company import Company, send, tell, vet_callback
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, QuotaExceeded, WrongState
 from ashiato.connector.records import FrameworkContract
-from ashiato.connector.strategies import Act, Reaction, approvable, may_request
+from ashiato.connector.strategies import Act, Reaction, approvable
 from ashiato.dsp.effects import Deliver, Ending, Redeliver, Settle, Tell
 from ashiato.dsp.errors import IllegalTransition
 from ashiato.dsp.messages import (
@@ -513,14 +513,10 @@ def _target(uow: UnitOfWork, document: Mapping[str, object]) -> str | None:
 
 def _visible_offer(uow: UnitOfWork, negotiation: ContractNegotiation, caller: Standing, now_ms: int) -> str:
     entry = uow.assets.entry(str(negotiation.offer.get("@id", "")))
-    offer = uow.assets.offer(entry.offer_id) if entry else None
-    hidden = (
-        entry is None
-        or offer is None
-        or entry.asset_id != negotiation.dataset_id
-        or not may_request(uow, offer, caller, now_ms).permitted
-    )
-    if hidden or entry is None:
+    if entry is None or entry.asset_id != negotiation.dataset_id:
+        raise _no_such_offer()
+    offer = None if entry.offer_id == LISTING else uow.assets.offer(entry.offer_id)
+    if not sees_entry(uow, entry, offer, caller, now_ms):
         raise _no_such_offer()
     return entry.offer_id
 

@@ -1,22 +1,31 @@
 """What this company offers: assets, policies, offers, and the index of the catalog that follows from them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import quote
 
 import msgspec
 
-from ashiato.connector.catalog import rules_of
+from ashiato.connector.access import as_policy, check_access
+from ashiato.connector.catalog import LISTING, rules_of
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound
-from ashiato.connector.records import Approval, Asset, CatalogEntry, Event, OfferDefinition, PolicyDefinition
+from ashiato.connector.records import (
+    Approval,
+    Asset,
+    CatalogEntry,
+    Event,
+    OfferDefinition,
+    PolicyDefinition,
+    Visibility,
+)
 from ashiato.connector.sources import check_source
 from ashiato.dsp import v2025_1 as wire
 from ashiato.dsp.catalog import Distribution
 from ashiato.dsp.errors import UnsendableMessage
 from ashiato.policy.evaluation import unenforceable
 from ashiato.policy.identity import same_rules
-from ashiato.policy.index import audience_keys, window
+from ashiato.policy.index import ANY, audience_keys, window
 from ashiato.policy.odrl import MalformedPolicy, Policy, parse_policy
 
 LONGEST_ID_LENGTH_COUNT = 256
@@ -64,28 +73,34 @@ def put_asset(uow: UnitOfWork, asset: Asset, moment: Moment) -> Asset:
     check_id("asset", asset.asset_id)
     check_source(asset.source)
     _check_sendable({"permission": [{"action": "use"}]}, asset.properties)
+    check_access(asset.access)
     before = uow.assets.asset(asset.asset_id)
     created_ms = before.created_ms if before else moment.now_ms
     asset = msgspec.structs.replace(asset, created_ms=created_ms, updated_ms=moment.now_ms)
     uow.assets.put_asset(asset)
-    if before is None or (before.data_item, before.part_group) != (asset.data_item, asset.part_group):
+    if before is None or _shown(before) != _shown(asset):
         index_asset(uow, asset)
     note(uow, moment, "asset.stored", asset.asset_id, {"title": asset.title})
     return asset
 
 
 def index_asset(uow: UnitOfWork, asset: Asset) -> None:
-    """Make the catalog entries of one asset anew: offers that name it stay, offers by class are matched."""
-    for entry in uow.assets.entries_of(asset.asset_id):
-        offer = uow.assets.offer(entry.offer_id)
-        if offer is not None and asset.asset_id in offer.asset_ids:
-            continue
-        uow.assets.delete_entries(asset_id=asset.asset_id, offer_id=entry.offer_id)
-    entries = [
-        _entry(uow, offer, asset.asset_id)
-        for offer in uow.assets.offers_for_class(asset.data_item, asset.part_group)
-    ]
-    uow.assets.put_entries(entries)
+    """Make the catalog entries of one asset anew, from the offers that name it and those of its class."""
+    named = _offers_where(uow, lambda offer: asset.asset_id in offer.asset_ids)
+    uow.assets.delete_entries(asset_id=asset.asset_id)
+    if asset.visibility is Visibility.LISTED:
+        uow.assets.put_entries([_listing(asset)])
+    elif asset.visibility is Visibility.OFFERED:
+        of_class = uow.assets.offers_for_class(asset.data_item, asset.part_group)
+        found = {offer.offer_id: offer for offer in (*named, *of_class)}
+        uow.assets.put_entries([_of_asset(_entry(uow, offer), asset) for offer in found.values()])
+
+
+def covers(offer: OfferDefinition, asset: Asset) -> bool:
+    """Whether the asset is among those that the offer is about, shown or not."""
+    if offer.asset_ids:
+        return asset.asset_id in offer.asset_ids
+    return offer.data_item in (None, asset.data_item) and offer.part_group in (None, asset.part_group)
 
 
 def delete_asset(uow: UnitOfWork, asset_id: str, moment: Moment) -> None:
@@ -146,6 +161,7 @@ def put_offer(uow: UnitOfWork, offer: OfferDefinition, moment: Moment) -> OfferD
             "The offer must name either asset_ids, or a class by data_item, part_group or both.",
             id=offer.offer_id,
         )
+    check_access(offer.access)
     wanted = [offer.contract_policy_id, *offer.alternative_policy_ids]
     wanted += [offer.access_policy_id] if offer.access_policy_id else []
     for policy_id in wanted:
@@ -165,16 +181,11 @@ def put_offer(uow: UnitOfWork, offer: OfferDefinition, moment: Moment) -> OfferD
 def index_offer(uow: UnitOfWork, offer: OfferDefinition) -> None:
     """Make the catalog entries of one offer anew."""
     uow.assets.delete_entries(offer_id=offer.offer_id)
-    template = _entry(uow, offer, "")
+    template = _entry(uow, offer)
     for asset_ids in _batches(_assets_of(uow, offer)):
-        uow.assets.put_entries(
-            [
-                msgspec.structs.replace(
-                    template, asset_id=asset_id, offering_id=offering_id(offer.offer_id, asset_id)
-                )
-                for asset_id in asset_ids
-            ]
-        )
+        found = uow.assets.assets_by_id(asset_ids).values()
+        shown = [asset for asset in found if asset.visibility is Visibility.OFFERED]
+        uow.assets.put_entries([_of_asset(template, asset) for asset in shown])
 
 
 def delete_offer(uow: UnitOfWork, offer_id: str, moment: Moment) -> None:
@@ -213,8 +224,40 @@ def _check_sendable(document: dict[str, object], properties: dict[str, object]) 
         )
 
 
-def _entry(uow: UnitOfWork, offer: OfferDefinition, asset_id: str) -> CatalogEntry:
-    audiences = frozenset({"any"})
+def _shown(asset: Asset) -> tuple[object, ...]:
+    return asset.data_item, asset.part_group, asset.visibility, asset.access, asset.classification
+
+
+def _listing(asset: Asset) -> CatalogEntry:
+    template = CatalogEntry(asset_id="", offer_id=LISTING, offering_id="", audiences=(ANY,))
+    return _of_asset(template, asset)
+
+
+def _of_asset(template: CatalogEntry, asset: Asset) -> CatalogEntry:
+    """The entry of this asset under the offer of `template`, for those whom both let in."""
+    audiences = template.audiences
+    if asset.access:
+        of_asset = tuple(sorted(audience_keys(as_policy(asset.access))))
+        audiences = _narrower(audiences, of_asset)
+    return msgspec.structs.replace(
+        template,
+        asset_id=asset.asset_id,
+        offering_id=offering_id(template.offer_id, asset.asset_id),
+        audiences=audiences,
+        access=asset.access,
+        classification=asset.classification,
+    )
+
+
+def _narrower(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[str, ...]:
+    """Whoever meets both conditions has a key of each: the side with fewer keys finds fewer rows."""
+    if ANY in left or ANY in right:
+        return right if ANY in left else left
+    return min(left, right, key=len)
+
+
+def _entry(uow: UnitOfWork, offer: OfferDefinition) -> CatalogEntry:
+    audiences: tuple[str, ...] = (ANY,)
     from_ms: int | None = None
     until_ms: int | None = None
     if offer.access_policy_id is not None:
@@ -222,14 +265,16 @@ def _entry(uow: UnitOfWork, offer: OfferDefinition, asset_id: str) -> CatalogEnt
         if definition is None:
             raise Invalid(f"There is no policy {offer.access_policy_id!r}; store it first.")
         policy = parse_policy(definition.document)
-        audiences = audience_keys(policy)
+        audiences = tuple(sorted(audience_keys(policy)))
         from_ms, last_ms = window(policy)
         until_ms = None if last_ms is None else last_ms + 1
+    if offer.access:
+        audiences = _narrower(audiences, tuple(sorted(audience_keys(as_policy(offer.access)))))
     return CatalogEntry(
-        asset_id=asset_id,
+        asset_id="",
         offer_id=offer.offer_id,
-        offering_id=offering_id(offer.offer_id, asset_id),
-        audiences=tuple(sorted(audiences)),
+        offering_id="",
+        audiences=audiences,
         from_ms=from_ms,
         until_ms=until_ms,
     )
@@ -243,15 +288,22 @@ def _assets_of(uow: UnitOfWork, offer: OfferDefinition) -> list[str]:
 
 
 def _offers_with_policy(uow: UnitOfWork, policy_id: str) -> list[OfferDefinition]:
+    def uses(offer: OfferDefinition) -> bool:
+        return policy_id in (
+            offer.contract_policy_id,
+            offer.access_policy_id,
+            *offer.alternative_policy_ids,
+        )
+
+    return _offers_where(uow, uses)
+
+
+def _offers_where(uow: UnitOfWork, holds: Callable[[OfferDefinition], bool]) -> list[OfferDefinition]:
     found: list[OfferDefinition] = []
     after_id = ""
     while offers := uow.assets.list_offers(after_id, ENTRY_BATCH_COUNT):
         after_id = offers[-1].offer_id
-        found += [
-            offer
-            for offer in offers
-            if policy_id in (offer.contract_policy_id, offer.access_policy_id, *offer.alternative_policy_ids)
-        ]
+        found += [offer for offer in offers if holds(offer)]
     return found
 
 

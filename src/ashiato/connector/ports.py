@@ -15,12 +15,16 @@ from ashiato.connector.records import (
     Approvable,
     Asset,
     CatalogEntry,
+    DeclaredFact,
     Event,
     Fetch,
     FrameworkContract,
     HistoryEntry,
+    ObligationRecord,
+    ObligationState,
     OfferDefinition,
     PaperContract,
+    PartnerGroup,
     PolicyDefinition,
     ReceivedData,
     Webhook,
@@ -323,6 +327,53 @@ class Standings(Protocol):
     def delete(self, peer_id: str) -> bool: ...
 
 
+class Declarations(Protocol):
+    """What the owner says: groups of partners, and facts that policies ask for."""
+
+    def put_group(self, group: PartnerGroup) -> None:
+        """Insert or replace, with its members."""
+
+    def group(self, group_id: str) -> PartnerGroup | None: ...
+    def list_groups(self) -> list[PartnerGroup]: ...
+    def delete_group(self, group_id: str) -> bool: ...
+    def groups_of(self, member_id: str) -> frozenset[str]:
+        """The ids of the groups that name this partner."""
+
+    def put_fact(self, fact: DeclaredFact) -> None:
+        """Insert or replace by (agreement_id, name)."""
+
+    def fact(self, name: str, agreement_id: str) -> frozenset[str] | None:
+        """The values declared for the agreement and for all of them; None when nothing was declared."""
+
+    def list_facts(self, agreement_id: str | None) -> list[DeclaredFact]:
+        """Of one agreement ("" = of none), or all."""
+
+    def delete_fact(self, name: str, agreement_id: str) -> bool: ...
+
+
+class Obligations(Protocol):
+    """What is owed under agreements."""
+
+    def put(self, obligation: ObligationRecord) -> None:
+        """Insert or replace."""
+
+    def get(self, obligation_id: str) -> ObligationRecord | None:
+        """Locked for update where the store has concurrent writers."""
+
+    def page(
+        self,
+        after_id: str,
+        limit_count: int,
+        *,
+        agreement_id: str | None = None,
+        state: ObligationState | None = None,
+    ) -> list[ObligationRecord]:
+        """In the order of the id."""
+
+    def of_agreement(self, agreement_id: str) -> list[ObligationRecord]:
+        """Those that stand in the way or may come to: pending, overdue, and fulfilled ones that come first."""
+
+
 class UnitOfWork(Protocol):
     """One transaction of one participant over all rooms."""
 
@@ -346,6 +397,10 @@ class UnitOfWork(Protocol):
     def apps(self) -> Apps: ...
     @property
     def standings(self) -> Standings: ...
+    @property
+    def declarations(self) -> Declarations: ...
+    @property
+    def obligations(self) -> Obligations: ...
     def tell(self, event: Event) -> None:
         """Publish after the commit; lost with a rollback."""
 

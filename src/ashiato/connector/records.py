@@ -14,11 +14,57 @@ class Approval(StrEnum):
     MANUAL = "manual"
 
 
+class Visibility(StrEnum):
+    """How much of an asset is shown to those who may connect; nobody else sees anything of it."""
+
+    HIDDEN = "hidden"
+    """Nothing: it looks as if it did not exist."""
+    LISTED = "listed"
+    """That it exists and whose it is; whoever wants it asks, and a person answers."""
+    OFFERED = "offered"
+    """The dataset with the offers that its reader may see."""
+
+
+class AccessForm(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom one form of access lets in: everything that is filled must be met, by any one of its values.
+
+    `claims` are names of verified claims with their values, `groups` are the owner's own, `security_profile` is the least.
+    """
+
+    participants: tuple[str, ...] = ()
+    claims: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    groups: tuple[str, ...] = ()
+    security_profile: str | None = None
+
+
+class PartnerGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Partners that the owner calls by one name in policies (`group`, Catena-X `BusinessPartnerGroup`)."""
+
+    group_id: str
+    title: str
+    members: tuple[str, ...]
+    updated_ms: int = 0
+
+
+class DeclaredFact(msgspec.Struct, frozen=True, kw_only=True):
+    """What the owner says to be so, for policies that ask for it: of now (`event`), or of one agreement (`payAmount`).
+
+    `agreement_id` is empty for what holds whatever the agreement.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    agreement_id: str = ""
+    note: str = ""
+    declared_ms: int = 0
+
+
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
     """A dataset that this company can hand over. `source` says where the bytes are; its secrets are named, never held.
 
     `data_item` and `part_group` are the classes by which a framework contract covers assets. `methods` lists the HTTP
-    methods that the data plane forwards; everything but GET and HEAD must be allowed by the owner.
+    methods that the data plane forwards; everything but GET and HEAD must be allowed by the owner. `access` lists whom the
+    owner lets in (empty: everybody), now and at each later read; `classification` is what policies call by that name.
     """
 
     asset_id: str
@@ -30,6 +76,9 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     properties: dict[str, object] = {}
     methods: tuple[str, ...] = ("GET",)
     finite: bool = True
+    visibility: Visibility = Visibility.OFFERED
+    access: tuple[AccessForm, ...] = ()
+    classification: str = ""
     created_ms: int = 0
     updated_ms: int = 0
 
@@ -45,8 +94,8 @@ class PolicyDefinition(msgspec.Struct, frozen=True, kw_only=True):
 class OfferDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """Terms under which a set of assets is offered (asset ids, or every asset of a data item and part group).
 
-    `access_policy_id` decides who sees the offer, `contract_policy_id` what is agreed; `alternative_policy_ids` are further
-    terms that the owner would also sign, in the order in which the automatic strategy proposes them.
+    `access_policy_id` and `access` decide who sees the offer, `contract_policy_id` what is agreed;
+    `alternative_policy_ids` are further terms that the owner would also sign, in the order in which they are proposed.
     """
 
     offer_id: str
@@ -57,13 +106,14 @@ class OfferDefinition(msgspec.Struct, frozen=True, kw_only=True):
     part_group: str | None = None
     approval: Approval = Approval.AUTOMATIC
     alternative_policy_ids: tuple[str, ...] = ()
+    access: tuple[AccessForm, ...] = ()
     created_ms: int = 0
 
 
 class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One asset under one offer; `audiences` and the window over-approximate who may see it, for the index.
 
-    `offering_id` is the `@id` of the Offer on the wire.
+    `offering_id` is the `@id` of the Offer on the wire; `access` and `classification` are those of the asset.
     """
 
     asset_id: str
@@ -72,6 +122,8 @@ class CatalogEntry(msgspec.Struct, frozen=True, kw_only=True):
     audiences: tuple[str, ...]
     from_ms: int | None = None
     until_ms: int | None = None
+    access: tuple[AccessForm, ...] = ()
+    classification: str = ""
 
 
 class AgreementState(StrEnum):
@@ -82,7 +134,11 @@ class AgreementState(StrEnum):
 
 
 class AgreementRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """An agreement as it went over the wire. `document` is the ODRL Agreement, kept unchanged."""
+    """An agreement as it went over the wire. `document` is the ODRL Agreement, kept unchanged.
+
+    `access_policy` and `access` are what the offer asked of those who may see it, when it was agreed: who was let in must
+    still be one whom they let in at each transfer and read.
+    """
 
     agreement_id: str
     role: Role
@@ -96,8 +152,47 @@ class AgreementRecord(msgspec.Struct, frozen=True, kw_only=True):
     state: AgreementState = AgreementState.ACTIVE
     framework_id: str | None = None
     uses_count: int = 0
+    access_policy: dict[str, object] | None = None
+    access: tuple[AccessForm, ...] = ()
     ended_ms: int | None = None
     end_reason: str | None = None
+
+
+class ObligationState(StrEnum):
+    """How far an obligation is."""
+
+    PENDING = "pending"
+    FULFILLED = "fulfilled"
+    OVERDUE = "overdue"
+    VOID = "void"
+    """Nobody owes it any more: the owner let it go."""
+
+
+class ObligationRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One duty of an agreement, owed once: `path` is that of the duty in the policy.
+
+    `is_own` says that this company owes it, otherwise its partner does. `due_ms` is the last instant in time, None when
+    nothing sets one. `comes_first` duties are asked for before data is handed out. `trigger` is what began it, `subject_id`
+    the use or process that it belongs to. `details` say how it is done.
+    """
+
+    obligation_id: str
+    agreement_id: str
+    peer_id: str
+    asset_id: str
+    path: str
+    action: str
+    enforcement: str
+    trigger: str
+    is_own: bool
+    comes_first: bool = False
+    subject_id: str = ""
+    details: dict[str, object] = {}
+    due_ms: int | None = None
+    state: ObligationState = ObligationState.PENDING
+    reason: str = ""
+    created_ms: int = 0
+    settled_ms: int | None = None
 
 
 class FrameworkState(StrEnum):

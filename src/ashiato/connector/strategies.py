@@ -6,15 +6,15 @@ from typing import Protocol
 import msgspec
 
 from ashiato.connector import frameworks
-from ashiato.connector.catalog import compiled, rules_of, sees_offer
+from ashiato.connector.catalog import LISTING, compiled, rules_of
 from ashiato.connector.offers import is_automatic
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.records import Approvable, OfferDefinition
-from ashiato.connector.rights import before_agreement
+from ashiato.connector.rights import before_agreement, judge
 from ashiato.dsp.negotiation import ContractNegotiation, NegotiationState, Role
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.facts.decisions import Decision
-from ashiato.policy.evaluation import Checkpoint, decide
+from ashiato.policy.evaluation import Checkpoint
 from ashiato.policy.identity import policy_hash, same_rules
 from ashiato.trust.standing import Standing
 
@@ -117,13 +117,15 @@ class Automatic:
     ) -> Reaction:
         if frameworks.is_framework_target(negotiation.dataset_id):
             return _ask("This company asks for a framework contract.", "agree", "terminate")
+        if context.get("offer_id") == LISTING:
+            return _ask("This company asks for access to what you only list.", "offer", "terminate")
         offer = uow.assets.offer(str(context.get("offer_id", "")))
         if offer is None:
             return Reaction(act=Act.TERMINATE, reason="The offer was withdrawn.")
         acceptable = acceptable_terms(uow, offer)
         matching = next((terms for terms in acceptable if same_rules(negotiation.offer, terms)), None)
         if matching is not None:
-            decision = permitted(matching, peer, now_ms)
+            decision = permitted(uow, negotiation, matching, peer, now_ms)
             if not decision.permitted:
                 return Reaction(act=Act.TERMINATE, reason=decision.summary())
             if is_automatic(offer) or frameworks.covering(uow, negotiation, now_ms) is not None:
@@ -150,7 +152,7 @@ class Automatic:
         offer = uow.assets.offer(str(context.get("offer_id", "")))
         terms = acceptable_terms(uow, offer) if offer is not None else []
         matching = next((known for known in terms if same_rules(negotiation.offer, known)), negotiation.offer)
-        decision = permitted(matching, peer, now_ms)
+        decision = permitted(uow, negotiation, matching, peer, now_ms)
         if decision.permitted:
             return Reaction(act=Act.AGREE)
         return Reaction(act=Act.TERMINATE, reason=decision.summary())
@@ -194,14 +196,18 @@ def acceptable_terms(uow: UnitOfWork, offer: OfferDefinition) -> list[dict[str, 
     return [definition.document for definition in found if definition is not None]
 
 
-def permitted(terms: dict[str, object], peer: Standing, now_ms: int) -> Decision:
+def permitted(
+    uow: UnitOfWork,
+    negotiation: ContractNegotiation,
+    terms: dict[str, object],
+    peer: Standing,
+    now_ms: int,
+) -> Decision:
     """Whether the terms themselves let this peer make a contract now; an assignee of the whole policy counts too."""
-    return decide(compiled(terms), before_agreement(peer, Checkpoint.NEGOTIATION, "read", now_ms))
-
-
-def may_request(uow: UnitOfWork, offer: OfferDefinition, peer: Standing, now_ms: int) -> Decision:
-    """Whether the peer may know of the offer that it asks for: the same rule as in the catalog."""
-    return sees_offer(uow, offer, peer, now_ms)
+    asset = uow.assets.asset(negotiation.dataset_id)
+    request = before_agreement(peer, Checkpoint.NEGOTIATION, "read", now_ms)
+    classification = "" if asset is None else asset.classification
+    return judge(uow, compiled(terms), request, classification=classification)
 
 
 def approvable(negotiation: ContractNegotiation, reaction: Reaction, now_ms: int) -> Approvable:

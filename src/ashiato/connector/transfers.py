@@ -6,6 +6,7 @@ are deliveries in the outbox like any message, so a crash between start and data
 
 import msgspec
 
+from ashiato.connector.agreements import decide_served
 from ashiato.connector.catalog import compiled, rules_of
 from ashiato.connector.company import Company, send, tell, vet_callback
 from ashiato.connector.negotiations import in_words
@@ -38,7 +39,7 @@ from ashiato.dsp.transfer import (
     reconcile,
 )
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
-from ashiato.policy.evaluation import Checkpoint, decide
+from ashiato.policy.evaluation import Checkpoint
 from ashiato.trust.standing import Standing
 
 PULL_FORMAT = "HttpData-PULL"
@@ -70,7 +71,7 @@ def requested(
             f"You have {company.most_open_transfers_count} open transfers with us; complete or terminate some of them first."
         )
     # A new transfer brings a new use: it is refused here already when none is left.
-    check_served(agreement, caller, Checkpoint.READ, moment.now_ms)
+    check_served(uow, agreement, caller, Checkpoint.READ, moment.now_ms)
     _check_request(message, uow.assets.asset(agreement.asset_id))
     vet_callback(company, message.callback_address)
     if message.data_address is not None and message.data_address.endpoint:
@@ -252,11 +253,13 @@ def own(uow: UnitOfWork, own_pid: str) -> TransferProcess:
     return transfer
 
 
-def check_served(agreement: AgreementRecord, consumer: Standing, checkpoint: Checkpoint, now_ms: int) -> None:
+def check_served(
+    uow: UnitOfWork, agreement: AgreementRecord, consumer: Standing, checkpoint: Checkpoint, now_ms: int
+) -> None:
     """As the provider: what is verified of the consumer gives it the right now; raises `NotPermitted` with the reason."""
     _check_active(agreement)
-    policy = compiled(rules_of(agreement.document))
-    decision = decide(policy, under_agreement(agreement, consumer, checkpoint, "read", now_ms))
+    asset = uow.assets.asset(agreement.asset_id)
+    decision, _ = decide_served(uow, agreement, asset, consumer, checkpoint, "read", now_ms)
     if not decision.permitted:
         raise NotPermitted(decision.summary(), agreement_id=agreement.agreement_id)
 
@@ -446,7 +449,7 @@ def _check_agreement_of(
     if agreement is None:
         raise NotFound(f"There is no agreement {transfer.agreement_id!r}.", id=transfer.agreement_id)
     if agreement.role is Role.PROVIDER:
-        check_served(agreement, peer, Checkpoint.TRANSFER, now_ms)
+        check_served(uow, agreement, peer, Checkpoint.TRANSFER, now_ms)
     else:
         check_usable(agreement, Checkpoint.TRANSFER, now_ms)
     return agreement

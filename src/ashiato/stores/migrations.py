@@ -123,7 +123,21 @@ TRANSFERS_OF_VERSION_2 = (
     "CREATE INDEX transfer_open ON transfer (participant_id, peer_id) WHERE is_open = 1",
 )
 
-VERSION_2 = (*VAULT_OF_VERSION_2, *STANDINGS_OF_VERSION_2, *TRANSFERS_OF_VERSION_2)
+# What the owner says of partners and of now, and what is owed.
+RIGHTS_OF_VERSION_2 = (
+    f"CREATE TABLE partner_group (participant_id {_KEY}, group_id {_KEY}, body {_KEY}, PRIMARY KEY (participant_id, group_id))",
+    f"""CREATE TABLE partner_group_member (participant_id {_KEY}, member_id {_KEY}, group_id {_KEY},
+        PRIMARY KEY (participant_id, member_id, group_id))""",
+    "CREATE INDEX partner_group_member_by_group ON partner_group_member (participant_id, group_id)",
+    f"""CREATE TABLE declared_fact (participant_id {_KEY}, agreement_id {_KEY}, name {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, agreement_id, name))""",
+    f"""CREATE TABLE obligation (participant_id {_KEY}, obligation_id {_KEY}, agreement_id {_KEY}, state {_KEY},
+        is_open INTEGER NOT NULL, body {_KEY}, PRIMARY KEY (participant_id, obligation_id))""",
+    "CREATE INDEX obligation_by_agreement ON obligation (participant_id, agreement_id, is_open, obligation_id)",
+    "CREATE INDEX obligation_by_state ON obligation (participant_id, state, obligation_id)",
+)
+
+VERSION_2 = (*VAULT_OF_VERSION_2, *STANDINGS_OF_VERSION_2, *RIGHTS_OF_VERSION_2, *TRANSFERS_OF_VERSION_2)
 
 CONNECTOR: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)
 

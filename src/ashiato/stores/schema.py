@@ -241,3 +241,20 @@ PRESENTATION = Table(
     _instant("fetched_ms"),
     _text("body"),
 )
+PARTNER_GROUP = Table("partner_group", METADATA, _key("participant_id"), _key("group_id"), _text("body"))
+PARTNER_GROUP_MEMBER = Table(
+    "partner_group_member", METADATA, _key("participant_id"), _key("member_id"), _key("group_id")
+)
+DECLARED_FACT = Table(
+    "declared_fact", METADATA, _key("participant_id"), _key("agreement_id"), _key("name"), _text("body")
+)
+OBLIGATION = Table(
+    "obligation",
+    METADATA,
+    _key("participant_id"),
+    _key("obligation_id"),
+    _text("agreement_id"),
+    _text("state"),
+    _count("is_open"),
+    _text("body"),
+)

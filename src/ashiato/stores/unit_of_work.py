@@ -5,7 +5,9 @@ from ashiato.outbox.deliveries import Delivery
 from ashiato.stores.apps import SqlApps
 from ashiato.stores.assets import SqlAssets
 from ashiato.stores.contracts import SqlContracts
+from ashiato.stores.declarations import SqlDeclarations
 from ashiato.stores.negotiations import SqlNegotiations
+from ashiato.stores.obligations import SqlObligations
 from ashiato.stores.outbox import SqlOutbox
 from ashiato.stores.records import SqlRecords
 from ashiato.stores.sessions import Session
@@ -21,9 +23,11 @@ class SqlUnitOfWork:
         "apps",
         "assets",
         "contracts",
+        "declarations",
         "deliveries",
         "events",
         "negotiations",
+        "obligations",
         "outbox",
         "participant_id",
         "records",
@@ -47,6 +51,8 @@ class SqlUnitOfWork:
         self.vault = SqlVault(session, participant_id)
         self.standings = SqlStandings(session, participant_id)
         self.apps = SqlApps(session, participant_id)
+        self.declarations = SqlDeclarations(session, participant_id)
+        self.obligations = SqlObligations(session, participant_id)
 
     def tell(self, event: Event) -> None:
         self.events.append(event)

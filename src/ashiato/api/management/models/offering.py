@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from ashiato.api.management.models.shared import InstantShown, JsonObject, Line, Model, OwnId
+from ashiato.api.management.models.shared import InstantShown, JsonObject, Line, Model, OwnId, Partner
+from ashiato.api.management.models.terms import TermShown
+from ashiato.connector import records
 
 SecretName = Annotated[
     str,
@@ -90,6 +92,51 @@ Source = Annotated[
 ]
 
 
+class AccessForm(Model):
+    """Whom the owner lets in: everything that is given must be met, by any one of its values."""
+
+    participants: list[Partner] = Field(default=[], max_length=10_000)
+    """Named connectors only."""
+    claims: dict[str, list[Line]] = Field(default={}, max_length=50)
+    """Verified claims with their values: `{"role": ["recycler"]}`; any member of a credential by `RoleCredential.role`."""
+    groups: list[OwnId] = Field(default=[], max_length=100)
+    """Your own groups of partners."""
+    security_profile: Literal["base", "trust", "trust+"] | None = None
+    """The least security profile."""
+
+
+Access = Annotated[
+    AccessForm | list[AccessForm],
+    Field(
+        description="Who may connect at all, asked in the catalog, in negotiations, at transfers and at every read. Of several "
+        "forms one must be met. Left out, everybody may.",
+        examples=[{"participants": ["did:web:cathode.example"], "security_profile": "trust"}],
+    ),
+]
+VisibilityName = Literal["hidden", "listed", "offered"]
+
+
+def access_of(given: AccessForm | list[AccessForm]) -> tuple[records.AccessForm, ...]:
+    """The forms as the connector keeps them."""
+    forms = given if isinstance(given, list) else [given]
+    return tuple(
+        records.AccessForm(
+            participants=tuple(dict.fromkeys(form.participants)),
+            claims=tuple((name, tuple(dict.fromkeys(values))) for name, values in form.claims.items()),
+            groups=tuple(dict.fromkeys(form.groups)),
+            security_profile=form.security_profile,
+        )
+        for form in forms
+    )
+
+
+def access_shown(access: tuple[records.AccessForm, ...]) -> list[AccessForm]:
+    """The same as it is read back."""
+    return [
+        AccessForm.of(form, claims={name: list(values) for name, values in form.claims}) for form in access
+    ]
+
+
 class AssetBody(Model):
     """A dataset that this company can hand over."""
 
@@ -106,6 +153,11 @@ class AssetBody(Model):
     """The HTTP methods that the data plane forwards: POST and PUT make the asset an inbox or a query."""
     finite: bool = True
     """False for a stream or an inbox that never ends by itself."""
+    visibility: VisibilityName = "offered"
+    """`hidden` looks as if it did not exist, `listed` shows that it exists and takes requests, `offered` shows its offers."""
+    access: Access = Field(default=[])
+    classification: Line = ""
+    """What policies call the classification of the data."""
 
 
 class Asset(Model):
@@ -120,6 +172,9 @@ class Asset(Model):
     properties: JsonObject
     methods: list[str]
     finite: bool
+    visibility: VisibilityName
+    access: list[AccessForm]
+    classification: str
     created_ms: InstantShown
     updated_ms: InstantShown
 
@@ -165,6 +220,8 @@ class Policy(Model):
 
     policy_id: str
     document: JsonObject
+    terms: list[TermShown]
+    """Each term with who holds it."""
     created_ms: InstantShown
 
 
@@ -182,6 +239,7 @@ class OfferBody(Model):
     """Whether a request that meets the terms is agreed at once or waits for a person."""
     alternative_policy_ids: list[OwnId] = Field(default=[], max_length=100)
     """Further policies that you would also sign, in the order in which they are proposed."""
+    access: Access = Field(default=[])
 
 
 class Offer(Model):
@@ -195,4 +253,9 @@ class Offer(Model):
     part_group: str | None
     approval: Literal["automatic", "manual"]
     alternative_policy_ids: list[str]
+    access: list[AccessForm]
+    access_policy: JsonObject | None
+    """The ODRL policy that `access` was compiled to."""
+    terms: list[TermShown]
+    """Each term of the contract policy with who holds it."""
     created_ms: InstantShown

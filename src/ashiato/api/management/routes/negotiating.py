@@ -151,11 +151,12 @@ async def _offer(call: Call, body: ProviderNegotiation) -> Negotiation:
 
     def work(uow: UnitOfWork, moment: Moment) -> ContractNegotiation:
         definition = uow.assets.offer(body.offer_id)
-        if definition is None or uow.assets.asset(body.asset_id) is None:
+        asset = uow.assets.asset(body.asset_id)
+        if definition is None or asset is None:
             raise NotFound(
                 "There is no such asset, or no such offer.", asset_id=body.asset_id, offer_id=body.offer_id
             )
-        if all(entry.offer_id != body.offer_id for entry in uow.assets.entries_of(body.asset_id)):
+        if not offers.covers(definition, asset):
             raise Invalid(
                 f"The offer {body.offer_id!r} does not cover the asset {body.asset_id!r}.", path="offer_id"
             )

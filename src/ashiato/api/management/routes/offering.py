@@ -15,11 +15,15 @@ from ashiato.api.management.models.offering import (
     Policy,
     PolicyBody,
     RecordReceipt,
+    access_of,
+    access_shown,
 )
 from ashiato.api.management.models.shared import OwnId, Page, PageQuery, page_of
+from ashiato.api.management.models.terms import terms_of
 from ashiato.api.management.openapi import WITH_JSON_BODY, problems
 from ashiato.api.management.routing import participant_router
 from ashiato.connector import offers, records
+from ashiato.connector.access import as_document
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound
 
@@ -37,25 +41,27 @@ Wanted = Annotated[PageQuery, Query()]
 async def list_assets(call: CallOf, wanted: Wanted) -> Page[Asset]:
     found = await call.read(lambda uow: uow.assets.list_assets(wanted.cursor, wanted.limit + 1))
     return page_of(
-        Page[Asset], [Asset.of(asset) for asset in found], wanted.limit, lambda asset: asset.asset_id
+        Page[Asset], [_asset_shown(asset) for asset in found], wanted.limit, lambda asset: asset.asset_id
     )
 
 
 @router.put("/assets/{asset_id}", summary="Create or replace an asset", responses=problems(*WITH_JSON_BODY))
 async def put_asset(call: CallOf, asset_id: AssetId, body: AssetBody) -> Asset:
-    members = body.model_dump(exclude={"source", "methods"})
+    members = body.model_dump(exclude={"source", "methods", "access", "visibility"})
     asset = records.Asset(
         asset_id=asset_id,
         source=body.source.model_dump(exclude_unset=True),
         methods=tuple(dict.fromkeys(body.methods)),
+        visibility=records.Visibility(body.visibility),
+        access=access_of(body.access),
         **members,
     )
-    return Asset.of(await call.run(lambda uow: offers.put_asset(uow, asset, call.moment)))
+    return _asset_shown(await call.run(lambda uow: offers.put_asset(uow, asset, call.moment)))
 
 
 @router.get("/assets/{asset_id}", summary="Show an asset")
 async def get_asset(call: CallOf, asset_id: AssetId) -> Asset:
-    return Asset.of(await call.read(lambda uow: _asset(uow, asset_id)))
+    return _asset_shown(await call.read(lambda uow: _asset(uow, asset_id)))
 
 
 @router.delete("/assets/{asset_id}", status_code=204, summary="Withdraw an asset")
@@ -106,7 +112,10 @@ async def get_record(call: CallOf, asset_id: AssetId) -> Response:
 async def list_policies(call: CallOf, wanted: Wanted) -> Page[Policy]:
     found = await call.read(lambda uow: uow.assets.list_policies(wanted.cursor, wanted.limit + 1))
     return page_of(
-        Page[Policy], [Policy.of(policy) for policy in found], wanted.limit, lambda policy: policy.policy_id
+        Page[Policy],
+        [_policy_shown(policy) for policy in found],
+        wanted.limit,
+        lambda policy: policy.policy_id,
     )
 
 
@@ -115,7 +124,7 @@ async def list_policies(call: CallOf, wanted: Wanted) -> Page[Policy]:
 )
 async def put_policy(call: CallOf, policy_id: PolicyId, body: PolicyBody) -> Policy:
     policy = records.PolicyDefinition(policy_id=policy_id, document=dict(body.document))
-    return Policy.of(await call.run(lambda uow: offers.put_policy(uow, policy, call.moment)))
+    return _policy_shown(await call.run(lambda uow: offers.put_policy(uow, policy, call.moment)))
 
 
 @router.get("/policies/{policy_id}", summary="Show a policy")
@@ -123,7 +132,7 @@ async def get_policy(call: CallOf, policy_id: PolicyId) -> Policy:
     policy = await call.read(lambda uow: uow.assets.policy(policy_id))
     if policy is None:
         raise NotFound(f"There is no policy {policy_id!r}.", id=policy_id)
-    return Policy.of(policy)
+    return _policy_shown(policy)
 
 
 @router.delete("/policies/{policy_id}", status_code=204, summary="Remove a policy that no offer uses")
@@ -133,10 +142,11 @@ async def delete_policy(call: CallOf, policy_id: PolicyId) -> None:
 
 @router.get("/offers", summary="List the offers")
 async def list_offers(call: CallOf, wanted: Wanted) -> Page[Offer]:
-    found = await call.read(lambda uow: uow.assets.list_offers(wanted.cursor, wanted.limit + 1))
-    return page_of(
-        Page[Offer], [Offer.of(offer) for offer in found], wanted.limit, lambda offer: offer.offer_id
-    )
+    def work(uow: UnitOfWork) -> list[Offer]:
+        found = uow.assets.list_offers(wanted.cursor, wanted.limit + 1)
+        return [_offer_shown(uow, offer) for offer in found]
+
+    return page_of(Page[Offer], await call.read(work), wanted.limit, lambda offer: offer.offer_id)
 
 
 @router.put("/offers/{offer_id}", summary="Publish or replace an offer", responses=problems(*WITH_JSON_BODY))
@@ -150,16 +160,20 @@ async def put_offer(call: CallOf, offer_id: OfferId, body: OfferBody) -> Offer:
         part_group=body.part_group,
         approval=records.Approval(body.approval),
         alternative_policy_ids=tuple(dict.fromkeys(body.alternative_policy_ids)),
+        access=access_of(body.access),
     )
-    return Offer.of(await call.run(lambda uow: offers.put_offer(uow, offer, call.moment)))
+    return await call.run(lambda uow: _offer_shown(uow, offers.put_offer(uow, offer, call.moment)))
 
 
 @router.get("/offers/{offer_id}", summary="Show an offer")
 async def get_offer(call: CallOf, offer_id: OfferId) -> Offer:
-    offer = await call.read(lambda uow: uow.assets.offer(offer_id))
-    if offer is None:
-        raise NotFound(f"There is no offer {offer_id!r}.", id=offer_id)
-    return Offer.of(offer)
+    def work(uow: UnitOfWork) -> Offer:
+        offer = uow.assets.offer(offer_id)
+        if offer is None:
+            raise NotFound(f"There is no offer {offer_id!r}.", id=offer_id)
+        return _offer_shown(uow, offer)
+
+    return await call.read(work)
 
 
 @router.delete(
@@ -167,6 +181,24 @@ async def get_offer(call: CallOf, offer_id: OfferId) -> Offer:
 )
 async def delete_offer(call: CallOf, offer_id: OfferId) -> None:
     await call.run(lambda uow: offers.delete_offer(uow, offer_id, call.moment))
+
+
+def _asset_shown(asset: records.Asset) -> Asset:
+    return Asset.of(asset, access=access_shown(asset.access))
+
+
+def _policy_shown(policy: records.PolicyDefinition) -> Policy:
+    return Policy.of(policy, terms=terms_of(policy.document))
+
+
+def _offer_shown(uow: UnitOfWork, offer: records.OfferDefinition) -> Offer:
+    contract = uow.assets.policy(offer.contract_policy_id)
+    return Offer.of(
+        offer,
+        access=access_shown(offer.access),
+        access_policy=as_document(offer.access) if offer.access else None,
+        terms=[] if contract is None else terms_of(contract.document),
+    )
 
 
 def _asset(uow: UnitOfWork, asset_id: str) -> records.Asset:
