@@ -18,6 +18,7 @@ import msgspec
 from ashiato.connector.agreements import decide_served
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.ranges import ByteRange
+from ashiato.connector.receipt_dates import FIRST_QUESTION_AFTER_MS, ask_at
 from ashiato.connector.records import AccessRecord, AgreementRecord, AgreementState, Asset, Event
 from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
@@ -243,6 +244,8 @@ def finish(
     if taken is not None:
         more = {"taken_bytes": taken.taken_bytes, "taken_sha256": taken.sha256}
     tell_access(uow, "data.sent", record, more)
+    if sent.outcome is AccessOutcome.COMPLETE and sent.sent_bytes:
+        ask_at(uow, record.agreement_id, record.peer_id, now_ms + FIRST_QUESTION_AFTER_MS, now_ms)
     return record
 
 

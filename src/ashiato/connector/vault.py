@@ -22,6 +22,7 @@ from ashiato.connector.deletion import DeletionTerms, deletion_terms
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import NotFound, NotPermitted
 from ashiato.connector.ranges import ByteRange
+from ashiato.connector.receipt_dates import SCHEDULED
 from ashiato.connector.records import AgreementRecord, AgreementState, Event, ReceivedData
 from ashiato.connector.rights import refused_for_certain, under_agreement
 from ashiato.connector.vault_records import (
@@ -42,7 +43,6 @@ from ashiato.trust.standing import Standing
 
 # A use that broke off may be gone on with for so long before a duty to delete after use takes effect.
 USE_LASTS_MS = 600_000
-SCHEDULED = "delivery.scheduled"
 
 Facts = Mapping[str, frozenset[str]]
 

@@ -10,8 +10,8 @@ import structlog
 
 from ashiato.connector.node import Node
 from ashiato.connector.ports import UnitOfWork
+from ashiato.connector.receipt_dates import SCHEDULED
 from ashiato.connector.records import Event
-from ashiato.connector.vault import SCHEDULED
 from ashiato.outbox.deliveries import LEASE_MS, Delivery, DeliveryKind, next_try_ms
 
 MOST_CLAIMED_COUNT = 200

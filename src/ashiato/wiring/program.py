@@ -19,6 +19,7 @@ from ashiato.api.data_tokens import Doorkeeper
 from ashiato.api.inbox import InboxApi, InboxMeans, InboxSettings
 from ashiato.api.management.gate import Gate, KeyList
 from ashiato.api.protocol import BASE, ProtocolApi
+from ashiato.api.receipts import ReceiptApi
 from ashiato.api.turns import Turns, participant_of_management, participant_of_protocol
 from ashiato.clients.did_web import DidCacheRules, DidResolver
 from ashiato.clients.egress import Egress, EgressRules
@@ -28,6 +29,7 @@ from ashiato.connector import fetching, vault
 from ashiato.connector.node import Node
 from ashiato.connector.ports import Moment
 from ashiato.connector.strategies import Automatic, Strategy
+from ashiato.couriers.asking_receipts import ReceiptCourier
 from ashiato.couriers.calling import DataCaller
 from ashiato.couriers.delivering import Courier, Handler
 from ashiato.couriers.erasing import Eraser
@@ -45,7 +47,7 @@ from ashiato.outbox.deliveries import DeliveryKind
 from ashiato.stores.engine import SqlStore, open_store
 from ashiato.stores.keys import open_safe
 from ashiato.stores.received_files import ReceivedFolder
-from ashiato.wiring.adapters import Documents, Possession, Prover
+from ashiato.wiring.adapters import Documents, KeySigner, Possession, Prover
 from ashiato.wiring.grants import Grants
 from ashiato.wiring.listening import Listener, bind
 from ashiato.wiring.management import LazyApp, app_builder, make_gate
@@ -191,6 +193,7 @@ class Program:
             DeliveryKind.PULL: Puller(pull).deliver,
             DeliveryKind.PUSH: Pusher(push).deliver,
             DeliveryKind.WEBHOOK: webhooks.deliver,
+            DeliveryKind.RECEIPTS: ReceiptCourier(self.node, self._egress, self._documents).deliver,
             DeliveryKind.ERASE: Eraser(self.node, self.files, disk_threads).deliver,
         }
 
@@ -249,7 +252,8 @@ class Program:
             settings=InboxSettings(most_pushed_bytes=limits.pushed_data_bytes),
         )
         data = DataApi(self.node, doorkeeper, sources, streams, DataSettings())
-        return [*data.routes(), *InboxApi(inbox).routes()]
+        receipts = ReceiptApi(self.node, lambda owner: KeySigner(self.tenancy.keys[owner]))
+        return [*data.routes(), *InboxApi(inbox).routes(), *receipts.routes()]
 
     async def _purge(self) -> None:
         while True:

@@ -12,6 +12,7 @@ from ashiato.connector.data_address import TokenDoor
 from ashiato.connector.node import Tenant
 from ashiato.connector.problems import Invalid
 from ashiato.connector.strategies import Strategy
+from ashiato.couriers.asking_receipts import RECEIPT_SERVICE
 from ashiato.dsp import v2025_1 as wire
 from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
 from ashiato.trust.keys import SigningKey, VerificationKey
@@ -61,7 +62,8 @@ class Tenancy:
             [
                 Service(f"{identity.did}#{SERVICE_IDS[kind]}", kind, endpoint, wire.SERVICE_CONTEXT)
                 for kind, endpoint in wire.service_endpoints(root_url, f"/{self._protocol_base}").items()
-            ],
+            ]
+            + [Service(f"{identity.did}#receipts", RECEIPT_SERVICE, f"{root_url}/receipts")],
         )
         self.keys[identity.did] = identity.key
         self._documents[identity.did] = parse_did_document(document, identity.did)

@@ -1,0 +1,107 @@
+"""Shows a consumer's receipts to the provider of the agreement: `GET /{tenant}/receipts?agreement=…&after=…`.
+
+The caller proves who it is with a token like those of the protocol. What is not signed yet is signed now, outside every
+transaction, and keeps that signature.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+import structlog
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from ashiato.api import data_answers as answers
+from ashiato.api.data import Endpoint
+from ashiato.api.data_answers import Refused, refuse
+from ashiato.connector import receipts
+from ashiato.connector.data_access import Refusal
+from ashiato.connector.node import Node, Tenant
+from ashiato.connector.ports import UnitOfWork
+from ashiato.connector.problems import NotFound
+from ashiato.connector.receipts import Shown
+from ashiato.identity.signed_tokens import NotAuthenticated
+from ashiato.statements.receipts import HEAD_TYP, RECEIPT_TYP, Signer, canonical, sign
+
+LONGEST_ID_CHARS = 2048
+
+log = structlog.get_logger()
+
+
+class ReceiptApi:
+    """The route of the receipts for every participant of a node. `signer_of` gives a participant's present key."""
+
+    def __init__(self, node: Node, signer_of: Callable[[str], Signer]) -> None:
+        self._node = node
+        self._signer_of = signer_of
+
+    def routes(self) -> list[BaseRoute]:
+        """Routes for the protocol listener."""
+        return [Route("/{tenant}/receipts", Endpoint(self._serve), methods=["GET"])]
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, request: Request) -> None:
+        tenant = self._node.tenants.by_slug(request.path_params["tenant"])
+        if tenant is None:
+            raise refuse(404, "not-found", "There is nothing here.")
+        agreement_id, after_sequence = _asked(request)
+        shown = await self._look(tenant, request, agreement_id, after_sequence)
+        signer = self._signer_of(tenant.participant_id)
+        signed = [
+            msgspec.structs.replace(
+                receipt, compact=await sign(signer, RECEIPT_TYP, receipt.payload.encode())
+            )
+            for receipt in shown.receipts
+            if not receipt.compact
+        ]
+        if signed:
+            await self._node.store.run(tenant.participant_id, lambda uow: receipts.keep_signed(uow, signed))
+        compacts = {receipt.sequence: receipt.compact for receipt in (*shown.receipts, *signed)}
+        document: dict[str, object] = {
+            "agreement": agreement_id,
+            "receipts": [compacts[receipt.sequence] for receipt in shown.receipts],
+            "more": not shown.is_last,
+        }
+        if shown.is_last:
+            document["head"] = await sign(signer, HEAD_TYP, canonical(shown.head))
+        await answers.send_json(send, document)
+
+    async def _look(self, tenant: Tenant, request: Request, agreement_id: str, after_sequence: int) -> Shown:
+        moment = self._node.moment()
+        try:
+            caller = await self._node.identity.authenticate(
+                tenant.participant_id, request.headers.get("authorization"), moment.now_ms
+            )
+        except NotAuthenticated as error:
+            log.info("receipts refused", participant=tenant.participant_id, why=error.why)
+            if error.is_temporary:
+                raise refuse(
+                    503, "identity-unavailable", "Your DID document cannot be fetched now; try again."
+                ) from None
+            raise refuse(401, "not-authenticated", "The request does not prove who you are.") from None
+
+        def look(uow: UnitOfWork) -> Shown | Refusal:
+            if not uow.records.remember_token(caller.participant_id, caller.token_id, caller.expires_ms):
+                return Refusal(
+                    status_code=401, code="token-replayed", reason="Make a fresh token for each request."
+                )
+            try:
+                return receipts.shown_to(
+                    uow, tenant.company, caller.participant_id, agreement_id, after_sequence, moment.now_ms
+                )
+            except NotFound as error:
+                return Refusal(status_code=404, code="agreement-not-found", reason=error.sentence)
+
+        shown = await self._node.store.run(tenant.participant_id, look)
+        if isinstance(shown, Refusal):
+            raise Refused(shown)
+        return shown
+
+
+def _asked(request: Request) -> tuple[str, int]:
+    agreements, afters = request.query_params.getlist("agreement"), request.query_params.getlist("after")
+    after = afters[0] if afters else "0"
+    is_number = after.isascii() and after.isdigit() and len(after) < 16
+    if len(agreements) != 1 or len(afters) > 1 or not is_number or len(agreements[0]) > LONGEST_ID_CHARS:
+        raise refuse(400, "bad-question", "Ask with ?agreement=ID and, for the next page, &after=NUMBER.")
+    return agreements[0], int(after)

@@ -1,0 +1,319 @@
+"""Receipts of an agreement: a consumer shows its own, a provider asks for them and finds what does not fit."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from ashiato.connector import vault
+from ashiato.connector.catalog import compiled, rules_of
+from ashiato.connector.company import Company, tell
+from ashiato.connector.data_access import AccessOutcome
+from ashiato.connector.deletion import deletion_terms
+from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.problems import NotFound
+from ashiato.connector.receipt_dates import GRACE_MS, NEXT_QUESTION_AFTER_MS, ask_at, ask_next_at
+from ashiato.connector.records import AccessRecord, AgreementRecord, AgreementState
+from ashiato.connector.vault import USE_LASTS_MS, Reader
+from ashiato.connector.vault_records import KeptReceipt, ReceiptWatch, VaultAccount
+from ashiato.dsp.states import Role, TransferState
+from ashiato.policy.evaluation import Checkpoint
+from ashiato.statements.examination import (
+    MOST_FINDINGS_COUNT,
+    Chain,
+    Examined,
+    Fault,
+    Finding,
+    HandedOver,
+    OwnSide,
+    examine,
+    unreported,
+)
+from ashiato.statements.receipts import Head, Receipt, VerifiedHead, VerifiedReceipt
+
+PAGE_COUNT = 200
+_ACCESSES_COUNT = 500
+
+
+# What a consumer shows.
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of our own receipts, some not signed yet, and the head of their chain."""
+
+    receipts: tuple[KeptReceipt, ...]
+    head: Head
+    is_last: bool
+
+
+def shown_to(
+    uow: UnitOfWork, company: Company, caller_id: str, agreement_id: str, after_sequence: int, now_ms: int
+) -> Shown:
+    """Our receipts behind `after_sequence`; raises `NotFound` for everybody but the provider of the agreement."""
+    agreement = uow.contracts.agreement(agreement_id)
+    if agreement is None or agreement.role is not Role.CONSUMER or agreement.peer_id != caller_id:
+        raise NotFound(f"There is no agreement {agreement_id!r} in which you are the provider.")
+    found = uow.vault.list_receipts(agreement_id, after_sequence, PAGE_COUNT + 1)
+    account = uow.vault.account(agreement_id) or VaultAccount(agreement_id=agreement_id)
+    head = Head(
+        agreement=agreement_id,
+        provider=caller_id,
+        consumer=company.participant_id,
+        sequence=account.last_sequence,
+        last=account.last_sha256,
+        at_ms=now_ms,
+    )
+    return Shown(receipts=tuple(found[:PAGE_COUNT]), head=head, is_last=len(found) <= PAGE_COUNT)
+
+
+def keep_signed(uow: UnitOfWork, receipts: Sequence[KeptReceipt]) -> None:
+    """Keep the signatures, so that a receipt is always shown with the one it was first shown with."""
+    for receipt in receipts:
+        uow.vault.put_receipt(receipt)
+
+
+# What a provider finds.
+
+
+class Standing(StrEnum):
+    """What a provider knows of the receipts of one agreement."""
+
+    NOT_ASKED = "not_asked"
+    NOT_OFFERED = "not_offered"
+    """The partner's connector keeps no receipts."""
+    SILENT = "silent"
+    """It does not answer."""
+    COMPLETE = "complete"
+    """Nothing is missing and nothing contradicts what this side knows."""
+    FAULTY = "faulty"
+    """The findings say what does not fit."""
+
+
+def standing_of(watch: ReceiptWatch) -> Standing:
+    """The one word for what is known."""
+    if watch.findings_count:
+        return Standing.FAULTY
+    if watch.is_offered is False:
+        return Standing.NOT_OFFERED
+    if watch.silent_since_ms is not None:
+        return Standing.SILENT
+    return Standing.NOT_ASKED if watch.answered_ms is None else Standing.COMPLETE
+
+
+def watched(uow: UnitOfWork, agreement_id: str) -> tuple[AgreementRecord, ReceiptWatch] | None:
+    """The agreement and what is known of its other side; None where this participant is not its provider."""
+    agreement = uow.contracts.agreement(agreement_id)
+    if agreement is None or agreement.role is not Role.PROVIDER:
+        return None
+    known = uow.vault.watch(agreement_id)
+    return agreement, known or ReceiptWatch(
+        agreement_id=agreement_id, peer_id=agreement.peer_id, asset_id=agreement.asset_id
+    )
+
+
+def ask_now(uow: UnitOfWork, agreement_id: str, now_ms: int) -> ReceiptWatch:
+    """Put the question into the outbox; raises `NotFound` where this participant is not the provider."""
+    found = watched(uow, agreement_id)
+    if found is None:
+        raise NotFound(
+            f"There is no agreement {agreement_id!r} in which you are the provider.", id=agreement_id
+        )
+    agreement, watch = found
+    ask_at(uow, agreement_id, agreement.peer_id, now_ms, now_ms)
+    watch = msgspec.structs.replace(watch, due_ms=now_ms)
+    uow.vault.put_watch(watch)
+    return watch
+
+
+def take(
+    uow: UnitOfWork,
+    company: Company,
+    agreement_id: str,
+    shown: Sequence[VerifiedReceipt],
+    unreadable: Sequence[Finding],
+    head: VerifiedHead | None,
+    moment: Moment,
+) -> ReceiptWatch | None:
+    """Examine one page of an answer, keep it and tell what was found; `head` comes with the last page."""
+    found = watched(uow, agreement_id)
+    if found is None:
+        return None
+    agreement, watch = found
+    own = _own_side(uow, agreement, [verified.receipt.sequence for verified in shown], moment.now_ms)
+    examined = examine(watch.chain, shown, head, own, lambda receipt: _not_permitted(agreement, receipt))
+    for verified in examined.taken:
+        uow.vault.put_receipt(
+            KeptReceipt(
+                agreement_id=agreement_id,
+                sequence=verified.receipt.sequence,
+                payload="",
+                sha256=verified.sha256,
+                compact=verified.compact,
+            )
+        )
+    findings = [*unreadable, *examined.findings]
+    if head is not None:
+        findings += unreported(examined.chain, own, GRACE_MS)
+        findings += _overdue(agreement, examined.chain, moment.now_ms)
+    watch = msgspec.structs.replace(
+        watch,
+        chain=examined.chain,
+        is_offered=True,
+        asked_ms=moment.now_ms,
+        answered_ms=moment.now_ms,
+        silent_since_ms=None,
+    )
+    watch = _with_findings(uow, company, watch, findings, moment)
+    if head is not None:
+        watch = _asked_again(uow, agreement, watch, examined, moment)
+    uow.vault.put_watch(watch)
+    return watch
+
+
+def unanswered(
+    uow: UnitOfWork, company: Company, agreement_id: str, why: str, moment: Moment, *, is_offered: bool | None
+) -> None:
+    """The consumer's connector did not show receipts. Data that had to be gone by now is overdue all the same."""
+    found = watched(uow, agreement_id)
+    if found is None:
+        return
+    agreement, watch = found
+    watch = msgspec.structs.replace(watch, asked_ms=moment.now_ms)
+    if is_offered is False:
+        uow.vault.put_watch(msgspec.structs.replace(watch, is_offered=False, due_ms=None))
+        return
+    since_ms = watch.silent_since_ms if watch.silent_since_ms is not None else moment.now_ms
+    watch = msgspec.structs.replace(watch, silent_since_ms=since_ms)
+    findings = _overdue(agreement, watch.chain, moment.now_ms)
+    if moment.now_ms - since_ms >= NEXT_QUESTION_AFTER_MS:
+        findings.append(Finding(fault=Fault.SILENT, sequence=0, detail=why, at_ms=moment.now_ms))
+    uow.vault.put_watch(_with_findings(uow, company, watch, findings, moment))
+
+
+def given_up(uow: UnitOfWork, agreement_id: str, moment: Moment) -> None:
+    """The outbox gave up its tries: the question is asked again tomorrow."""
+    found = watched(uow, agreement_id)
+    if found is None or found[1].is_offered is False:
+        return
+    agreement, watch = found
+    due_ms = moment.now_ms + NEXT_QUESTION_AFTER_MS
+    uow.vault.put_watch(msgspec.structs.replace(watch, due_ms=due_ms))
+    ask_next_at(uow, agreement_id, agreement.peer_id, due_ms, moment.now_ms)
+
+
+def _own_side(uow: UnitOfWork, agreement: AgreementRecord, sequences: Sequence[int], now_ms: int) -> OwnSide:
+    known: dict[int, str] = {}
+    if sequences:
+        first = min(sequences)
+        kept = uow.vault.list_receipts(agreement.agreement_id, first - 1, max(sequences) - first + 1)
+        known = {receipt.sequence: receipt.sha256 for receipt in kept[: 10 * PAGE_COUNT]}
+    return OwnSide(
+        agreement=agreement.agreement_id,
+        provider=uow.participant_id,
+        consumer=agreement.peer_id,
+        agreed_ms=agreement.agreed_ms,
+        handed_over=_handed_over(uow, agreement),
+        known_sha256=known,
+        now_ms=now_ms,
+    )
+
+
+def _handed_over(uow: UnitOfWork, agreement: AgreementRecord) -> Mapping[str, HandedOver]:
+    by_transfer: dict[str, list[AccessRecord]] = {}
+    after_id = ""
+    while page := uow.transfers.list_accesses(after_id, _ACCESSES_COUNT, agreement_id=agreement.agreement_id):
+        after_id = page[-1].access_id
+        for access in page:
+            by_transfer.setdefault(access.transfer_pid, []).append(access)
+    asset = uow.assets.asset(agreement.asset_id)
+    ends = asset is not None and asset.finite
+    return {
+        transfer_pid: _one_hand_over(uow, transfer_pid, accesses, ends=ends)
+        for transfer_pid, accesses in by_transfer.items()
+    }
+
+
+def _one_hand_over(
+    uow: UnitOfWork, transfer_pid: str, accesses: Sequence[AccessRecord], *, ends: bool
+) -> HandedOver:
+    transfer = uow.transfers.get(transfer_pid)
+    # The hash of a whole is known where one answer brought it; of a resumed download this side hashed only the pieces.
+    in_pieces = any(access.range_start_bytes for access in accesses)
+    return HandedOver(
+        first_ms=min(access.started_ms for access in accesses),
+        last_ms=max(access.ended_ms for access in accesses),
+        is_whole=ends and transfer is not None and transfer.state is TransferState.COMPLETED,
+        sha256s=frozenset()
+        if in_pieces
+        else frozenset(access.sha256 for access in accesses if access.outcome == AccessOutcome.COMPLETE),
+    )
+
+
+def _not_permitted(agreement: AgreementRecord, receipt: Receipt) -> str | None:
+    if agreement.ended_ms is not None and receipt.at_ms > agreement.ended_ms + GRACE_MS:
+        return "the agreement had ended"
+    reader = Reader(subject="", app=receipt.app, app_digest=receipt.app_digest)
+    told = msgspec.structs.replace(agreement, document={**agreement.document, "assignee": agreement.peer_id})
+    refused = vault.refusal(
+        told, max(receipt.use - 1, 0), Checkpoint.READ, reader, receipt.purpose, receipt.at_ms
+    )
+    return None if refused is None else refused.summary().rstrip(".")
+
+
+def _overdue(agreement: AgreementRecord, chain: Chain, now_ms: int) -> list[Finding]:
+    return [
+        Finding(
+            fault=Fault.OVERDUE, sequence=0, detail=f"data of transfer {key.partition(' ')[0]}", at_ms=now_ms
+        )
+        for key, due_ms in _due_dates(agreement, chain).items()
+        if due_ms + GRACE_MS <= now_ms
+    ]
+
+
+def _due_dates(agreement: AgreementRecord, chain: Chain) -> dict[str, int]:
+    """When the data that the consumer still holds must be gone, where something says so."""
+    terms = deletion_terms(compiled(rules_of(agreement.document)), agreement.agreed_ms)
+    found = {}
+    for key, received_ms in chain.held.items():
+        used_ms = chain.used.get(key)
+        due = terms.due(received_ms, None if used_ms is None else used_ms + USE_LASTS_MS, agreement.ended_ms)
+        if due is not None:
+            found[key] = due[0]
+    return found
+
+
+def _with_findings(
+    uow: UnitOfWork, company: Company, watch: ReceiptWatch, findings: Sequence[Finding], moment: Moment
+) -> ReceiptWatch:
+    """What was told before is not told again."""
+    known = {(finding.fault, finding.sequence, finding.detail) for finding in watch.findings}
+    kept, count = list(watch.findings), watch.findings_count
+    for finding in findings:
+        name = (finding.fault, finding.sequence, finding.detail)
+        if name in known:
+            continue
+        known.add(name)
+        count += 1
+        if len(kept) < MOST_FINDINGS_COUNT:
+            kept.append(finding)
+        tell(
+            uow, company, moment, "receipts.fault", watch.agreement_id, watch.peer_id,
+            fault=finding.fault.value, sequence=finding.sequence, detail=finding.detail,
+        )  # fmt: skip
+    return msgspec.structs.replace(watch, findings=tuple(kept), findings_count=count)
+
+
+def _asked_again(
+    uow: UnitOfWork, agreement: AgreementRecord, watch: ReceiptWatch, examined: Examined, moment: Moment
+) -> ReceiptWatch:
+    """The next question: when data must be gone, at the latest tomorrow; none where nothing more can happen."""
+    if agreement.state is not AgreementState.ACTIVE and not examined.chain.held:
+        return msgspec.structs.replace(watch, due_ms=None)
+    later = [
+        due_ms + GRACE_MS
+        for due_ms in _due_dates(agreement, examined.chain).values()
+        if due_ms + GRACE_MS > moment.now_ms
+    ]
+    due_ms = min([moment.now_ms + NEXT_QUESTION_AFTER_MS, *later])
+    ask_next_at(uow, agreement.agreement_id, agreement.peer_id, due_ms, moment.now_ms)
+    return msgspec.structs.replace(watch, due_ms=due_ms)
