@@ -230,8 +230,8 @@ def in_the_way(duty: Json, path: str, request: Request) -> bool:
         return True
     if action == "anonymize" and owed_by_permission and not {"jsonPath", "method"} <= names:
         return True
-    state = request.duties.get(path)
-    if state is not None:
+    state, changes = request.duties.get(path), action == "anonymize" and owed_by_permission
+    if state is not None and not changes:
         return owed_by_permission and state == "violated"
     if any(atom(leaf, request, True) == MAYBE for node in rest for leaf in leaves(node)):
         return True
@@ -240,11 +240,16 @@ def in_the_way(duty: Json, path: str, request: Request) -> bool:
         return now == NO
     if not owed_by_permission:
         return False
-    first = action in FIRST or ("event" in names and action != "anonymize")
-    if all_of(rest, request, True, first) == NO:
+    first = action in FIRST or "event" in names
+    if not changes and all_of(rest, request, True, first) == NO:
         return True
-    due = now != NO and request.checkpoint not in BEFORE
-    return first and due and not request.is_open_world
+    if now == NO or request.is_open_world or not (first or changes):
+        return False
+    if action in ("delete", "inform"):
+        return request.side == "consumer" and request.checkpoint in ("read", "running")
+    if request.side == "consumer" or request.checkpoint in BEFORE:
+        return False
+    return not changes or (request.checkpoint != "transfer" and state != "fulfilled")
 
 
 def granted(document: Json, index: int, request: Request) -> bool:

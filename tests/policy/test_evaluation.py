@@ -509,6 +509,10 @@ TOLD: list[tuple[dict[str, object], Request]] = [
     ),
     (permission(compare("event", "eq", "fair")), asked(Checkpoint.CATALOG)),
     (permission(duty=[{"action": "compensate"}, {"action": "anonymize"}]), asked()),
+    (
+        permission(duty=[{"action": "anonymize", "constraint": [compare("jsonPath", "eq", "$.a")]}]),
+        asked(),
+    ),
     (permission(duty=[{"action": "compensate", "constraint": [compare("recipient", "eq", BOB)]}]), asked()),
     (
         permission(duty=[{"action": "inform"}, {"action": "delete"}]),

@@ -19,9 +19,11 @@ Where ODRL 2.2 leaves room or is left on purpose:
   within the time, as in ODRL's example. Before an agreement exists (CATALOG, NEGOTIATION) it restricts
   nothing: the condition of a permission holds and that of a prohibition does not. Later a missing date cannot
   be known.
-- A duty of a permission that comes first (`DutyAction.first`, or `event lt policyUsage`) must be known to be fulfilled from
-  TRANSFER on, unless its own conditions say that it is not owed now. Every other duty does not have to be done first; it must
-  still be possible and not have been violated. Obligations of the policy never stand in the way while they are
+- A duty of a permission that comes first (`DutyAction.first`, or `event lt policyUsage`) must be known to be fulfilled where
+  it is held: an enforced one at the provider, an attested one in the partner's vault, unless its own conditions say that it is
+  not owed now. A change of the data on its way out (`anonymize`) must be announced by whoever makes it: a request that does not
+  say so in `duties` is refused. Every other duty does not have to be done first; it must still be possible and not have been
+  violated. Obligations of the policy never stand in the way while they are
   understood, except Catena-X's obligation to use, which limits how long data is provided. Duties of a permit are returned.
 """
 
@@ -29,16 +31,18 @@ from ashiato.facts.decisions import Decision, Reason
 from ashiato.facts.instants import Duration, Span, add
 from ashiato.policy.comparing import BEFORE_AGREEMENT, Truth, compare, uses_count
 from ashiato.policy.labels import unenforceable
-from ashiato.policy.odrl import Constraint, Logical, Node, Policy, Rule
+from ashiato.policy.odrl import Constraint, Logical, Node, Policy, Rule, is_before_use
 from ashiato.policy.request import DutyState, Request, Side
-from ashiato.policy.terms import Kind, duty_action
+from ashiato.policy.terms import DutyAction, Kind, duty_action
 from ashiato.policy.transformations import is_described
-from ashiato.policy.vocabulary import Checkpoint, bars, covers, overlap
+from ashiato.policy.vocabulary import Checkpoint, Enforcement, bars, covers, overlap
 
 __all__ = ["Checkpoint", "DutyState", "Request", "Side", "decide", "unenforceable"]
 
 _NOT_UNDERSTOOD = frozenset(("duty_unknown", "duty_unclear", "duty_undescribed", "provision_over"))
-_HINDERS = _NOT_UNDERSTOOD | {"duty_impossible", "duty_violated", "duty_unfulfilled"}
+_KNOWN_TO_PROVIDER = frozenset(("duty_unfulfilled", "duty_unapplied"))
+_HINDERS = _NOT_UNDERSTOOD | _KNOWN_TO_PROVIDER | {"duty_impossible", "duty_violated"}
+_IN_USE = (Checkpoint.READ, Checkpoint.RUNNING)
 
 
 def decide(policy: Policy, request: Request) -> Decision:
@@ -102,7 +106,9 @@ def _grant(rule: Rule, policy: Policy, request: Request) -> Reason:
         owed = [_duty(duty, request) for duty in rule.duties]
         hindered = tuple(reason for reason in owed if reason.code in _HINDERS)
         if hindered:
-            return Reason("permission_duty", rule.path, False, hindered, fields)
+            # Only the provider knows what was done first, so for others the answer stays open.
+            is_open = all(reason.code in _KNOWN_TO_PROVIDER for reason in hindered)
+            return Reason("permission_duty", rule.path, None if is_open else False, hindered, fields)
     return Reason("permission_applies", rule.path, True, children, fields)
 
 
@@ -143,7 +149,7 @@ def _stranger(rule: Rule, policy: Policy, request: Request) -> str | None:
 
 
 def _duty(rule: Rule, request: Request) -> Reason:
-    """How the duty stands; `satisfied` is True once it is fulfilled and False once it cannot be or was not."""
+    """How the duty stands; `satisfied` is True once it is fulfilled and False once it was not or an end was reached."""
     in_permission = rule.path.startswith("permission[")
     known = duty_action(rule.action, in_permission=in_permission)
     fields = (("action", rule.action),)
@@ -152,44 +158,38 @@ def _duty(rule: Rule, request: Request) -> Reason:
     if not is_described(rule):
         return Reason("duty_undescribed", rule.path, None, (), fields)
     state = request.duties.get(rule.path)
-    if state is DutyState.FULFILLED:
-        return Reason("duty_fulfilled", rule.path, True, (), fields)
-    if state is DutyState.VIOLATED:
-        return Reason("duty_violated", rule.path, False, (), fields)
-    if rule.constraint is None:
-        return _owed(rule, request, known.first, fields, ())
-    condition = _weigh(rule.constraint, request, True)
-    if _has_unknown(condition):
-        return Reason("duty_unclear", rule.path, None, (condition,), fields)
-    if rule.action == "use" and not in_permission:
-        # Catena-X writes so until when its provider hands data out.
-        code = "duty_pending" if condition.satisfied else "provision_over"
-        return Reason(code, rule.path, condition.satisfied and None, (condition,), fields)
-    first = known.first or _comes_first(rule)
-    if _reachable(rule.constraint, request, timed_only=first) is False:
-        return Reason("duty_impossible", rule.path, None, (condition,), fields)
-    if first and condition.satisfied is False:
-        return Reason("duty_not_owed", rule.path, None, (condition,), fields)
-    return _owed(rule, request, first, fields, (condition,))
-
-
-def _owed(
-    rule: Rule,
-    request: Request,
-    first: bool,
-    fields: tuple[tuple[str, str], ...],
-    children: tuple[Reason, ...],
-) -> Reason:
-    waits = (first or _comes_first(rule)) and request.checkpoint not in BEFORE_AGREEMENT
-    code = "duty_unfulfilled" if waits and not request.is_open_world else "duty_pending"
+    is_change = in_permission and rule.action == "anonymize"
+    if state is not None and not is_change:
+        code, done = ("duty_fulfilled", True) if state is DutyState.FULFILLED else ("duty_violated", False)
+        return Reason(code, rule.path, done, (), fields)
+    comes_first = known.first or any(is_before_use(leaf) for leaf in rule.description)
+    children: tuple[Reason, ...] = ()
+    if rule.constraint is not None:
+        condition = _weigh(rule.constraint, request, True)
+        children = (condition,)
+        if _has_unknown(condition):
+            return Reason("duty_unclear", rule.path, None, children, fields)
+        if rule.action == "use" and not in_permission:
+            # Catena-X writes so until when its provider hands data out.
+            code = "duty_pending" if condition.satisfied else "provision_over"
+            return Reason(code, rule.path, condition.satisfied and None, children, fields)
+        if not is_change and _reachable(rule.constraint, request, timed_only=comes_first) is False:
+            return Reason("duty_impossible", rule.path, None, children, fields)
+        if (comes_first or is_change) and condition.satisfied is False:
+            return Reason("duty_not_owed", rule.path, None, children, fields)
+    if is_change and state is DutyState.FULFILLED:
+        return Reason("duty_fulfilled", rule.path, True, children, fields)
+    waits = (comes_first or is_change) and not request.is_open_world and _is_awaited(known, request)
+    code = "duty_pending" if not waits else "duty_unapplied" if is_change else "duty_unfulfilled"
     return Reason(code, rule.path, None, children, fields)
 
 
-def _comes_first(rule: Rule) -> bool:
-    """Whether it says `event lt policyUsage` itself; what is changed on the way out needs no proof of it."""
-    if rule.action == "anonymize":
-        return False
-    return any(leaf.left_operand == "event" and leaf.operator == "lt" for leaf in rule.description)
+def _is_awaited(known: DutyAction, request: Request) -> bool:
+    """Whether the side that asks is the one that holds a duty that comes first, and holds it at this checkpoint."""
+    if known.enforcement is Enforcement.ENFORCED:
+        return request.side is Side.PROVIDER and request.checkpoint in known.checkpoints
+    attested = known.enforcement is Enforcement.ATTESTED
+    return attested and request.side is Side.CONSUMER and request.checkpoint in _IN_USE
 
 
 def _has_unknown(reason: Reason) -> bool:

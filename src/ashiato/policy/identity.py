@@ -1,4 +1,4 @@
-"""When two policies are the same: by the hash an agreement is bound to, or with another spelling forgiven."""
+"""When two policies are the same: the hash that an agreement is bound to, for which another spelling is the same."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -24,27 +24,20 @@ _TYPES = {
 
 
 def policy_hash(document: Mapping[str, object]) -> str:
-    """Lower-case hex SHA-256 over RFC 8785 of the rules alone.
+    """Lower-case hex SHA-256 over RFC 8785 of the rules alone, in one spelling.
 
-    Hashed are `permission`, `prohibition`, `obligation`, `profile` and `conflict` as they were written; a
-    member that is absent, null or an empty list is left out. Identifier, type, context, target, parties and
-    timestamp of the policy are not hashed, so an offer and the agreement made from it have one hash. Nothing
-    inside a rule is normalised: an integer right operand is hashed as an integer and differs from the same
-    digits as text (`same_rules` forgives that). Raises `MalformedPolicy` when the rules have no canonical
+    Hashed are `permission`, `prohibition`, `obligation`, `profile` and `conflict`. Identifier, type, context, target, parties
+    and timestamp of the policy are not hashed, so an offer and the agreement made from it have one hash, also when a
+    partner's connector spelled the rules anew (see `same_rules`). Raises `MalformedPolicy` when the rules have no canonical
     form (integers beyond 2^53, lone surrogates).
     """
-    members = short_keys(document, "")
-    rules = {name: members[name] for name in _RULES if members.get(name) not in (None, [])}
-    try:
-        return hashlib.sha256(_canonical(rules)).hexdigest()
-    except RecursionError:
-        raise MalformedPolicy("", "the rules are nested too deep") from None
+    return hashlib.sha256(_normal_form(document)).hexdigest()
 
 
 def same_rules(left: Mapping[str, object], right: Mapping[str, object]) -> bool:
-    """Whether two policies hold the same rules in another spelling.
+    """Whether two policies hold the same rules, in whatever spelling; then their hashes are equal as well.
 
-    Forgiven are: `odrl:` and full names, `{"@id": x}` for x, one object for a list of one, empty lists, the
+    Forgiven are: prefixed and full names, `{"@id": x}` for x, one object for a list of one, empty lists, the
     `@type` of a rule or constraint, and an integer right operand written as text (Catena-X writes integers,
     the Dataspace Protocol sends strings). Order counts, and so does every member that this node does not
     know. Raises `MalformedPolicy` like `policy_hash`.
@@ -99,5 +92,6 @@ def _settled_item(name: str, value: object) -> object:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_settled_item(name, item) for item in value]
     if name == "rightOperand" and isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+        # Larger ones are left as they are: no reader of JSON can be sure of their digits, so they have no canonical form.
+        return str(value) if abs(value) < 2**53 else value
     return term(value) if name in _NAMES and isinstance(value, str) else value

@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from ashiato.facts.instants import Duration, Span, add
-from ashiato.policy.odrl import Constraint, Logical, Node, Policy, Rule, is_about_use
+from ashiato.policy.odrl import Constraint, Logical, Node, Policy, Rule, is_about_use, is_before_use
 from ashiato.policy.terms import Kind, duty_action
 from ashiato.policy.vocabulary import Enforcement
 
@@ -90,7 +90,7 @@ def _obligation(rule: Rule, policy: Policy, trigger: Trigger) -> Obligation | No
     known = duty_action(rule.action, in_permission=rule.path.startswith("permission["))
     if known is None:
         return None
-    before = any(is_about_use(leaf) and leaf.operator == "lt" for leaf in rule.description)
+    before = any(is_before_use(leaf) for leaf in rule.description)
     after = any(is_about_use(leaf) and leaf.operator in ("gt", "gteq") for leaf in rule.description)
     deadline_ms, deadline_after, has_conditions = _deadlines(rule.constraint)
     consequences = [_obligation(duty, policy, Trigger.BREACH) for duty in rule.consequences]

@@ -321,6 +321,11 @@ def is_about_use(node: Constraint) -> bool:
     )
 
 
+def is_before_use(node: Constraint) -> bool:
+    """Whether it says that something comes before each use."""
+    return is_about_use(node) and node.operator in ("lt", "lteq")
+
+
 def _atomic(members: Mapping[str, object], path: str) -> Constraint:
     left = term(_name(members.get("leftOperand"), f"{path}.leftOperand"))
     operator = term(_name(members.get("operator"), f"{path}.operator"))

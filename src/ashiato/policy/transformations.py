@@ -5,7 +5,9 @@ from enum import StrEnum
 
 import msgspec
 
-from ashiato.policy.odrl import Constraint, Policy, Rule, decimal, is_about_use
+from ashiato.facts.decisions import Decision
+from ashiato.policy.odrl import Constraint, Policy, Rule, decimal, is_before_use
+from ashiato.policy.request import DutyState
 from ashiato.policy.terms import Kind
 
 _STEP = r"(?:\.[A-Za-z_][A-Za-z0-9_-]*|\.\*|\.\.[A-Za-z_][A-Za-z0-9_-]*|\[[0-9]{1,6}\]|\[\*\]|\['[^'\\\]]{1,200}'\])"
@@ -37,25 +39,36 @@ class Transformation(msgspec.Struct, frozen=True):
     grain: str | None = None
 
 
-def transformations_of(policy: Policy) -> tuple[tuple[str, Transformation], ...]:
-    """The changes that each permission demands, each with the path of its permission, in the order to apply them.
+def transformations_of(policy: Policy) -> tuple[Transformation, ...]:
+    """Every change that some permission demands, in the order to apply them.
 
-    Those of the permission that a decision granted are applied (`Decision.reasons[0].path`). A duty that cannot be
-    understood is not among them; its permission never grants.
+    Whoever is able to make them says so by `announced`, and applies those that `to_apply` finds in the decision. A duty that
+    cannot be understood is not among them; its permission never grants.
     """
     return tuple(
-        (rule.path, change)
+        change
         for rule in policy.permissions
         for duty in rule.duties
         if duty.action == "anonymize" and (change := transformation(duty)) is not None
     )
 
 
+def announced(policy: Policy) -> dict[str, DutyState]:
+    """What a request holds in `duties` when all changes that the policy demands will be made on the way out."""
+    return {change.path: DutyState.FULFILLED for change in transformations_of(policy)}
+
+
+def to_apply(policy: Policy, decision: Decision) -> tuple[Transformation, ...]:
+    """The changes that a permit demands: those of the permission that granted it, as far as they are owed now."""
+    owed = {duty.path for duty in decision.duties if duty.code == "duty_fulfilled"}
+    return tuple(change for change in transformations_of(policy) if change.path in owed)
+
+
 def transformation(duty: Rule) -> Transformation | None:
     """The change that the duty describes; None when it says too little or what is not known here."""
     said: dict[str, Constraint] = {}
     for leaf in duty.description:
-        if is_about_use(leaf) and leaf.operator == "lt":
+        if is_before_use(leaf):
             continue
         if leaf.kind is not Kind.DESCRIPTION or leaf.measured is None or leaf.left_operand in said:
             return None
