@@ -1,6 +1,6 @@
 import pytest
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from ashiato.trust.keys import (
@@ -35,6 +35,40 @@ def test_rfc_6979_appendix_a_2_5_is_reproduced() -> None:
         "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716"
         "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8"
     )
+
+
+def test_rfc_8032_section_7_1_test_2_is_reproduced() -> None:
+    secret = bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
+    key = SigningKey("did:web:host#ed", ed25519.Ed25519PrivateKey.from_private_bytes(secret))
+    assert key.alg == "EdDSA"
+    assert key.public_jwk() == {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "x": b64(bytes.fromhex("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")),
+    }
+    signature = key.sign(b"\x72")
+    assert signature.hex() == (
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+    )
+    assert key.verification_key().verify(signature, b"\x72")
+
+
+def test_an_ed25519_key_survives_its_pem_file() -> None:
+    private = ed25519.Ed25519PrivateKey.generate()
+    for passphrase in (None, b"a long passphrase"):
+        pem = encode_private_key(private, passphrase=passphrase)
+        loaded = load_signing_key(pem, "did:web:host#ed", passphrase=passphrase)
+        assert (loaded.alg, loaded.kid, loaded.did) == ("EdDSA", "did:web:host#ed", "did:web:host")
+        assert loaded.public_jwk()["x"] == b64(private.public_key().public_bytes_raw())
+
+
+def test_a_key_of_another_kind_is_refused() -> None:
+    pem = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    with pytest.raises(UnusableKey, match="neither"):
+        load_signing_key(pem, "did:web:host#key-1")
 
 
 def test_a_key_survives_its_pem_file_with_and_without_passphrase(acme: Party) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from ashiato.facts.strict_json import MalformedJson, parse_strict
 from ashiato.trust import base64url
 from ashiato.trust.did import DidDocument, Relation
-from ashiato.trust.keys import SigningKey, VerificationKey
+from ashiato.trust.keys import KIND_OF, Algorithm, KeyIdentity, SigningKey, VerificationKey
 
 MAX_TOKEN_CHARS = 16_384
 MAX_ID_CHARS = 256
@@ -20,9 +20,6 @@ _MAX_DEPTH = 16
 _MAX_PROBLEM_CHARS = 200
 # The last second of the year 9999: a later date is a forgery or milliseconds taken for seconds.
 _LAST_SECOND = 253_402_300_799
-
-Algorithm = Literal["ES256", "EdDSA", "Ed25519"]
-_KEY_KIND_OF: Mapping[object, str] = {"ES256": "P-256", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}
 
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 # Each of these lets the sender choose the key or change what is signed; none is needed between participants.
@@ -52,6 +49,18 @@ WhyCode = Literal[
     "wrong_request",
     "wrong_access_token",
     "wrong_parties",
+    "wrong_context",
+    "wrong_type",
+    "wrong_issuer",
+    "wrong_subject",
+    "wrong_holder",
+    "wrong_nonce",
+    "inconsistent_claim",
+    "mixed_profiles",
+    "not_presented",
+    "wrong_status_entry",
+    "wrong_status_list",
+    "index_out_of_range",
 ]
 
 
@@ -94,33 +103,49 @@ class CompactJws(msgspec.Struct, frozen=True):
         return kid if isinstance(kid, str) else None
 
 
-def sign_compact(key: SigningKey, typ: str, payload: bytes) -> str:
-    """The compact JWS of `payload` under `key`: ES256, `typ` and `kid` in the protected header."""
-    signing_input = f"{_header_text(key.kid, typ)}.{base64url.encode(payload)}"
-    return f"{signing_input}.{base64url.encode(key.sign(signing_input.encode('ascii')))}"
+def sign_compact(key: SigningKey, typ: str, payload: bytes, *, cty: str | None = None) -> str:
+    """The compact JWS of `payload` under `key`: `alg`, `typ` and `kid` in the protected header."""
+    data = signing_input(key, typ, payload, cty=cty)
+    return assemble(data, key.sign(data))
+
+
+def signing_input(signer: KeyIdentity, typ: str, payload: bytes, *, cty: str | None = None) -> bytes:
+    """The bytes that `signer` must sign for `payload` (RFC 7515, 5.1, step 8), for a key that signs elsewhere.
+
+    Its signature over them (64 bytes, as `SigningKey.sign` makes it) goes to `assemble`.
+    """
+    return f"{_header_text(signer.kid, signer.alg, typ, cty)}.{base64url.encode(payload)}".encode("ascii")
+
+
+def assemble(data: bytes, signature: bytes) -> str:
+    """The compact JWS of a `signing_input` and the signature over it."""
+    return f"{data.decode('ascii')}.{base64url.encode(signature)}"
 
 
 @lru_cache(maxsize=4096)
-def _header_text(kid: str, typ: str) -> str:
-    return base64url.encode(msgspec.json.encode({"alg": "ES256", "typ": typ, "kid": kid}))
+def _header_text(kid: str, alg: Algorithm, typ: str, cty: str | None) -> str:
+    header = {"alg": alg, "typ": typ} | ({"cty": cty} if cty else {}) | {"kid": kid}
+    return base64url.encode(msgspec.json.encode(header))
 
 
-def parse_compact(text: str, *, typs: frozenset[str | None]) -> CompactJws:
+def parse_compact(text: str, *, typs: frozenset[str | None], max_chars: int = MAX_TOKEN_CHARS) -> CompactJws:
     """The parts of `text`; `typs` are the accepted values of the header `typ` (`None`: it may be absent).
 
     Raises `MalformedToken` for everything that two readers could read differently or that lets the sender
     choose the key: size, padding, spare bits, duplicate keys, `alg` outside ES256 and EdDSA, `crit`, `b64`,
     `jwk`, `jku`, `x5u`, `x5c` (RFC 8725, 3.1 and 3.10 to 3.11).
     """
-    if len(text) > MAX_TOKEN_CHARS:
+    if len(text) > max_chars:
         raise MalformedToken(
-            "too_large", f"the token is longer than {MAX_TOKEN_CHARS} characters; send a smaller one"
+            "too_large", f"the token is longer than {max_chars} characters; send a smaller one"
         )
     match = _COMPACT.fullmatch(text)
     if match is None:
         raise MalformedToken(
             "not_compact", "the token is not three base64url parts with a dot between; send a JWS"
         )
+    if match.end(1) > MAX_TOKEN_CHARS:
+        raise MalformedToken("too_large", f"the token's header is longer than {MAX_TOKEN_CHARS} characters")
     try:
         header_bytes, payload, signature = (base64url.decode(part) for part in match.groups())
     except ValueError as error:
@@ -132,10 +157,10 @@ def parse_compact(text: str, *, typs: frozenset[str | None]) -> CompactJws:
     return CompactJws(header, payload, text[: match.end(2)].encode("ascii"), signature)
 
 
-def parse_members(data: bytes, what: str) -> Mapping[str, object]:
+def parse_members(data: bytes, what: str, *, max_bytes: int = MAX_TOKEN_CHARS) -> Mapping[str, object]:
     """The JSON object in a part of a token, read-only; raises `MalformedToken`."""
     try:
-        members = parse_strict(data, max_bytes=MAX_TOKEN_CHARS, max_depth=_MAX_DEPTH)
+        members = parse_strict(data, max_bytes=max_bytes, max_depth=_MAX_DEPTH)
     except MalformedJson as error:
         problem = error.problem[:_MAX_PROBLEM_CHARS]
         raise MalformedToken("not_json", f"the token's {what} is not strict JSON: {problem}") from None
@@ -149,7 +174,7 @@ def _check_header(header: Mapping[str, object], typs: frozenset[str | None]) -> 
         if name in header:
             raise MalformedToken("header_not_allowed", f"the token's header holds {name!r}; leave it out")
     alg = header.get("alg")
-    if not isinstance(alg, str) or alg not in _KEY_KIND_OF:
+    if not isinstance(alg, str) or alg not in KIND_OF:
         raise MalformedToken("alg_not_allowed", "the token's alg is not accepted; sign with ES256 or EdDSA")
     typ = header.get("typ")
     if not isinstance(typ, str | None) or typ not in typs or ("typ" in header and typ is None):
@@ -191,7 +216,7 @@ def choose_key(jws: CompactJws, document: DidDocument, relation: Relation) -> Ve
 
 def check_signature(jws: CompactJws, key: VerificationKey) -> None:
     """Raises `UntrustedSignature` unless `key` fits the header's `alg` and made the signature."""
-    if _KEY_KIND_OF.get(jws.header["alg"]) != key.kind:
+    if KIND_OF.get(jws.header["alg"]) != key.kind:
         raise UntrustedSignature("wrong_signature", f"the token's alg does not fit the key {key.kid}")
     if not key.verify(jws.signature, jws.signing_input):
         raise UntrustedSignature(

@@ -1,18 +1,22 @@
-"""Signing and verification keys: ES256 (P-256) to sign, ES256 and Ed25519 to verify (RFC 7518, RFC 8037)."""
+"""Signing and verification keys: ES256 on P-256 and Ed25519 (RFC 7518, RFC 8037)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from ashiato.trust import base64url
 
 KeyKind = Literal["P-256", "Ed25519"]
+# The names that we write; of others we also read "Ed25519" (RFC 9864), which older programs do not know.
+Algorithm = Literal["ES256", "EdDSA"]
+
+KIND_OF: Mapping[object, KeyKind] = {"ES256": "P-256", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}
 
 _COORDINATE_BYTES = 32
 _SIGNATURE_BYTES = 64
@@ -74,55 +78,79 @@ class VerificationKey:
         )
 
 
+class KeyIdentity(Protocol):
+    """Whose key signs, and how: all that must be known before the signature itself is made.
+
+    A `SigningKey` is one, and so is anything that signs elsewhere and later.
+    """
+
+    @property
+    def kid(self) -> str: ...
+
+    @property
+    def did(self) -> str: ...
+
+    @property
+    def alg(self) -> Algorithm: ...
+
+
 class SigningKey:
-    """A P-256 private key under its full DID URL `kid`, such as `did:web:host%3A9000:acme#key-1`."""
+    """A P-256 or Ed25519 private key under its full DID URL `kid`, such as `did:web:host%3A9000:acme#key-1`."""
 
-    __slots__ = ("_private", "did", "kid")
+    __slots__ = ("_private", "alg", "did", "kid")
 
-    def __init__(self, kid: str, private: ec.EllipticCurvePrivateKey) -> None:
+    def __init__(self, kid: str, private: ec.EllipticCurvePrivateKey | Ed25519PrivateKey) -> None:
         """Raises `UnusableKey` for another curve or a `kid` that is no DID URL with a fragment."""
         did, hash_sign, fragment = kid.partition("#")
         if not did.startswith("did:") or not hash_sign or not fragment:
             raise UnusableKey(
                 f"the key id {kid!r} is not a DID URL with a fragment, such as did:web:host#key-1"
             )
-        if not isinstance(private.curve, ec.SECP256R1):
+        if isinstance(private, ec.EllipticCurvePrivateKey) and not isinstance(private.curve, ec.SECP256R1):
             raise UnusableKey(f"the key {kid} is on {private.curve.name}; ES256 needs a key on P-256")
         self.kid = kid
         self.did = did
+        self.alg: Algorithm = "EdDSA" if isinstance(private, Ed25519PrivateKey) else "ES256"
         self._private = private
 
     def __repr__(self) -> str:
         return f"SigningKey({self.kid!r})"
 
     def sign(self, data: bytes) -> bytes:
-        """The ES256 signature of `data`, 64 bytes r||s (RFC 7518, 3.4); the same data, the same signature."""
+        """The signature of `data`, 64 bytes: r||s for ES256 (RFC 7518, 3.4), R||S for Ed25519 (RFC 8032).
+
+        The same data, the same signature.
+        """
+        if isinstance(self._private, Ed25519PrivateKey):
+            return self._private.sign(data)
         r, s = decode_dss_signature(self._private.sign(data, _SIGN))
         return r.to_bytes(_COORDINATE_BYTES) + s.to_bytes(_COORDINATE_BYTES)
 
     def public_jwk(self) -> dict[str, str]:
         """The public half as a JWK (RFC 7517) without `kid`."""
-        return _p256_jwk(self._private.public_key())
+        return self.verification_key().jwk()
 
     def verification_key(self) -> VerificationKey:
         """The public half, as others hold it after reading our DID document."""
-        return VerificationKey(self.kid, "P-256", self._private.public_key())
+        return VerificationKey(self.kid, KIND_OF[self.alg], self._private.public_key())
 
 
 def load_signing_key(pem: bytes, kid: str, *, passphrase: bytes | None = None) -> SigningKey:
-    """The P-256 key in a PKCS#8 (or SEC1) PEM file; raises `UnusableKey`, which never quotes the file."""
+    """The P-256 or Ed25519 key in a PKCS#8 (or SEC1) PEM file; raises `UnusableKey`, which never quotes it."""
     try:
         private = serialization.load_pem_private_key(pem, passphrase)
     except (ValueError, TypeError):
         raise UnusableKey(
             f"the PEM for {kid} is no private key, or the passphrase does not open it"
         ) from None
-    if not isinstance(private, ec.EllipticCurvePrivateKey):
-        raise UnusableKey(f"the PEM for {kid} holds no elliptic-curve key; ES256 needs a key on P-256")
+    if not isinstance(private, ec.EllipticCurvePrivateKey | Ed25519PrivateKey):
+        raise UnusableKey(f"the PEM for {kid} holds neither a P-256 key nor an Ed25519 key")
     return SigningKey(kid, private)
 
 
-def encode_private_key(private: ec.EllipticCurvePrivateKey, *, passphrase: bytes | None = None) -> bytes:
+def encode_private_key(
+    private: ec.EllipticCurvePrivateKey | Ed25519PrivateKey, *, passphrase: bytes | None = None
+) -> bytes:
     """`private` as a PKCS#8 PEM file that `load_signing_key` reads, encrypted when a passphrase is given."""
     protection = (
         serialization.NoEncryption()
