@@ -364,6 +364,40 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> list[str]:
     return [name for key, value in inner.items() for name in commands(value, (*path, key))]
 
 
+def test_data_received_is_used_for_a_purpose_and_deleted(node: Node, tmp_path: Path) -> None:
+    offer(node)
+    done = node.ok(
+        "cells", "get", "cfp-1", "--from", MAKER, "--to", str(tmp_path / "a"), "--purpose", "legal"
+    )
+    received = done["received"]
+    received_id = received["received_id"]
+    node.ok("cells", "received", "save", received_id, "--to", str(tmp_path / "b"), "--purpose", "quality")
+    totals = node.ok("cells", "vault", "usage", "--agreement", received["agreement_id"])["items"]
+    assert [(total["purpose"], total["uses_count"]) for total in totals] == [("legal", 1), ("quality", 1)]
+    assert node.ok("cells", "vault", "list")["items"][0]["uses_count"] == 2
+    assert node.run("cells", "vault", "list").out.count(received_id) == 1
+    ordered = node.ok("cells", "vault", "delete", received_id)
+    assert ordered["delete_why"] == "ordered"
+    until(lambda: node.ok("cells", "vault", "list")["items"][0]["state"] == "deleted")
+    ran = node.run("cells", "received", "save", received_id, "--to", str(tmp_path / "c"))
+    assert (ran.exit_code, "was deleted" in ran.err) == (1, True)
+    signed = node.ok("cells", "receipt", "signed", "--agreement", received["agreement_id"])["items"]
+    assert [json.loads(receipt["payload"])["kind"] for receipt in signed] == [
+        "received", "used", "used", "deleted",
+    ]  # fmt: skip
+
+
+def test_the_other_side_of_an_agreement_is_asked_and_shown(node: Node, tmp_path: Path) -> None:
+    offer(node)
+    done = node.ok("cells", "get", "cfp-1", "--from", MAKER)
+    agreement_id = done["received"]["agreement_id"]
+    shown = node.ok("maker", "receipt", "show", agreement_id)
+    assert (shown["standing"], shown["findings"]) == ("not_asked", [])
+    assert node.ok("maker", "receipt", "ask", agreement_id)["partner"] == CELLS
+    assert [side["agreement_id"] for side in node.ok("maker", "receipt", "list")["items"]] == [agreement_id]
+    assert "not_asked" in node.run("maker", "receipt", "show", agreement_id).out
+
+
 @pytest.mark.parametrize("name", commands(get_command(make_app())))
 def test_every_command_is_run_by_a_test_of_this_file(name: str) -> None:
     words = r",\s+".join(f'"{word}"' for word in name.split())

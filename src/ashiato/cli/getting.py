@@ -11,7 +11,7 @@ from ashiato.cli.commanding import Session
 from ashiato.cli.documents import Address, given
 from ashiato.cli.problems import CliProblem, Failed, Refused, Unreachable
 from ashiato.cli.progress import Progress, shown_progress
-from ashiato.cli.saving import Overwrite, check_target, download, opened
+from ashiato.cli.saving import Overwrite, Purpose, check_target, download, opened
 from ashiato.cli.texts import say
 
 ENDED = frozenset({"done", "failed", "cancelled"})
@@ -30,6 +30,7 @@ def get_dataset(
     address: Address = None,
     detach: Annotated[bool, typer.Option("--detach", help=say("option.detach"))] = False,
     timeout_s: Annotated[int, typer.Option("--timeout", help=say("option.timeout"), min=0)] = 0,
+    purpose: Purpose = "",
 ) -> None:
     """The command; Ctrl-C cancels the order at the node."""
     if to is not None:
@@ -50,7 +51,7 @@ def get_dataset(
         if session.output.as_json:
             session.output.show(fetch)
         return
-    _hand_over(session, fetch, to, overwrite=overwrite)
+    _hand_over(session, fetch, to, purpose, overwrite=overwrite)
 
 
 def await_end(session: Session, fetch: Document, timeout_s: int) -> Document:
@@ -132,10 +133,10 @@ def _cancelled(session: Session, fetch_id: str) -> CliProblem:
     return Failed("get.interrupted", fetch_id=fetch_id)
 
 
-def _hand_over(session: Session, fetch: Document, to: str | None, *, overwrite: bool) -> None:
+def _hand_over(session: Session, fetch: Document, to: str | None, purpose: str, *, overwrite: bool) -> None:
     received = session.get("received", fetch["received_id"])
     if to is not None:
-        _save(session, received, to, overwrite=overwrite)
+        _save(session, received, to, purpose, overwrite=overwrite)
     if session.output.as_json and to != "-":
         session.output.show({"fetch": fetch, "received": received, "path": to})
     elif to is None:
@@ -147,11 +148,11 @@ def _hand_over(session: Session, fetch: Document, to: str | None, *, overwrite: 
         )
 
 
-def _save(session: Session, received: Document, to: str, *, overwrite: bool) -> None:
+def _save(session: Session, received: Document, to: str, purpose: str, *, overwrite: bool) -> None:
     path = session.path("received", received["received_id"], "content")
     try:
         with shown_progress(session.output) as progress, opened(to, overwrite=overwrite) as file:
             progress.step("get.saving", path=to)
-            download(session, path, file, received["size_bytes"], received["sha256"], progress)
+            download(session, path, file, received["size_bytes"], received["sha256"], progress, purpose)
     except KeyboardInterrupt:
         raise Failed("save.interrupted", received_id=received["received_id"]) from None

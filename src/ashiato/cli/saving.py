@@ -20,15 +20,25 @@ from ashiato.cli.texts import say
 CHUNK_BYTES = 256 * 1024
 RETRY_DELAYS_S = (0.5, 1.0, 2.0, 4.0)
 
+Purpose = Annotated[str, typer.Option("--purpose", help=say("option.purpose_of_use"))]
 ToFile = Annotated[str, typer.Option("--to", help=say("option.to_file"))]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help=say("option.overwrite"))]
 
 
-def save(session: Session, path: str, to: str, size_bytes: int, sha256: str, *, overwrite: bool) -> None:
+def save(
+    session: Session,
+    path: str,
+    to: str,
+    size_bytes: int,
+    sha256: str,
+    *,
+    overwrite: bool,
+    purpose: str = "",
+) -> None:
     """Download what stands at `path` of the API into the file `to` and say so; raises `CliProblem`."""
     with shown_progress(session.output) as progress, opened(to, overwrite=overwrite) as file:
         progress.step("get.saving", path=to)
-        download(session, path, file, size_bytes, sha256, progress)
+        download(session, path, file, size_bytes, sha256, progress, purpose)
     if to != STANDARD_INPUT:
         session.output.done("done.saved", path=to, size_bytes=size_bytes, sha256=sha256)
 
@@ -60,7 +70,13 @@ def opened(to: str, *, overwrite: bool) -> Iterator[BinaryIO]:
 
 
 def download(
-    session: Session, path: str, file: BinaryIO, size_bytes: int, sha256: str, progress: Progress
+    session: Session,
+    path: str,
+    file: BinaryIO,
+    size_bytes: int,
+    sha256: str,
+    progress: Progress,
+    purpose: str = "",
 ) -> None:
     """Write the whole data to `file`; raises `Failed` when it is not what it should be."""
     digest = hashlib.sha256()
@@ -68,7 +84,7 @@ def download(
     delays_s = list(RETRY_DELAYS_S)
     while done_bytes < size_bytes:
         try:
-            for chunk in _rest(session, path, done_bytes, sha256):
+            for chunk in _rest(session, path, done_bytes, sha256, purpose):
                 file.write(chunk)
                 digest.update(chunk)
                 done_bytes += len(chunk)
@@ -84,9 +100,9 @@ def download(
         raise Failed("problem.wrong_hash", found=digest.hexdigest(), wanted=sha256)
 
 
-def _rest(session: Session, path: str, done_bytes: int, sha256: str) -> Iterator[bytes]:
+def _rest(session: Session, path: str, done_bytes: int, sha256: str, purpose: str) -> Iterator[bytes]:
     headers = {"Range": f"bytes={done_bytes}-", "If-Range": f'"{sha256}"'} if done_bytes else {}
-    with session.client.stream(path, headers=headers) as answer:
+    with session.client.stream(path, query={"purpose": purpose}, headers=headers) as answer:
         if done_bytes and answer.status != 206:
             raise Unreachable("problem.not_ours", url=session.settings.url, status=answer.status)
         while chunk := session.client.read(answer, CHUNK_BYTES):

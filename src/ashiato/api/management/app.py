@@ -21,6 +21,7 @@ from ashiato.api.management.routes import (
     reading,
     recording,
     transferring,
+    vaulting,
 )
 from ashiato.connector.node import Node
 
@@ -35,6 +36,7 @@ ROUTERS = (
     negotiating.router,
     # Before the acts on a transfer, of which `data` is none.
     reading.router,
+    vaulting.router,
     transferring.router,
     fetching.router,
     recording.router,

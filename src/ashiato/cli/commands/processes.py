@@ -17,7 +17,7 @@ from ashiato.cli.documents import (
     given,
     read_object,
 )
-from ashiato.cli.saving import Overwrite, ToFile, save
+from ashiato.cli.saving import Overwrite, Purpose, ToFile, save
 from ashiato.cli.texts import say
 
 Dataset = Annotated[str, typer.Argument(help=say("option.dataset"))]
@@ -178,10 +178,20 @@ def _received(app: typer.Typer) -> None:
         session.output.show(session.get("received", received_id))
 
     @command(app, "save", "received.save")
-    def save_received(session: Session, received_id: Id, to: ToFile, overwrite: Overwrite = False) -> None:
+    def save_received(
+        session: Session, received_id: Id, to: ToFile, overwrite: Overwrite = False, purpose: Purpose = ""
+    ) -> None:
         received = session.get("received", received_id)
         path = session.path("received", received_id, "content")
-        save(session, path, to, received["size_bytes"], received["sha256"], overwrite=overwrite)
+        save(
+            session,
+            path,
+            to,
+            received["size_bytes"],
+            received["sha256"],
+            overwrite=overwrite,
+            purpose=purpose,
+        )
 
 
 def _accesses(app: typer.Typer) -> None:

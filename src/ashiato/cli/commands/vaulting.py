@@ -1,0 +1,75 @@
+"""ashiato vault, receipt: data of others, and what became of one's own data on the other side."""
+
+from typing import Annotated
+
+import typer
+
+from ashiato.cli.commanding import Session, command, group
+from ashiato.cli.documents import Id, Limit
+from ashiato.cli.texts import say
+
+AgreementFilter = Annotated[str | None, typer.Option("--agreement", help=say("option.agreement"))]
+OfAgreement = Annotated[str, typer.Option("--agreement", help=say("option.agreement"))]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the groups to the program."""
+    _vault(group(app, "vault"))
+    _receipts(group(app, "receipt"))
+
+
+def _vault(app: typer.Typer) -> None:
+    @command(app, "list", "vault.list")
+    def list_vault(session: Session, agreement: AgreementFilter = None, limit: Limit = 100) -> None:
+        if session.output.as_json:
+            session.list_all(session.path("vault"), (), limit, agreement_id=agreement)
+            return
+        page = session.get("vault", agreement_id=agreement, limit=min(limit, 500))
+        rows = [{**entry["received"], **entry} for entry in page["items"]]
+        columns = ("received_id", "partner", "asset_id", "state", "uses_count", "delete_due_ms", "delete_why")
+        session.output.table(rows, columns, page["next_cursor"])
+
+    @command(app, "usage", "vault.usage")
+    def show_usage(session: Session, agreement: AgreementFilter = None) -> None:
+        found = session.get("vault", "usage", agreement_id=agreement)
+        columns = ("agreement_id", "app", "purpose", "uses_count", "last_ms")
+        session.output.table(found["items"], columns, None)
+
+    @command(app, "delete", "vault.delete")
+    def delete_received(session: Session, received_id: Id) -> None:
+        session.output.show(session.client.document("DELETE", session.path("received", received_id)))
+
+
+def _receipts(app: typer.Typer) -> None:
+    @command(app, "list", "receipt.list")
+    def list_other_sides(session: Session, limit: Limit = 100) -> None:
+        columns = (
+            "agreement_id",
+            "partner",
+            "asset_id",
+            "standing",
+            "uses_count",
+            "findings_count",
+            "answered_ms",
+        )
+        session.list_all(session.path("receipts"), columns, limit)
+
+    @command(app, "show", "receipt.show")
+    def show_other_side(session: Session, agreement_id: Id) -> None:
+        side = session.get("receipts", agreement_id)
+        if session.output.as_json:
+            session.output.show(side)
+            return
+        findings = side.pop("findings")
+        session.output.show(side)
+        if findings:
+            session.output.table(findings, ("at_ms", "sequence", "fault", "sentence_en", "sentence_ja"), None)
+
+    @command(app, "ask", "receipt.ask")
+    def ask_for_receipts(session: Session, agreement_id: Id) -> None:
+        session.output.show(session.post({"agreement_id": agreement_id}, "receipts", "ask"))
+
+    @command(app, "signed", "receipt.signed")
+    def list_receipts(session: Session, agreement: OfAgreement, limit: Limit = 100) -> None:
+        columns = ("sequence", "sha256", "payload", "compact")
+        session.list_all(session.path("receipts", "signed"), columns, limit, agreement_id=agreement)
