@@ -1,5 +1,6 @@
 import pytest
 
+from tests.trust.credentials import ISSUER
 from tests.trust.parties import ACME, GLOBEX, Party, new_party
 
 
@@ -13,3 +14,9 @@ def acme() -> Party:
 def globex() -> Party:
     """The participant that is called."""
     return new_party(GLOBEX)
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Party:
+    """Who vouches for participants."""
+    return new_party(ISSUER)

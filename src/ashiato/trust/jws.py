@@ -236,6 +236,16 @@ def text_claim(claims: Mapping[str, object], name: str, *, max_chars: int = MAX_
     return value
 
 
+def single_audience(claims: Mapping[str, object]) -> str:
+    """The one audience: a token for several could be replayed by one of them to another."""
+    value = claims.get("aud")
+    if isinstance(value, list):
+        if len(value) != 1:
+            raise MalformedToken("malformed_claim", "the token must have exactly one audience")
+        return text_claim({"aud": value[0]}, "aud", max_chars=MAX_DID_CHARS)
+    return text_claim(claims, "aud", max_chars=MAX_DID_CHARS)
+
+
 def date_claim(claims: Mapping[str, object], name: str) -> int:
     """The NumericDate claim in whole seconds of the Unix epoch; raises `MalformedToken`.
 

@@ -108,7 +108,7 @@ def parse_token(text: str) -> UnverifiedToken:
     return UnverifiedToken(
         issuer=jws.text_claim(claims, "iss", max_chars=jws.MAX_DID_CHARS),
         subject=jws.text_claim(claims, "sub", max_chars=jws.MAX_DID_CHARS),
-        audience=_audience(claims),
+        audience=jws.single_audience(claims),
         kid=signed.kid,
         token_id=jws.text_claim(claims, "jti"),
         issued_s=jws.date_claim(claims, "iat"),
@@ -117,16 +117,6 @@ def parse_token(text: str) -> UnverifiedToken:
         claims=claims,
         signed=signed,
     )
-
-
-def _audience(claims: Mapping[str, object]) -> str:
-    """The one audience: a token for several could be replayed by one of them to another."""
-    value = claims.get("aud")
-    if isinstance(value, list):
-        if len(value) != 1:
-            raise MalformedToken("malformed_claim", "the token must have exactly one audience")
-        return jws.text_claim({"aud": value[0]}, "aud", max_chars=jws.MAX_DID_CHARS)
-    return jws.text_claim(claims, "aud", max_chars=jws.MAX_DID_CHARS)
 
 
 def verify_token(
