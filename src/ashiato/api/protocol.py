@@ -15,7 +15,8 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from ashiato.api import catalog_pages
-from ashiato.connector import catalog, negotiations, transfers
+from ashiato.connector import catalog, negotiations, signing, transfers
+from ashiato.connector.company import Company
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Caller, Conflict, Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, NotPermitted, Problem, QuotaExceeded, WrongState
@@ -46,7 +47,7 @@ from ashiato.dsp.messages import (
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import NegotiationState, Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
-from ashiato.identity.signed_tokens import NotAuthenticated
+from ashiato.identity.signed_tokens import CannotResolve, NotAuthenticated
 from ashiato.stores.errors import StoreUnavailable
 
 BASE = f"dsp/{wire.VERSION}"
@@ -227,11 +228,11 @@ async def _contract_request(node: Node, tenant: Tenant, request: Request) -> Res
     if message.provider_pid is not None:
         raise Invalid("The first request of a negotiation carries a callbackAddress and no providerPid.")
 
-    def work(uow: UnitOfWork) -> ContractNegotiation:
+    def work(uow: UnitOfWork, company: Company, moment: Moment) -> ContractNegotiation:
         _use_token(uow, caller)
-        return negotiations.requested(uow, tenant.company, caller.standing, message, moment)
+        return negotiations.requested(uow, company, caller.standing, message, moment)
 
-    opened = await node.store.run(tenant.participant_id, work)
+    opened = await signing.run(node.store, tenant.company, moment, work)
     return _negotiation(_as_opened(opened, NegotiationState.REQUESTED), 201)
 
 
@@ -242,11 +243,11 @@ async def _contract_offer(node: Node, tenant: Tenant, request: Request) -> Respo
     if message.consumer_pid is not None:
         raise Invalid("The first offer of a negotiation carries a callbackAddress and no consumerPid.")
 
-    def work(uow: UnitOfWork) -> ContractNegotiation:
+    def work(uow: UnitOfWork, company: Company, moment: Moment) -> ContractNegotiation:
         _use_token(uow, caller)
-        return negotiations.offered(uow, tenant.company, caller.standing, message, moment)
+        return negotiations.offered(uow, company, caller.standing, message, moment)
 
-    opened = await node.store.run(tenant.participant_id, work)
+    opened = await signing.run(node.store, tenant.company, moment, work)
     return _negotiation(_as_opened(opened, NegotiationState.OFFERED), 201)
 
 
@@ -257,13 +258,33 @@ def _later(kind: type[NegotiationMessage]) -> Answer:
         message = await _message(kind, request)
         pid = request.path_params["pid"]
 
-        def work(uow: UnitOfWork) -> ContractNegotiation:
-            _use_token(uow, caller)
-            return negotiations.received(uow, tenant.company, caller.standing, pid, message, moment)
+        evidence = await _evidence(node, caller, message, moment)
 
-        return _negotiation(await node.store.run(tenant.participant_id, work))
+        def work(uow: UnitOfWork, company: Company, moment: Moment) -> ContractNegotiation:
+            _use_token(uow, caller)
+            return negotiations.received(uow, company, caller.standing, pid, message, moment, evidence)
+
+        return _negotiation(await signing.run(node.store, tenant.company, moment, work))
 
     return answer
+
+
+async def _evidence(
+    node: Node, caller: Caller, message: NegotiationMessage, moment: Moment
+) -> signing.Evidence:
+    """The signature that a message carries, with the DID document by which it is checked in the unit of work."""
+    text = signing.signature_in(message)
+    if text is None:
+        return signing.NO_EVIDENCE
+    if node.documents is None:
+        return signing.Evidence(text)
+    try:
+        document = await node.documents.resolve(
+            caller.participant_id, moment.now_ms, needs_kid=signing.kid_in(message)
+        )
+    except CannotResolve as error:
+        raise NotAuthenticated(error.why, is_temporary=True) from error
+    return signing.Evidence(text, document)
 
 
 async def _negotiation_state(node: Node, tenant: Tenant, request: Request) -> Response:
@@ -469,6 +490,8 @@ def _explain(error: Exception) -> tuple[int, str, str]:
                 "store-unavailable",
                 "This connector cannot reach its store now; send the message again.",
             )
+        case signing.SignerUnavailable():
+            return 503, error.code, "This connector cannot sign the agreement now; send the message again."
         case Replayed():
             return 401, "token-replayed", "This token was used before; make a fresh one for each request."
         case MethodNotAllowed():

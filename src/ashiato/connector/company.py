@@ -40,6 +40,19 @@ class DataDoor(Protocol):
         """What a provider needs to push to us."""
 
 
+class AgreementSigner(Protocol):
+    """Port: signs statements about agreements with this participant's present key; the text is a detached JWS."""
+
+    def sign_now(self, text: bytes) -> str | None:
+        """The signature when the key is at hand, None when it must be awaited."""
+
+    async def sign(self, text: bytes) -> str:
+        """The signature; raises `trust.signing.SigningFailed`."""
+
+    def public_jwk(self, kid: str) -> dict[str, str]:
+        """The public half of the key with that id, which signed just now."""
+
+
 class Company(msgspec.Struct, frozen=True):
     """A participant as its use cases need it. `vet_address` raises `Invalid` for an address of a counterparty that we would
     not call, `vet_own_address` for one of the company's own systems.
@@ -55,6 +68,8 @@ class Company(msgspec.Struct, frozen=True):
     reactors: tuple["Reactor", ...] = ()
     most_open_processes_count: int = MOST_OPEN_PROCESSES_COUNT
     most_open_transfers_count: int = MOST_OPEN_TRANSFERS_COUNT
+    signer: AgreementSigner | None = None
+    requires_signatures: bool = False
 
 
 class Reactor(Protocol):

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ashiato.connector import agreements, frameworks, offers
+from ashiato.connector import agreements, frameworks, offers, signing
 from ashiato.connector.catalog import LISTING, compiled, rules_of, sees_entry
 from ashiato.connector.company import Company, send, tell, vet_callback
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, QuotaExceeded, WrongState
 from ashiato.connector.records import FrameworkContract
+from ashiato.connector.signing import NO_EVIDENCE, Evidence
 from ashiato.connector.strategies import Act, Reaction, approvable
 from ashiato.dsp.effects import Deliver, Ending, Redeliver, Settle, Tell
 from ashiato.dsp.errors import IllegalTransition
@@ -118,8 +119,13 @@ def received(
     own_pid: str,
     message: NegotiationMessage,
     moment: Moment,
+    evidence: Evidence = NO_EVIDENCE,
 ) -> ContractNegotiation:
-    """A later message of the counterparty; a repeated one changes nothing. Someone else's pid looks like none."""
+    """A later message of the counterparty; a repeated one changes nothing. Someone else's pid looks like none.
+
+    `evidence` is the signature that it carries for the agreement; one that is wrong, or missing where it is required, ends the
+    negotiation.
+    """
     negotiation = of_peer(uow, caller.participant_id, own_pid)
     step = receive(negotiation, message, moment.now_ms)
     if step.duplicate:
@@ -133,6 +139,10 @@ def received(
         _vet_policy(message.agreement)
         frameworks.check_terms(negotiation, message.agreement)
     _apply(uow, company, step, moment)
+    refusal = signing.take(uow, company, step.negotiation, message, evidence, moment)
+    if refusal is not None:
+        reaction = Reaction(act=Act.TERMINATE, reason=refusal)
+        return do(uow, company, step.negotiation.own_pid, reaction, moment)
     return _react(uow, company, step.negotiation, caller, moment)
 
 
@@ -218,6 +228,9 @@ def do(
         return _withdraw(uow, company, negotiation, reaction.reason, moment)
     message = _message(uow, company, negotiation, reaction, moment)
     try:
+        act(negotiation, message, moment.now_ms)
+        # Signed only what is possible in this state; the signature changes the message and not the step.
+        message, signature = signing.signed_message(company, negotiation, message, moment)
         step = act(negotiation, message, moment.now_ms)
     except IllegalTransition as error:
         raise WrongState(
@@ -225,6 +238,8 @@ def do(
             state=negotiation.state,
         ) from error
     _apply(uow, company, step, moment)
+    if signature is not None:
+        signing.add(uow, step.negotiation, signature)
     return step.negotiation
 
 

@@ -7,6 +7,7 @@ import msgspec
 
 from ashiato.connector.company import Company
 from ashiato.connector.ports import Identity, Moment, Store
+from ashiato.identity.signed_tokens import Documents
 
 
 class Tenant(msgspec.Struct, frozen=True):
@@ -33,9 +34,13 @@ class Tenants(Protocol):
 
 
 class Node(msgspec.Struct, frozen=True):
-    """What every face and courier needs; `moment` reads the clock and the dice once per event."""
+    """What every face and courier needs; `moment` reads the clock and the dice once per event.
+
+    Without `documents` no signature of a partner can be checked, and a message that carries one ends its negotiation.
+    """
 
     store: Store
     identity: Identity
     tenants: Tenants
     moment: Callable[[], Moment]
+    documents: Documents | None = None

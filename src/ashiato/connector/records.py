@@ -131,13 +131,38 @@ class AgreementState(StrEnum):
 
     ACTIVE = "active"
     TERMINATED = "terminated"
+    EXPIRED = "expired"
+
+
+class AgreementSignature(msgspec.Struct, frozen=True, kw_only=True):
+    """A signature on an agreement (detached JWS) that was checked when it came, with the key that made it.
+
+    `signed_ms` is when we made or took it; `time_stamp` is an RFC 3161 token over the signature, in base64, if there is one.
+    """
+
+    signer_id: str
+    kid: str
+    jwk: dict[str, str]
+    jws: str
+    signed_ms: int
+    time_stamp: str = ""
+
+
+class Signedness(StrEnum):
+    """By whom an agreement is signed."""
+
+    NONE = "none"
+    OURS = "ours"
+    THEIRS = "theirs"
+    BOTH = "both"
 
 
 class AgreementRecord(msgspec.Struct, frozen=True, kw_only=True):
     """An agreement as it went over the wire. `document` is the ODRL Agreement, kept unchanged.
 
     `access_policy` and `access` are what the offer asked of those who may see it, when it was agreed: who was let in must
-    still be one whom they let in at each transfer and read.
+    still be one whom they let in at each transfer and read. `ended_by` is the participant who ended it ("" for time and for
+    a negotiation that failed); `is_retired` hides it from use and from the list, and keeps it as evidence.
     """
 
     agreement_id: str
@@ -156,6 +181,18 @@ class AgreementRecord(msgspec.Struct, frozen=True, kw_only=True):
     access: tuple[AccessForm, ...] = ()
     ended_ms: int | None = None
     end_reason: str | None = None
+    ended_by: str = ""
+    predecessor_id: str | None = None
+    is_retired: bool = False
+    signatures: tuple[AgreementSignature, ...] = ()
+
+    @property
+    def signed(self) -> Signedness:
+        """By whom it is signed."""
+        signers = {signature.signer_id for signature in self.signatures}
+        if self.peer_id in signers:
+            return Signedness.BOTH if len(signers) > 1 else Signedness.THEIRS
+        return Signedness.OURS if signers else Signedness.NONE
 
 
 class ObligationState(StrEnum):

@@ -117,7 +117,7 @@ class Program:
         rules = DidCacheRules(fresh_s=settings.did.fresh_s, stale_s=settings.did.stale_s)
         self._documents = Documents(DidResolver(self._egress, local=self.tenancy.document, rules=rules))
         identity = SignedTokens(self._documents, self.tenancy.keys)
-        self.node = Node(self.store, identity, self.tenancy, now)
+        self.node = Node(self.store, identity, self.tenancy, now, self._documents)
         self.partners = Partners(self.node, self._egress, self._documents)
         self.waiter = Waiter(self.store)
         key_file = Path(settings.store.key_file) if settings.store.key_file else directory / "keys.json"

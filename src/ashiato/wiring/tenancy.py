@@ -14,8 +14,10 @@ from ashiato.connector.problems import Invalid
 from ashiato.connector.strategies import Strategy
 from ashiato.couriers.asking_receipts import RECEIPT_SERVICE
 from ashiato.dsp import v2025_1 as wire
+from ashiato.trust import agreements
 from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
 from ashiato.trust.keys import SigningKey, VerificationKey
+from ashiato.trust.signing import LocalSigner, Signer
 from ashiato.wiring.settings import LimitSettings
 
 SERVICE_IDS = {wire.DATA_SERVICE: "connector", wire.CATALOG_SERVICE: "catalog"}
@@ -28,6 +30,26 @@ class Identity(msgspec.Struct, frozen=True):
     name: str
     did: str
     key: SigningKey
+
+
+class AgreementSeal:
+    """The port `AgreementSigner` over a participant's present signer."""
+
+    def __init__(self, signer: Callable[[], Signer], public_jwk: Callable[[str], dict[str, str]]) -> None:
+        self._signer = signer
+        self._public_jwk = public_jwk
+
+    def sign_now(self, text: bytes) -> str | None:
+        """See `connector.company.AgreementSigner`."""
+        return agreements.sign_now(self._signer(), text)
+
+    async def sign(self, text: bytes) -> str:
+        """See `connector.company.AgreementSigner`."""
+        return await agreements.sign(self._signer(), text)
+
+    def public_jwk(self, kid: str) -> dict[str, str]:
+        """See `connector.company.AgreementSigner`."""
+        return self._public_jwk(kid)
 
 
 class Tenancy:
@@ -110,6 +132,10 @@ class Tenancy:
         """A reader of the present key, so that a rotated one needs no restart."""
         return lambda: self.keys[participant_id]
 
+    def signer_of(self, participant_id: str) -> Callable[[], Signer]:
+        """A reader of what signs for the participant now."""
+        return lambda: LocalSigner(self.keys[participant_id])
+
     def _company(self, did: str, root_url: str) -> Company:
         return Company(
             participant_id=did,
@@ -124,6 +150,7 @@ class Tenancy:
             reactors=self._reactors,
             most_open_processes_count=self._limits.open_negotiations_per_partner_count,
             most_open_transfers_count=self._limits.open_transfers_per_partner_count,
+            signer=AgreementSeal(self.signer_of(did), lambda kid: self._documents[did].methods[kid].jwk()),
         )
 
 

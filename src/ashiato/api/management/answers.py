@@ -44,6 +44,7 @@ STATUS_OF: Mapping[str, int] = {
     "partner-unavailable": 502,
     "busy": 503,
     "identity-provider-unavailable": 503,
+    "signer-unavailable": 503,
     "store-unavailable": 503,
 }
 RETRY_SOON = {"Retry-After": "5"}

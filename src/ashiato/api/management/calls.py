@@ -10,6 +10,7 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 
 from ashiato.api.management.admission import ROOT
 from ashiato.api.management.ports import DataCaller, PartnerClient, ReceivedFiles, TenantAdmin, Waiter
+from ashiato.connector import signing
 from ashiato.connector.company import Company
 from ashiato.connector.negotiations import Partner
 from ashiato.connector.node import Node, Tenant
@@ -49,6 +50,10 @@ class Call:
     async def run(self, work: Callable[[UnitOfWork], T]) -> T:
         """One transaction."""
         return await self.around.node.store.run(self.tenant.participant_id, work)
+
+    async def run_signing(self, work: Callable[[UnitOfWork, Company, Moment], T]) -> T:
+        """One transaction that may sign an agreement; raises `SignerUnavailable`."""
+        return await signing.run(self.around.node.store, self.company, self.moment, work)
 
     async def read(self, work: Callable[[UnitOfWork], T]) -> T:
         """A look that changes nothing."""

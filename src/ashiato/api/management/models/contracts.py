@@ -17,6 +17,7 @@ from ashiato.api.management.models.shared import (
     Reason,
     Role,
 )
+from ashiato.connector.records import AgreementRecord
 
 FrameworkId = Annotated[
     str,
@@ -35,6 +36,21 @@ Day = Annotated[
 ]
 
 
+class AgreementSignature(Model):
+    """A signature on an agreement, checked when it came."""
+
+    signer_id: PartnerShown
+    kid: str
+    """The key that made it, which stood in the signer's DID document."""
+    jwk: JsonObject
+    """The public half of that key, as it was then."""
+    jws: str
+    """A detached JWS over the canonical statement of the agreement."""
+    signed_ms: InstantShown
+    time_stamp: str
+    """An RFC 3161 token over the signature, in base64; empty without one."""
+
+
 class Agreement(Model):
     """An agreement as it went over the wire, and what became of it."""
 
@@ -49,12 +65,26 @@ class Agreement(Model):
     policy_hash: str
     agreed_ms: InstantShown
     finalized: bool
-    state: Literal["active", "terminated"]
+    state: Literal["active", "terminated", "expired"]
     framework_id: str | None
     """The framework contract under which it was agreed."""
     uses_count: int
     ended_ms: InstantShown | None
     end_reason: str | None
+    ended_by: str
+    """The participant who ended it; empty when its time ended it, or the negotiation failed."""
+    predecessor_id: str | None
+    """The agreement that this one renews."""
+    is_retired: bool
+    """Out of use and out of the lists, kept as evidence."""
+    signed: Literal["none", "ours", "theirs", "both"]
+    """By whom it is signed."""
+    signatures: list[AgreementSignature]
+
+
+def agreement_shown(agreement: AgreementRecord) -> Agreement:
+    """The model of an agreement."""
+    return Agreement.of(agreement, signed=agreement.signed)
 
 
 class FrameworkProposal(Model):

@@ -19,6 +19,7 @@ from ashiato.api.management.models.contracts import (
     FrameworkQuery,
     Paper,
     ProposedFramework,
+    agreement_shown,
 )
 from ashiato.api.management.models.shared import ForeignId, Page, page_of
 from ashiato.api.management.openapi import WITH_JSON_BODY, WITH_PARTNER, problems
@@ -69,7 +70,7 @@ async def list_agreements(call: CallOf, wanted: Annotated[AgreementQuery, Query(
             wanted.cursor, wanted.limit + 1, peer_id=wanted.partner, framework_id=wanted.framework_id
         )
     )
-    shown = [Agreement.of(agreement) for agreement in found]
+    shown = [agreement_shown(agreement) for agreement in found]
     return page_of(Page[Agreement], shown, wanted.limit, lambda agreement: agreement.agreement_id)
 
 
@@ -82,7 +83,7 @@ async def terminate_agreement(call: CallOf, agreement_id: AgreementId, body: End
     ended = await call.run(
         lambda uow: transfers.end_agreement(uow, call.company, agreement_id, body.reason, call.moment)
     )
-    return Agreement.of(ended)
+    return agreement_shown(ended)
 
 
 @router.get("/agreements/{agreement_id:foreign_id}", summary="Show an agreement")
@@ -90,7 +91,7 @@ async def get_agreement(call: CallOf, agreement_id: AgreementId) -> Agreement:
     agreement = await call.read(lambda uow: uow.contracts.agreement(agreement_id))
     if agreement is None:
         raise NotFound(f"There is no agreement {agreement_id!r}.", id=agreement_id)
-    return Agreement.of(agreement)
+    return agreement_shown(agreement)
 
 
 @router.get("/frameworks", summary="List the framework contracts")
@@ -203,7 +204,7 @@ def _of_kind(
         later = [paper for paper in papers if paper.paper_id > after_id]
         return [Contract(kind="paper", paper=Paper.of(paper)) for paper in later[:limit_count]]
     agreements = uow.contracts.list_agreements(after_id, limit_count, peer_id=partner)
-    return [Contract(kind="agreement", agreement=Agreement.of(agreement)) for agreement in agreements]
+    return [Contract(kind="agreement", agreement=agreement_shown(agreement)) for agreement in agreements]
 
 
 def _frameworks(uow: UnitOfWork, partner: str | None, after_id: str) -> Iterator[FrameworkContract]:

@@ -25,6 +25,7 @@ from ashiato.api.management.repeats import process_iri, with_first_id
 from ashiato.api.management.routing import participant_router
 from ashiato.connector import negotiations, offers
 from ashiato.connector.catalog import rules_of
+from ashiato.connector.company import Company
 from ashiato.connector.negotiations import Partner
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, WrongState
@@ -80,7 +81,7 @@ async def get_negotiation(call: CallOf, negotiation_pid: NegotiationPid) -> Nego
 @router.post(
     "/negotiations/{negotiation_pid}/{act}",
     summary="Take the next step in a negotiation",
-    responses=problems(*WITH_JSON_BODY, "wrong-state"),
+    responses=problems(*WITH_JSON_BODY, "wrong-state", "signer-unavailable"),
 )
 async def act_in_negotiation(
     call: CallOf, negotiation_pid: NegotiationPid, act: NegotiationActName, body: NegotiationAct
@@ -107,7 +108,7 @@ async def get_approval(call: CallOf, negotiation_pid: NegotiationPid) -> Approva
 @router.post(
     "/approvals/{negotiation_pid}/approve",
     summary="Say yes: agree to the request, or accept the offer",
-    responses=problems("wrong-state"),
+    responses=problems("wrong-state", "signer-unavailable"),
 )
 async def approve(call: CallOf, negotiation_pid: NegotiationPid) -> Negotiation:
     return await _answer(call, negotiation_pid, ("agree", "accept"), None, "")
@@ -116,7 +117,7 @@ async def approve(call: CallOf, negotiation_pid: NegotiationPid) -> Negotiation:
 @router.post(
     "/approvals/{negotiation_pid}/counter",
     summary="Say which terms you would sign instead",
-    responses=problems(*WITH_JSON_BODY, "wrong-state"),
+    responses=problems(*WITH_JSON_BODY, "wrong-state", "signer-unavailable"),
 )
 async def counter(call: CallOf, negotiation_pid: NegotiationPid, body: Counter) -> Negotiation:
     return await _answer(call, negotiation_pid, ("offer", "counter"), body.policy, "")
@@ -125,7 +126,7 @@ async def counter(call: CallOf, negotiation_pid: NegotiationPid, body: Counter) 
 @router.post(
     "/approvals/{negotiation_pid}/reject",
     summary="Say no, with the reason",
-    responses=problems(*WITH_JSON_BODY, "wrong-state"),
+    responses=problems(*WITH_JSON_BODY, "wrong-state", "signer-unavailable"),
 )
 async def reject(call: CallOf, negotiation_pid: NegotiationPid, body: Rejection) -> Negotiation:
     return await _answer(call, negotiation_pid, ("terminate",), None, body.reason)
@@ -214,15 +215,17 @@ def _checked(policy: Mapping[str, object] | None, *, is_own: bool) -> dict[str, 
 
 
 async def _done(call: Call, negotiation_pid: str, reaction: Reaction) -> Negotiation:
-    return await call.run(
-        lambda uow: _shown(uow, negotiations.do(uow, call.company, negotiation_pid, reaction, call.moment))
+    return await call.run_signing(
+        lambda uow, company, moment: _shown(
+            uow, negotiations.do(uow, company, negotiation_pid, reaction, moment)
+        )
     )
 
 
 async def _answer(
     call: Call, negotiation_pid: str, acts: tuple[str, ...], policy: Mapping[str, object] | None, reason: str
 ) -> Negotiation:
-    def work(uow: UnitOfWork) -> Negotiation:
+    def work(uow: UnitOfWork, company: Company, moment: Moment) -> Negotiation:
         waiting = _waiting(uow, negotiation_pid)
         act = next((act for act in acts if act in waiting.choices), None)
         if act is None:
@@ -232,9 +235,9 @@ async def _answer(
             )
         rules = _checked(policy, is_own=act == "offer") if act in ("offer", "counter") else None
         reaction = Reaction(act=Act(act), rules=rules, reason=reason)
-        return _shown(uow, negotiations.do(uow, call.company, negotiation_pid, reaction, call.moment))
+        return _shown(uow, negotiations.do(uow, company, negotiation_pid, reaction, moment))
 
-    return await call.run(work)
+    return await call.run_signing(work)
 
 
 def _waiting(uow: UnitOfWork, negotiation_pid: str) -> Approvable:
