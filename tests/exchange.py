@@ -218,6 +218,7 @@ async def running(
     strategy: Strategy | None = None,
     unsafe_allow_loopback: bool = True,
     limits: LimitSettings | None = None,
+    node_id: str = "",
 ) -> AsyncIterator[list[Member]]:
     """A program that serves these participants until the block ends; the same folder and address go on where it stood.
 
@@ -230,6 +231,7 @@ async def running(
         management=ManagementSettings(operator_key_sha256=(hashlib.sha256(b"operator").hexdigest(),)),
         participants=tuple(ParticipantSettings(slug=slug) for slug in slugs),
         limits=limits or LimitSettings(),
+        node_id=node_id,
         unsafe_allow_loopback=unsafe_allow_loopback,
     )
     program = Program(settings, strategy)
