@@ -491,7 +491,11 @@ def _explain(error: Exception) -> tuple[int, str, str]:
                 "This connector cannot reach its store now; send the message again.",
             )
         case signing.SignerUnavailable():
-            return 503, error.code, "This connector cannot sign the agreement now; send the message again."
+            return (
+                503,
+                "signer-unavailable",
+                "This connector cannot sign the agreement now; send the message again.",
+            )
         case Replayed():
             return 401, "token-replayed", "This token was used before; make a fresh one for each request."
         case MethodNotAllowed():
