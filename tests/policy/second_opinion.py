@@ -241,7 +241,7 @@ def in_the_way(duty: Json, path: str, request: Request) -> bool:
     if not owed_by_permission:
         return False
     first = action in FIRST or "event" in names
-    if not changes and all_of(rest, request, True, first) == NO:
+    if not changes and all_of(rest, request, True, True) == NO:
         return True
     if now == NO or request.is_open_world or not (first or changes):
         return False

@@ -388,8 +388,11 @@ def test_a_duty_that_is_not_understood_denies_with_its_reason(
         (compare("elapsedTime", "gt", "P3D"), True),
         (compare("count", "gteq", "5"), True),
         (compare("count", "lt", "3"), False),
-        (compare("recipient", "eq", BOB), False),
+        # A duty of others is not owed.
+        (compare("recipient", "eq", BOB), True),
         (compare("recipient", "eq", ALICE), True),
+        ({"and": [compare("recipient", "eq", BOB), compare("elapsedTime", "lteq", "P1D")]}, False),
+        ({"or": [compare("recipient", "eq", BOB), compare("elapsedTime", "lteq", "P1D")]}, True),
     ],
 )
 def test_a_duty_of_a_permission_must_still_be_possible(constraint: object, expected: bool) -> None:
@@ -399,6 +402,13 @@ def test_a_duty_of_a_permission_must_still_be_possible(constraint: object, expec
     assert decision.permitted is expected
     if not expected:
         assert decision.reasons[0].children[0].code == "duty_impossible"
+
+
+def test_a_duty_whose_conditions_do_not_hold_is_not_owed() -> None:
+    document = permission(duty=[{"action": "inform", "constraint": [compare("role", "eq", "trader")]}])
+    for role, code in (("trader", "duty_pending"), ("miner", "duty_not_owed")):
+        decision = decide(parse_policy(document), asked(claims={"role": [role]}))
+        assert (decision.permitted, codes(decision.duties)) == (True, [code])
 
 
 def test_an_obligation_whose_time_is_over_stays_pending_business_and_does_not_deny() -> None:

@@ -303,3 +303,12 @@ def test_the_bounds_are_held_and_named() -> None:
     parse_policy({"permission": [{"action": "use"}] * MAX_RULES})
     with pytest.raises(MalformedPolicy, match="more than 1000 rules"):
         parse_policy({"permission": [{"action": "use", "duty": [{"action": "delete"}]}] * 501})
+
+
+def test_consequences_of_consequences_are_bounded() -> None:
+    duty: dict[str, object] = {"action": "delete"}
+    for _ in range(MAX_DEPTH):
+        duty = {"action": "delete", "consequence": [duty]}
+    parse_policy(permission(duty=[duty]))
+    with pytest.raises(MalformedPolicy, match="consequences nested deeper"):
+        parse_policy(permission(duty=[{"action": "delete", "consequence": [duty]}]))

@@ -20,11 +20,12 @@ Where ODRL 2.2 leaves room or is left on purpose:
   nothing: the condition of a permission holds and that of a prohibition does not. Later a missing date cannot
   be known.
 - A duty of a permission that comes first (`DutyAction.first`, or `event lt policyUsage`) must be known to be fulfilled where
-  it is held: an enforced one at the provider, an attested one in the partner's vault, unless its own conditions say that it is
-  not owed now. A change of the data on its way out (`anonymize`) must be announced by whoever makes it: a request that does not
-  say so in `duties` is refused. Every other duty does not have to be done first; it must still be possible and not have been
-  violated. Obligations of the policy never stand in the way while they are
-  understood, except Catena-X's obligation to use, which limits how long data is provided. Duties of a permit are returned.
+  it is held: an enforced one at the provider, an attested one in the partner's vault. A change of the data on its way out
+  (`anonymize`) must be announced by whoever makes it: a request that does not say so in `duties` is refused. Every other
+  duty does not have to be done first; its time must not be over, and it must not have been violated. One whose conditions do
+  not hold is not owed (W3C's formal semantics, example C2).
+- Obligations of the policy never stand in the way while they are understood, except Catena-X's obligation to use, which limits
+  how long data is provided. Duties of a permit are returned.
 """
 
 from ashiato.facts.decisions import Decision, Reason
@@ -173,9 +174,11 @@ def _duty(rule: Rule, request: Request) -> Reason:
             # Catena-X writes so until when its provider hands data out.
             code = "duty_pending" if condition.satisfied else "provision_over"
             return Reason(code, rule.path, condition.satisfied and None, children, fields)
-        if not is_change and _reachable(rule.constraint, request, timed_only=comes_first) is False:
+        if not is_change and _reachable(rule.constraint, request, timed_only=True) is False:
             return Reason("duty_impossible", rule.path, None, children, fields)
-        if (comes_first or is_change) and condition.satisfied is False:
+        if condition.satisfied is False and (
+            comes_first or is_change or _reachable(rule.constraint, request, timed_only=False) is False
+        ):
             return Reason("duty_not_owed", rule.path, None, children, fields)
     if is_change and state is DutyState.FULFILLED:
         return Reason("duty_fulfilled", rule.path, True, children, fields)

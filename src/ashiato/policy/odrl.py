@@ -195,6 +195,8 @@ class _Reader:
         self._rules += 1
         if self._rules > MAX_RULES:
             raise MalformedPolicy(path, f"more than {MAX_RULES} rules")
+        if path.count(".consequence[") > MAX_DEPTH:
+            raise MalformedPolicy(path, f"consequences nested deeper than {MAX_DEPTH} levels")
         members = short_keys(document, path)
         own_target, asset_refinements = _referred(members, "target", path)
         if own_target is not None and own_target != target:
