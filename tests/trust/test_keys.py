@@ -40,7 +40,7 @@ def test_rfc_6979_appendix_a_2_5_is_reproduced() -> None:
 def test_rfc_8032_section_7_1_test_2_is_reproduced() -> None:
     secret = bytes.fromhex("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb")
     key = SigningKey("did:web:host#ed", ed25519.Ed25519PrivateKey.from_private_bytes(secret))
-    assert key.alg == "EdDSA"
+    assert key.algorithm == "Ed25519"
     assert key.public_jwk() == {
         "kty": "OKP",
         "crv": "Ed25519",
@@ -59,7 +59,7 @@ def test_an_ed25519_key_survives_its_pem_file() -> None:
     for passphrase in (None, b"a long passphrase"):
         pem = encode_private_key(private, passphrase=passphrase)
         loaded = load_signing_key(pem, "did:web:host#ed", passphrase=passphrase)
-        assert (loaded.alg, loaded.kid, loaded.did) == ("EdDSA", "did:web:host#ed", "did:web:host")
+        assert (loaded.algorithm, loaded.kid, loaded.did) == ("Ed25519", "did:web:host#ed", "did:web:host")
         assert loaded.public_jwk()["x"] == b64(private.public_key().public_bytes_raw())
 
 

@@ -11,7 +11,7 @@ import msgspec
 from ashiato.facts.strict_json import MalformedJson, parse_strict
 from ashiato.trust import base64url
 from ashiato.trust.did import DidDocument, Relation
-from ashiato.trust.keys import KIND_OF, Algorithm, KeyIdentity, SigningKey, VerificationKey
+from ashiato.trust.keys import HEADER_OF, KIND_OF, Algorithm, KeyIdentity, SigningKey, VerificationKey
 
 MAX_TOKEN_CHARS = 16_384
 MAX_ID_CHARS = 256
@@ -114,7 +114,9 @@ def signing_input(signer: KeyIdentity, typ: str, payload: bytes, *, cty: str | N
 
     Its signature over them (64 bytes, as `SigningKey.sign` makes it) goes to `assemble`.
     """
-    return f"{_header_text(signer.kid, signer.alg, typ, cty)}.{base64url.encode(payload)}".encode("ascii")
+    return f"{_header_text(signer.kid, signer.algorithm, typ, cty)}.{base64url.encode(payload)}".encode(
+        "ascii"
+    )
 
 
 def assemble(data: bytes, signature: bytes) -> str:
@@ -123,8 +125,8 @@ def assemble(data: bytes, signature: bytes) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _header_text(kid: str, alg: Algorithm, typ: str, cty: str | None) -> str:
-    header = {"alg": alg, "typ": typ} | ({"cty": cty} if cty else {}) | {"kid": kid}
+def _header_text(kid: str, algorithm: Algorithm, typ: str, cty: str | None) -> str:
+    header = {"alg": HEADER_OF[algorithm], "typ": typ} | ({"cty": cty} if cty else {}) | {"kid": kid}
     return base64url.encode(msgspec.json.encode(header))
 
 

@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from ashiato.trust import base64url
 
 KeyKind = Literal["P-256", "Ed25519"]
-# The names that we write; of others we also read "Ed25519" (RFC 9864), which older programs do not know.
-Algorithm = Literal["ES256", "EdDSA"]
+Algorithm = Literal["ES256", "Ed25519"]
 
+# The header names of JOSE. "EdDSA" is what we write for Ed25519: older programs do not know RFC 9864's "Ed25519".
 KIND_OF: Mapping[object, KeyKind] = {"ES256": "P-256", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}
+HEADER_OF: Mapping[Algorithm, str] = {"ES256": "ES256", "Ed25519": "EdDSA"}
 
 _COORDINATE_BYTES = 32
 _SIGNATURE_BYTES = 64
@@ -91,13 +92,13 @@ class KeyIdentity(Protocol):
     def did(self) -> str: ...
 
     @property
-    def alg(self) -> Algorithm: ...
+    def algorithm(self) -> Algorithm: ...
 
 
 class SigningKey:
     """A P-256 or Ed25519 private key under its full DID URL `kid`, such as `did:web:host%3A9000:acme#key-1`."""
 
-    __slots__ = ("_private", "alg", "did", "kid")
+    __slots__ = ("_private", "algorithm", "did", "kid")
 
     def __init__(self, kid: str, private: ec.EllipticCurvePrivateKey | Ed25519PrivateKey) -> None:
         """Raises `UnusableKey` for another curve or a `kid` that is no DID URL with a fragment."""
@@ -110,7 +111,7 @@ class SigningKey:
             raise UnusableKey(f"the key {kid} is on {private.curve.name}; ES256 needs a key on P-256")
         self.kid = kid
         self.did = did
-        self.alg: Algorithm = "EdDSA" if isinstance(private, Ed25519PrivateKey) else "ES256"
+        self.algorithm: Algorithm = "Ed25519" if isinstance(private, Ed25519PrivateKey) else "ES256"
         self._private = private
 
     def __repr__(self) -> str:
@@ -132,7 +133,7 @@ class SigningKey:
 
     def verification_key(self) -> VerificationKey:
         """The public half, as others hold it after reading our DID document."""
-        return VerificationKey(self.kid, KIND_OF[self.alg], self._private.public_key())
+        return VerificationKey(self.kid, KIND_OF[self.algorithm], self._private.public_key())
 
 
 def load_signing_key(pem: bytes, kid: str, *, passphrase: bytes | None = None) -> SigningKey:
