@@ -398,6 +398,31 @@ def test_the_other_side_of_an_agreement_is_asked_and_shown(node: Node, tmp_path:
     assert "not_asked" in node.run("maker", "receipt", "show", agreement_id).out
 
 
+def test_an_app_is_registered_approved_and_revoked(node: Node) -> None:
+    manifest = {
+        "name": "Sum",
+        "version": "1",
+        "digest": "ab" * 32,
+        "purposes": ["legal"],
+        "reads": [{"asset_id": "cfp-*"}],
+    }
+    put = node.ok("cells", "app", "put", "sum", "--manifest", "-", stdin=json.dumps(manifest).encode())
+    assert (put["state"], put["manifest"]["reads"][0]["own"]) == ("proposed", False)
+    approved = node.ok("cells", "app", "approve", "sum")
+    assert approved["app"]["state"] == "approved"
+    assert approved["token"].startswith("ashiato_app_")
+    assert "shown only now" in node.run("cells", "app", "approve", "sum").out
+    ran = node.run("cells", "app", "run", "sum")
+    assert (ran.exit_code, "no folder of apps" in ran.err) == (1, True)
+    assert node.ok("cells", "app", "show", "sum")["state"] == "approved"
+    assert node.ok("cells", "app", "revoke", "sum")["state"] == "revoked"
+    assert [app["app_id"] for app in node.ok("cells", "app", "list")["items"]] == ["sum"]
+    bad = {**manifest, "digest": "short"}
+    assert (
+        node.run("cells", "app", "put", "x", "--manifest", "-", stdin=json.dumps(bad).encode()).exit_code == 1
+    )
+
+
 @pytest.mark.parametrize("name", commands(get_command(make_app())))
 def test_every_command_is_run_by_a_test_of_this_file(name: str) -> None:
     words = r",\s+".join(f'"{word}"' for word in name.split())

@@ -44,6 +44,7 @@ def test_a_text_is_a_sentence_or_names_a_step(key: str) -> None:
         "get.done",
         "get.saving",
         "done.key",
+        "done.token",
         "done.saved",
     }
     ends_well = text.endswith(

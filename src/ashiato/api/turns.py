@@ -178,8 +178,10 @@ def participant_of_management(scope: Scope) -> str | None:
     """The segment behind the version; calls that wait for news and transfers of content take no turn."""
     if b"wait_s" in scope["query_string"] or scope["path"].endswith(("/content", "/scan")):
         return None
-    segments = scope["path"].split("/", 3)
-    return segments[2] if len(segments) > 2 else ""
+    segments = scope["path"].split("/", 4)
+    # Apps have one segment more before that of their company.
+    at = 3 if segments[1:2] == ["app"] else 2
+    return segments[at] if len(segments) > at else ""
 
 
 async def _refuse(send: Send) -> None:

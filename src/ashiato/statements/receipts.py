@@ -15,9 +15,10 @@ from typing import Protocol, TypeVar
 import msgspec
 import rfc8785
 
-from ashiato.trust import base64url, jws
+from ashiato.trust import jws
 from ashiato.trust.did import DidDocument
 from ashiato.trust.jws import TokenRefused
+from ashiato.trust.keys import KeyIdentity
 
 RECEIPT_TYP = "ashiato-receipt+jwt"
 HEAD_TYP = "ashiato-receipt-head+jwt"
@@ -94,15 +95,11 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     at_ms: int
 
 
-class Signer(Protocol):
+class Signer(KeyIdentity, Protocol):
     """Port: one key of a participant; signing may be slow (a key in hardware or in a cloud)."""
 
-    @property
-    def kid(self) -> str: ...
-    @property
-    def did(self) -> str: ...
     def sign(self, data: bytes) -> Awaitable[bytes]:
-        """The ES256 signature of `data`, 64 bytes r||s."""
+        """The signature of `data`, 64 bytes, as `SigningKey.sign` makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +144,8 @@ def hash_of(receipt: Receipt) -> str:
 
 async def sign(signer: Signer, typ: str, payload: bytes) -> str:
     """The compact JWS of canonical bytes under the signer's key."""
-    header = rfc8785.dumps({"alg": "ES256", "kid": signer.kid, "typ": typ})
-    signing_input = f"{base64url.encode(header)}.{base64url.encode(payload)}"
-    return f"{signing_input}.{base64url.encode(await signer.sign(signing_input.encode('ascii')))}"
+    data = jws.signing_input(signer, typ, payload)
+    return jws.assemble(data, await signer.sign(data))
 
 
 def verify_receipt(compact: str, document: DidDocument) -> VerifiedReceipt:

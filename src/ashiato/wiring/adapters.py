@@ -79,6 +79,7 @@ class KeySigner:
         self._key = key
         self.kid = key.kid
         self.did = key.did
+        self.alg = key.alg
 
     async def sign(self, data: bytes) -> bytes:
         """See `statements.receipts.Signer`."""

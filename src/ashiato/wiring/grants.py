@@ -28,6 +28,7 @@ class Grants:
         self._ways_out = ways_out
         self.secrets = ParticipantSecrets()
         self.folders: dict[str, Path] = {}
+        self.app_folders: dict[str, Path] = {}
 
     def give(self, participant_id: str, settings: ParticipantSettings) -> None:
         """From now on the participant has what its settings open to it."""
@@ -35,3 +36,5 @@ class Grants:
         self._ways_out.open_networks(participant_id, settings.own_networks)
         if settings.files_directory:
             self.folders[participant_id] = Path(settings.files_directory)
+        if settings.apps_directory:
+            self.app_folders[participant_id] = Path(settings.apps_directory)

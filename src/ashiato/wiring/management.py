@@ -7,6 +7,7 @@ from typing import cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ashiato.api.apps import ROOT as APP_ROOT
 from ashiato.api.management.gate import Gate, KeyList
 from ashiato.api.management.oidc import Oidc, OidcRules, egress_fetch
 from ashiato.clients.ways_out import WaysOut
@@ -34,6 +35,19 @@ class LazyApp:
                     module = await asyncio.to_thread(importlib.import_module, self._module)
                     self._app = self._build(module)
         return self._app
+
+
+class TwoDoors:
+    """The listener for a company's own people and programs: apps have a door of their own, and no key fits both."""
+
+    def __init__(self, management: ASGIApp, app_interface: ASGIApp) -> None:
+        self._management = management
+        self._app_interface = app_interface
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request behind the door of its address."""
+        is_of_app = scope["type"] == "http" and scope["path"].startswith(f"{APP_ROOT}/")
+        await (self._app_interface if is_of_app else self._management)(scope, receive, send)
 
 
 def make_gate(settings: ManagementSettings, keys: KeyList, ways_out: WaysOut) -> Gate:

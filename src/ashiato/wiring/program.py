@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from ashiato.api.apps import AppApi
 from ashiato.api.data import DataApi, DataSettings
 from ashiato.api.data_tokens import Doorkeeper
 from ashiato.api.inbox import InboxApi, InboxMeans, InboxSettings
@@ -38,6 +39,7 @@ from ashiato.couriers.messaging import Messenger
 from ashiato.couriers.partners import Partners
 from ashiato.couriers.pulling import Puller, PullMeans
 from ashiato.couriers.pushing import Pusher, PushMeans
+from ashiato.couriers.running_apps import AppRunner
 from ashiato.couriers.streaming import RunningStreams
 from ashiato.couriers.telling import Teller
 from ashiato.couriers.waiting import Waiter
@@ -50,7 +52,7 @@ from ashiato.stores.received_files import ReceivedFolder
 from ashiato.wiring.adapters import Documents, KeySigner, Possession, Prover
 from ashiato.wiring.grants import Grants
 from ashiato.wiring.listening import Listener, bind
-from ashiato.wiring.management import LazyApp, app_builder, make_gate
+from ashiato.wiring.management import LazyApp, TwoDoors, app_builder, make_gate
 from ashiato.wiring.registry import Registry
 from ashiato.wiring.settings import ListenerSettings, Settings, resolve_secret
 from ashiato.wiring.tenancy import Tenancy
@@ -155,14 +157,15 @@ class Program:
         self._listen(
             self.bound, self.settings.protocol, Turns(Starlette(routes=routes), participant_of_protocol)
         )
+        runner = AppRunner(self.node, self._grants.app_folders, self.management_url)
+        self._closers.append(runner.close)
         caller = DataCaller(self.node, self._egress, streams, Prover(self.tenancy))
         parts = (
-            self.node, self._gate, self.registry, self.partners, self.waiter, self.files, caller,
+            self.node, self._gate, self.registry, self.partners, self.waiter, self.files, caller, runner,
         )  # fmt: skip
         management = LazyApp("ashiato.api.management.app", app_builder(*parts))
-        self._listen(
-            self.management_bound, self.settings.management, Turns(management, participant_of_management)
-        )
+        doors = TwoDoors(management, AppApi(self.node, self.files, sources, self.waiter).app())
+        self._listen(self.management_bound, self.settings.management, Turns(doors, participant_of_management))
 
     def _listen(self, bound: socket.socket, settings: ListenerSettings, app: ASGIApp) -> None:
         self._listeners.append(Listener(bound, settings, app, self.settings.limits.connections_count))

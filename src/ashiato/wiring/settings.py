@@ -65,6 +65,7 @@ class ManagementSettings(ListenerSettings, frozen=True, kw_only=True, forbid_unk
 class ParticipantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A company that this connector serves, below the path segment `slug`.
 
+    `apps_directory` holds programs that the company may have started as apps, as the user of this program.
     `own_networks` ("10.0.0.0/8") are networks of the company's own, in which its sources and webhooks may lie; what a
     counterparty names is never called there.
     """
@@ -74,6 +75,7 @@ class ParticipantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     did: str = ""
     api_key_sha256: tuple[str, ...] = ()
     files_directory: str = ""
+    apps_directory: str = ""
     own_networks: tuple[str, ...] = ()
     secrets: dict[str, str] = {}
 

@@ -36,6 +36,7 @@ from ashiato.couriers.erasing import Eraser
 from ashiato.couriers.lasting_rights import LastingRights
 from ashiato.couriers.messaging import Messenger
 from ashiato.couriers.partners import Partners
+from ashiato.couriers.running_apps import AppRunner
 from ashiato.couriers.streaming import RunningStreams
 from ashiato.couriers.waiting import Waiter
 from ashiato.dsp import v2025_1 as wire
@@ -258,7 +259,10 @@ async def running_program(folder: Path, store_url: str | None = None) -> AsyncIt
     gate.check()
     streams = RunningStreams(LastingRights(node), lambda: moment().now_ms, disk_threads)
     caller = DataCaller(node, egress, streams, None)
-    app = create_app(node, gate, companies, Partners(node, egress, companies), Waiter(store), files, caller)
+    runner = AppRunner(node, {}, "http://management.test")
+    app = create_app(
+        node, gate, companies, Partners(node, egress, companies), Waiter(store), files, caller, runner
+    )
     try:
         yield Program(app, node, store, companies, network, files, gate, contents)
     finally:

@@ -10,8 +10,16 @@ from ashiato.api.management import answers, openapi
 from ashiato.api.management.admission import OPENAPI_PATH, Admission
 from ashiato.api.management.calls import Surroundings
 from ashiato.api.management.gate import Gate
-from ashiato.api.management.ports import DataCaller, PartnerClient, ReceivedFiles, TenantAdmin, Waiter
+from ashiato.api.management.ports import (
+    AppRunner,
+    DataCaller,
+    PartnerClient,
+    ReceivedFiles,
+    TenantAdmin,
+    Waiter,
+)
 from ashiato.api.management.routes import (
+    apps,
     contracts,
     fetching,
     negotiating,
@@ -37,6 +45,7 @@ ROUTERS = (
     # Before the acts on a transfer, of which `data` is none.
     reading.router,
     vaulting.router,
+    apps.router,
     transferring.router,
     fetching.router,
     recording.router,
@@ -52,6 +61,7 @@ def create_app(
     waiter: Waiter,
     received_files: ReceivedFiles,
     data_caller: DataCaller,
+    app_runner: AppRunner,
 ) -> FastAPI:
     """The application; call `gate.check()` before it is served."""
     app = FastAPI(
@@ -65,7 +75,7 @@ def create_app(
         middleware=[Middleware(Admission, gate=gate, node=node)],
     )
     app.state.surroundings = Surroundings(
-        node, tenants_admin, partner_client, waiter, received_files, data_caller
+        node, tenants_admin, partner_client, waiter, received_files, data_caller, app_runner
     )
     answers.install(app)
     for router in ROUTERS:

@@ -9,7 +9,14 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from ashiato.api.management.admission import ROOT
-from ashiato.api.management.ports import DataCaller, PartnerClient, ReceivedFiles, TenantAdmin, Waiter
+from ashiato.api.management.ports import (
+    AppRunner,
+    DataCaller,
+    PartnerClient,
+    ReceivedFiles,
+    TenantAdmin,
+    Waiter,
+)
 from ashiato.connector import signing
 from ashiato.connector.company import Company
 from ashiato.connector.negotiations import Partner
@@ -31,6 +38,7 @@ class Surroundings:
     waiter: Waiter
     received: ReceivedFiles
     data: DataCaller
+    apps: AppRunner
 
 
 @dataclass(frozen=True, slots=True)

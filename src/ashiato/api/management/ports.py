@@ -69,6 +69,17 @@ class ReceivedFiles(Protocol):
         """The file of a `ReceivedData`; raises `FileNotFoundError`."""
 
 
+class AppRunner(Protocol):
+    """Port: makes tokens of apps and starts apps on this machine."""
+
+    def fresh_token(self) -> str: ...
+    def token_sha256(self, token: str) -> str:
+        """The hash under which a token is known."""
+
+    async def start(self, tenant: Tenant, app_id: str) -> None:
+        """Start an approved app; how it ends stands in the history. Raises a `Problem` and starts nothing."""
+
+
 class DataAnswer(Protocol):
     """What a partner's data endpoint answers, its body still to come."""
 

@@ -1,21 +1,24 @@
-"""ashiato vault, receipt: data of others, and what became of one's own data on the other side."""
+"""ashiato vault, receipt, app: data of others, what became of one's own, and who else uses it here."""
 
 from typing import Annotated
 
 import typer
 
 from ashiato.cli.commanding import Session, command, group
-from ashiato.cli.documents import Id, Limit
+from ashiato.cli.documents import Id, Limit, read_object
 from ashiato.cli.texts import say
 
 AgreementFilter = Annotated[str | None, typer.Option("--agreement", help=say("option.agreement"))]
 OfAgreement = Annotated[str, typer.Option("--agreement", help=say("option.agreement"))]
+
+ManifestFile = Annotated[str, typer.Option("--manifest", help=say("option.manifest"))]
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the groups to the program."""
     _vault(group(app, "vault"))
     _receipts(group(app, "receipt"))
+    _apps(group(app, "app"))
 
 
 def _vault(app: typer.Typer) -> None:
@@ -73,3 +76,33 @@ def _receipts(app: typer.Typer) -> None:
     def list_receipts(session: Session, agreement: OfAgreement, limit: Limit = 100) -> None:
         columns = ("sequence", "sha256", "payload", "compact")
         session.list_all(session.path("receipts", "signed"), columns, limit, agreement_id=agreement)
+
+
+def _apps(app: typer.Typer) -> None:
+    @command(app, "list", "app.list")
+    def list_apps(session: Session, limit: Limit = 100) -> None:
+        session.list_all(session.path("apps"), ("app_id", "state", "manifest", "approved_ms"), limit)
+
+    @command(app, "show", "app.show")
+    def show_app(session: Session, app_id: Id) -> None:
+        session.output.show(session.get("apps", app_id))
+
+    @command(app, "put", "app.put")
+    def put_app(session: Session, app_id: Id, manifest: ManifestFile) -> None:
+        session.output.show(session.put(read_object(manifest), "apps", app_id))
+
+    @command(app, "approve", "app.approve")
+    def approve_app(session: Session, app_id: Id) -> None:
+        approved = session.post(None, "apps", app_id, "approve")
+        if session.output.as_json:
+            session.output.show(approved)
+        else:
+            session.output.done("done.token", app_id=app_id, token=approved["token"])
+
+    @command(app, "revoke", "app.revoke")
+    def revoke_app(session: Session, app_id: Id) -> None:
+        session.output.show(session.post(None, "apps", app_id, "revoke"))
+
+    @command(app, "run", "app.run")
+    def run_app(session: Session, app_id: Id) -> None:
+        session.output.show(session.post(None, "apps", app_id, "run"))
