@@ -17,6 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from ashiato.api.management.problems import NotAuthenticated, TooLarge
 from ashiato.api.vault_reading import Files, VaultReading
 from ashiato.connector import apps
 from ashiato.connector.apps import AppGrant, Result
@@ -68,10 +69,6 @@ class _Call(msgspec.Struct, frozen=True):
 
 
 Handler = Callable[[_Call], Awaitable[Response]]
-
-
-class _NotAuthenticated(Problem):
-    code = "not-authenticated"
 
 
 class AppApi:
@@ -127,13 +124,13 @@ class AppApi:
         values = request.headers.getlist("authorization")
         scheme, _, token = values[0].partition(" ") if len(values) == 1 else ("", "", "")
         if tenant is None or scheme.lower() != "bearer" or not token:
-            raise _NotAuthenticated("Send the token of the app as 'Authorization: Bearer TOKEN'.")
+            raise NotAuthenticated("Send the token of the app as 'Authorization: Bearer TOKEN'.")
         token_sha256 = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
         grant = await self._node.store.read(
             tenant.participant_id, lambda uow: apps.opened_by(uow, token_sha256, moment.now_ms)
         )
         if grant is None:
-            raise _NotAuthenticated("This token opens nothing here.")
+            raise NotAuthenticated("This token opens nothing here.")
         return _Call(request, tenant, grant, moment)
 
     async def _self(self, call: _Call) -> Response:
@@ -310,7 +307,7 @@ async def _body(request: Request) -> object:
     async for chunk in request.stream():
         received += chunk
         if len(received) > MOST_RESULT_BYTES:
-            raise _TooLarge(f"A result has at most {MOST_RESULT_BYTES} bytes.")
+            raise TooLarge(f"A result has at most {MOST_RESULT_BYTES} bytes.")
     try:
         document = parse_strict(bytes(received), max_bytes=MOST_RESULT_BYTES)
     except MalformedJson as error:
@@ -318,10 +315,6 @@ async def _body(request: Request) -> object:
     if "\\u0000" in received.decode("utf-8", "replace"):
         raise Invalid("The body holds the character U+0000, which is not kept; leave it out.")
     return document
-
-
-class _TooLarge(Problem):
-    code = "too-large"
 
 
 def _item_shown(item: VaultItem) -> dict[str, object]:
