@@ -95,7 +95,9 @@ def test_every_room_has_a_storey() -> None:
 
 def test_every_imported_package_is_declared() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
-    declared = {re.split(r"[\[><=~! ;]", entry)[0].lower() for entry in project["dependencies"]}
+    declared = {
+        re.split(r"[\[><=~! ;]", entry)[0].lower().replace("-", "_") for entry in project["dependencies"]
+    }
     assert faults(lambda source: tidy.undeclared_imports(source, declared), PRODUCT) == []
 
 

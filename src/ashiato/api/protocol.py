@@ -47,6 +47,7 @@ from ashiato.dsp.messages import (
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import NegotiationState, Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
+from ashiato.identity.presented import LacksCredentials
 from ashiato.identity.signed_tokens import CannotResolve, NotAuthenticated
 from ashiato.stores.errors import StoreUnavailable
 
@@ -478,6 +479,9 @@ _FAULTS = (
 
 def _explain(error: Exception) -> tuple[int, str, str]:
     match error:
+        case LacksCredentials(is_temporary=False, types=types):
+            asked = ", ".join(types)
+            return 403, "credentials-missing", f"This connector asks every partner for: {asked}."
         case NotAuthenticated(is_temporary=True):
             return 503, "identity-unavailable", "Your DID document cannot be fetched now; try again."
         case NotAuthenticated():

@@ -82,6 +82,23 @@ class SignedTokens:
 
     async def token_for(self, participant_id: str, audience: str, now_ms: int, token_id: str) -> str:
         """The value of the Authorization header that proves `participant_id` to `audience`; `token_id` is used once."""
-        key = self._keys[participant_id]
-        token = mint_token(key, audience=audience, now_ms=now_ms, ttl_s=TOKEN_TTL_S, token_id=token_id)
+        return await self.token_with(participant_id, audience, now_ms, token_id, {})
+
+    async def token_with(
+        self,
+        participant_id: str,
+        audience: str,
+        now_ms: int,
+        token_id: str,
+        claims: Mapping[str, object],
+    ) -> str:
+        """The same with extra claims."""
+        token = mint_token(
+            self._keys[participant_id],
+            audience=audience,
+            now_ms=now_ms,
+            ttl_s=TOKEN_TTL_S,
+            token_id=token_id,
+            claims=claims,
+        )
         return f"{SCHEME} {token}"

@@ -25,10 +25,11 @@ from ashiato.api.turns import Turns, participant_of_management, participant_of_p
 from ashiato.clients.did_web import DidCacheRules, DidResolver
 from ashiato.clients.egress import Egress, EgressRules
 from ashiato.clients.sources.factory import AssetSources
+from ashiato.clients.trust_lists import TrustListBook
 from ashiato.clients.ways_out import WaysOut
 from ashiato.connector import fetching, vault
 from ashiato.connector.node import Node
-from ashiato.connector.ports import Moment
+from ashiato.connector.ports import Identity, Moment
 from ashiato.connector.strategies import Automatic, Strategy
 from ashiato.couriers.asking_receipts import ReceiptCourier
 from ashiato.couriers.calling import DataCaller
@@ -54,8 +55,9 @@ from ashiato.wiring.grants import Grants
 from ashiato.wiring.listening import Listener, bind
 from ashiato.wiring.management import LazyApp, TwoDoors, app_builder, make_gate
 from ashiato.wiring.registry import Registry
-from ashiato.wiring.settings import ListenerSettings, Settings, resolve_secret
+from ashiato.wiring.settings import TOKENS, ListenerSettings, Settings, resolve_secret
 from ashiato.wiring.tenancy import Tenancy
+from ashiato.wiring.verifying import Changes, presented_credentials, trust_list_book
 
 DISK_THREADS_COUNT = 8
 SQL_THREADS_COUNT = 4
@@ -91,6 +93,7 @@ class Program:
         self.waiter: Waiter
         self.files: ReceivedFolder
         self.registry: Registry
+        self.trust_lists: TrustListBook
         self._gate: Gate
         self._egress: Egress
         self._ways_out: WaysOut
@@ -118,8 +121,8 @@ class Program:
         )
         rules = DidCacheRules(fresh_s=settings.did.fresh_s, stale_s=settings.did.stale_s)
         self._documents = Documents(DidResolver(self._egress, local=self.tenancy.document, rules=rules))
-        identity = SignedTokens(self._documents, self.tenancy.keys)
-        self.node = Node(self.store, identity, self.tenancy, now, self._documents)
+        tokens = SignedTokens(self._documents, self.tenancy.keys)
+        self.node = Node(self.store, self._identity(tokens), self.tenancy, now, self._documents)
         self.partners = Partners(self.node, self._egress, self._documents)
         self.waiter = Waiter(self.store)
         key_file = Path(settings.store.key_file) if settings.store.key_file else directory / "keys.json"
@@ -137,6 +140,7 @@ class Program:
             keys.remove,
         )
         await self.registry.load(settings.participants)
+        await self.trust_lists.read()
         self.store.subscribe(self.registry.follow)
         self._gate = make_gate(settings.management, keys, self._ways_out)
         self._gate.check()
@@ -152,7 +156,8 @@ class Program:
         teller = Teller(self.node)
         teller.start()
         purging = asyncio.create_task(self._purge())
-        self._closers += [courier.close, teller.close, _canceller(purging)]
+        watching = asyncio.create_task(self.trust_lists.watch())
+        self._closers += [courier.close, teller.close, _canceller(purging), _canceller(watching)]
         routes = [*ProtocolApi(self.node).routes(), *self._data_routes(streams, sources, disk_threads)]
         self._listen(
             self.bound, self.settings.protocol, Turns(Starlette(routes=routes), participant_of_protocol)
@@ -225,6 +230,25 @@ class Program:
             own_ports=frozenset({management_port}),
         )
 
+    def _identity(self, tokens: SignedTokens) -> Identity:
+        """Who calls, by the mode of the settings."""
+        trust = self.settings.trust
+        changes = Changes(self.store, self.tenancy, now)
+        self.trust_lists = trust_list_book(trust, self._egress, self._documents, changes, now)
+        if trust.mode == TOKENS:
+            return tokens
+        return presented_credentials(
+            trust,
+            tokens,
+            self.trust_lists,
+            store=self.store,
+            egress=self._egress,
+            documents=self._documents,
+            tenancy=self.tenancy,
+            changes=changes,
+            moment=now,
+        )
+
     def _sources(self, disk_threads: ThreadPoolExecutor) -> AssetSources:
         return AssetSources(
             store=self.store,
@@ -262,7 +286,9 @@ class Program:
         while True:
             await asyncio.sleep(PURGE_EVERY_S)
             try:
-                await self.store.purge_expired(now().now_ms)
+                now_ms = now().now_ms
+                await self.store.purge_expired(now_ms)
+                await self.store.purge_presentations(now_ms - self.settings.trust.presentation_stale_s * 1000)
             except Exception:
                 # What is not forgotten now is forgotten at the next turn.
                 log.exception("expired tokens were not forgotten")

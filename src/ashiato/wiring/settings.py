@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 ENVIRONMENT_PREFIX = "ASHIATO__"
+TOKENS, DCP = "tokens", "dcp"
 
 
 class BadSettings(Exception):
@@ -96,6 +97,49 @@ class DidSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     stale_s: int = 86_400
 
 
+class TrustListSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A trust list, in a file or behind an address, believed when `signer` signed it.
+
+    Without a signer it is a file of the operator's own. It counts for the participants with these slugs only; for all of them
+    when none is named. A foreign list counts as far as one of the others recognises its publisher.
+    """
+
+    signer: str = ""
+    file: str = ""
+    url: str = ""
+    foreign: bool = False
+    participants: tuple[str, ...] = ()
+
+
+class TrustSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is asked of other companies beside their identity, and how long the answer is believed.
+
+    `tokens` asks for nothing; `dcp` asks for credentials by the Decentralized Claims Protocol. Who lacks one of
+    `required_credentials` is refused everything; without any, it only lacks the claims.
+    """
+
+    mode: str = TOKENS
+    scopes: tuple[str, ...] = tuple(
+        f"org.eclipse.dspace.dcp.vc.type:{name}:read"
+        for name in (
+            "MembershipCredential",
+            "RoleCredential",
+            "SecurityProfileCredential",
+            "CompanyCertificationCredential",
+            "AppCertificationCredential",
+            "FrameworkAgreementCredential",
+        )
+    )
+    required_credentials: tuple[str, ...] = ()
+    presentation_fresh_s: int = 300
+    presentation_stale_s: int = 86_400
+    status_fresh_s: int = 300
+    status_stale_s: int = 86_400
+    list_fresh_s: int = 300
+    unsafe_loose_vc11: bool = False
+    lists: tuple[TrustListSettings, ...] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of `ashiato connector serve`.
 
@@ -110,6 +154,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     participants: tuple[ParticipantSettings, ...] = ()
     limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
     did: DidSettings = msgspec.field(default_factory=DidSettings)
+    trust: TrustSettings = msgspec.field(default_factory=TrustSettings)
     unsafe_allow_loopback: bool = False
     unsafe_bearer_tokens: bool = False
     node_id: str = ""
@@ -150,6 +195,7 @@ def check_settings(settings: Settings) -> Settings:
         raise BadSettings(
             "Set protocol.public_url to the address at which other companies reach this connector."
         )
+    _check_trust(settings.trust, frozenset(slugs))
     oidc = settings.management.oidc
     for networks in (
         oidc.own_networks if oidc else (),
@@ -198,6 +244,23 @@ def _kept_files(settings: Settings) -> dict[str, Path]:
     named["the private key of the protocol's listener"] = settings.protocol.private_key_file
     named["the private key of the management's listener"] = settings.management.private_key_file
     return {what: Path(path).resolve() for what, path in named.items() if path}
+
+
+def _check_trust(trust: TrustSettings, slugs: frozenset[str]) -> None:
+    if trust.mode not in (TOKENS, DCP):
+        raise BadSettings(f'trust.mode must be "{TOKENS}" or "{DCP}".')
+    if trust.mode == DCP and not trust.scopes:
+        raise BadSettings('trust.scopes is empty: with trust.mode = "dcp" something must be asked for.')
+    for known in trust.lists:
+        if bool(known.file) == bool(known.url):
+            raise BadSettings("trust.lists: give each list either a file or a url.")
+        if known.signer and not known.signer.startswith("did:web:"):
+            raise BadSettings(f"trust.lists: {known.signer!r} is no did:web; name who signs the list.")
+        if not known.signer and (known.url or known.foreign):
+            raise BadSettings("trust.lists: a list that lies elsewhere or is foreign needs a signer.")
+        unknown = sorted(set(known.participants) - slugs)
+        if unknown:
+            raise BadSettings(f"trust.lists: there is no participant {unknown[0]!r}.")
 
 
 def _check_networks(networks: tuple[str, ...]) -> None:

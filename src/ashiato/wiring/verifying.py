@@ -1,0 +1,155 @@
+"""Puts the verifier of credentials together, for `[trust] mode = "dcp"`."""
+
+from collections.abc import Callable
+
+import structlog
+
+from ashiato.clients.credential_services import CredentialServices
+from ashiato.clients.egress import Egress
+from ashiato.clients.flights import SingleFlights
+from ashiato.clients.keeping import KeepingRules
+from ashiato.clients.linked_documents import LinkedDocuments
+from ashiato.clients.trust_lists import SignerUnknown, TrustListBook, TrustListSource
+from ashiato.connector.ports import Moment, Store
+from ashiato.connector.records import Event
+from ashiato.couriers.streaming import CHANGE_OF_STANDING
+from ashiato.identity.judging import CredentialJudge, JudgingRules
+from ashiato.identity.presented import PresentedCredentials
+from ashiato.identity.querying import PresentationQuery
+from ashiato.identity.signed_tokens import CannotResolve, SignedTokens
+from ashiato.identity.standings import KnownPeers, StandingRules
+from ashiato.trust.did import DidDocument
+from ashiato.trust.trust_list import TrustBook
+from ashiato.wiring.adapters import Documents
+from ashiato.wiring.evidence import FetchedEvidence, SchemaCheck, StoredPresentations
+from ashiato.wiring.settings import TrustSettings
+from ashiato.wiring.tenancy import Tenancy
+
+log = structlog.get_logger()
+
+
+class Signers:
+    """The port `clients.trust_lists.Signers`."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+
+    async def document(self, did: str, now_ms: int, *, needs_kid: str | None) -> DidDocument:
+        """See the port."""
+        try:
+            return await self._documents.resolve(did, now_ms, needs_kid=needs_kid)
+        except CannotResolve as error:
+            raise SignerUnknown(error.why) from error
+
+
+class ListsByParticipant:
+    """The port `identity.judging.TrustLists`: lists are configured by slug and asked for by DID."""
+
+    def __init__(self, book: TrustListBook, tenancy: Tenancy) -> None:
+        self._book = book
+        self._tenancy = tenancy
+
+    def of(self, participant_id: str) -> tuple[TrustBook, ...]:
+        """See the port."""
+        tenant = self._tenancy.by_id(participant_id)
+        return () if tenant is None else self._book.of(tenant.slug)
+
+
+class Changes:
+    """Tells who is concerned that something else is verified than before."""
+
+    def __init__(self, store: Store, tenancy: Tenancy, moment: Callable[[], Moment]) -> None:
+        self._store = store
+        self._tenancy = tenancy
+        self._moment = moment
+
+    async def of_peer(self, participant_id: str, peer_id: str, now_ms: int) -> None:
+        """What is verified of one peer changed."""
+        event = Event(
+            name=CHANGE_OF_STANDING,
+            participant_id=participant_id,
+            process_id=peer_id,
+            peer_id=peer_id,
+            at_ms=now_ms,
+        )
+        await self._store.run(participant_id, lambda uow: uow.tell(event))
+
+    async def of_lists(self) -> None:
+        """Other trust lists are in force: everything may be otherwise for everybody."""
+        for tenant in self._tenancy.all():
+            await self.of_peer(tenant.participant_id, "", self._moment().now_ms)
+
+
+def trust_list_book(
+    settings: TrustSettings,
+    egress: Egress,
+    documents: Documents,
+    changes: Changes,
+    moment: Callable[[], Moment],
+) -> TrustListBook:
+    """The trust lists that the settings name; not read yet."""
+    return TrustListBook(
+        [
+            TrustListSource(known.signer, known.file, known.url, known.participants, is_foreign=known.foreign)
+            for known in settings.lists
+        ],
+        egress,
+        Signers(documents),
+        clock_ms=lambda: moment().now_ms,
+        fresh_s=settings.list_fresh_s,
+        on_change=changes.of_lists,
+    )
+
+
+def presented_credentials(
+    settings: TrustSettings,
+    tokens: SignedTokens,
+    book: TrustListBook,
+    *,
+    store: Store,
+    egress: Egress,
+    documents: Documents,
+    tenancy: Tenancy,
+    changes: Changes,
+    moment: Callable[[], Moment],
+) -> PresentedCredentials:
+    """The identity port that asks every caller for its credentials."""
+    linked = LinkedDocuments(
+        egress, KeepingRules(fresh_s=settings.status_fresh_s, stale_s=settings.status_stale_s)
+    )
+    evidence = FetchedEvidence(documents, linked, CredentialServices(egress))
+    judge = CredentialJudge(
+        evidence,
+        ListsByParticipant(book, tenancy),
+        SchemaCheck(),
+        JudgingRules(status_fresh_s=settings.status_fresh_s, loose_vc11=settings.unsafe_loose_vc11),
+    )
+    peers = KnownPeers(
+        PresentationQuery(
+            evidence,
+            tokens,
+            settings.scopes,
+            lambda: moment().fresh_id(),
+            loose_vc11=settings.unsafe_loose_vc11,
+        ),
+        StoredPresentations(store),
+        SingleFlights(),
+        judge,
+        StandingRules(
+            presentation_fresh_s=settings.presentation_fresh_s,
+            presentation_stale_s=settings.presentation_stale_s,
+        ),
+        changes.of_peer,
+        _tell_need,
+    )
+    return PresentedCredentials(tokens, peers, settings.required_credentials)
+
+
+def _tell_need(participant_id: str, peer_id: str, age_s: int, why: str) -> None:
+    log.warning(
+        "a presentation is used without asking again",
+        participant=participant_id,
+        peer=peer_id,
+        age_s=age_s,
+        why=why,
+    )
