@@ -15,6 +15,7 @@ from typing import Protocol
 
 import msgspec
 
+from ashiato.connector import obligations
 from ashiato.connector.agreements import decide_served
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.ranges import ByteRange
@@ -179,6 +180,7 @@ def admit(
     if use is None or not resumed:
         number = agreement.uses_count + 1
         uow.contracts.put_agreement(msgspec.structs.replace(agreement, uses_count=number))
+        obligations.used(uow, agreement, f"use:{number}", moment)
         use = _Use(number=number, etag=wanted.etag, size_bytes=wanted.size_bytes, charged_bytes=0)
     use = msgspec.structs.replace(use, charged_bytes=use.charged_bytes + charged_bytes)
     _put_use(uow, transfer.own_pid, use)

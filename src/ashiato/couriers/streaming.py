@@ -37,8 +37,20 @@ ENDS_OF_TRANSFER = frozenset({"transfer.suspended", "transfer.completed", "trans
 # Told by wiring when the operator suspends a participant.
 END_OF_SERVICE = "participant.suspended"
 END_OF_AGREEMENT = "agreement.terminated"
-# Told by identity when it learns something else of a peer than it knew; without a peer, of everybody.
-CHANGE_OF_STANDING = "standing.changed"
+# What may take a right away, told by identity when it learns something else of a peer than it knew, and by the owner's acts;
+# without a peer it concerns everybody.
+CHANGES = frozenset(
+    {
+        "standing.changed",
+        "asset.stored",
+        "fact.declared",
+        "fact.withdrawn",
+        "group.stored",
+        "group.withdrawn",
+        "obligation.overdue",
+        "obligation.reopened",
+    }
+)
 
 log = structlog.get_logger()
 
@@ -95,17 +107,16 @@ class RunningStreams:
             self.cut(event.participant_id, agreement_id=event.process_id, reason=event.name)
         elif event.name == END_OF_SERVICE:
             self.cut(event.participant_id, reason=event.name)
-        elif event.name == CHANGE_OF_STANDING:
+        elif event.name in CHANGES:
             self.doubt(event.participant_id, event.peer_id)
 
     def doubt(self, participant_id: str, peer_id: str = "") -> None:
-        """Ask at once whether the streams to that peer (all peers without one) still have their right."""
+        """Ask at the next tick whether the streams to that peer (all peers without one) still have their right."""
         for stream in self._streams:
             admission = stream.admission
             concerns = admission is not None and peer_id in ("", admission.peer_id)
             if concerns and stream.participant_id == participant_id:
                 stream.is_doubted = True
-        self._tick(asyncio.get_running_loop())
 
     def cut(
         self,
@@ -144,8 +155,6 @@ class RunningStreams:
             self._ticking = loop.call_later(TICK_S, self._tick, loop)
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        if self._ticking is not None:
-            self._ticking.cancel()
         self._ticking = None
         now_s, now_ms = loop.time(), self._clock_ms()
         for stream in self._streams:

@@ -23,6 +23,10 @@ class DeliveryKind(StrEnum):
     """POST the body, an event, signed, to an address of this company's own choice."""
     ERASE = "erase"
     """Remove the file of data received that must be gone."""
+    OBLIGATION = "obligation"
+    """Look after an obligation whose date is over."""
+    NOTICE = "notice"
+    """POST the body, what a duty to inform tells, signed, to the party that it names."""
     RECEIPTS = "receipts"
     """Ask a consumer for its receipts about an agreement."""
 

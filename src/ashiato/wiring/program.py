@@ -27,7 +27,7 @@ from ashiato.clients.egress import Egress, EgressRules
 from ashiato.clients.sources.factory import AssetSources
 from ashiato.clients.trust_lists import TrustListBook
 from ashiato.clients.ways_out import WaysOut
-from ashiato.connector import fetching, vault
+from ashiato.connector import fetching, obligations, vault
 from ashiato.connector.node import Node
 from ashiato.connector.ports import Identity, Moment
 from ashiato.connector.strategies import Automatic, Strategy
@@ -37,6 +37,7 @@ from ashiato.couriers.delivering import Courier, Handler
 from ashiato.couriers.erasing import Eraser
 from ashiato.couriers.lasting_rights import LastingRights
 from ashiato.couriers.messaging import Messenger
+from ashiato.couriers.obligations import ObligationCourier, notice_courier
 from ashiato.couriers.partners import Partners
 from ashiato.couriers.pulling import Puller, PullMeans
 from ashiato.couriers.pushing import Pusher, PushMeans
@@ -116,7 +117,7 @@ class Program:
             BASE,
             self._ways_out,
             self._strategy,
-            (fetching.follow, vault.follow),
+            (fetching.follow, vault.follow, obligations.follow),
             settings.limits,
         )
         rules = DidCacheRules(fresh_s=settings.did.fresh_s, stale_s=settings.did.stale_s)
@@ -195,6 +196,7 @@ class Program:
             threads=disk_threads,
             prover=prover,
         )
+        notices = notice_courier(self.node, self._egress, lambda owner: self.tenancy.keys[owner])
         webhooks = WebhookCourier(self.node, self._ways_out.of, lambda owner: self.tenancy.keys[owner])
         return {
             DeliveryKind.MESSAGE: Messenger(self.node, self._egress).deliver,
@@ -202,6 +204,8 @@ class Program:
             DeliveryKind.PUSH: Pusher(push).deliver,
             DeliveryKind.WEBHOOK: webhooks.deliver,
             DeliveryKind.RECEIPTS: ReceiptCourier(self.node, self._egress, self._documents).deliver,
+            DeliveryKind.OBLIGATION: ObligationCourier(self.node).deliver,
+            DeliveryKind.NOTICE: notices.deliver,
             DeliveryKind.ERASE: Eraser(self.node, self.files, disk_threads).deliver,
         }
 

@@ -28,6 +28,7 @@ from ashiato.api.management.routes import (
     papers,
     reading,
     recording,
+    rights,
     transferring,
     vaulting,
 )
@@ -39,6 +40,8 @@ ROUTERS = (
     operating.health_router,
     operating.router,
     offering.router,
+    # Before the agreements, of whose ids `decision` is no part.
+    rights.router,
     contracts.router,
     papers.router,
     negotiating.router,

@@ -137,6 +137,10 @@ def _contracts(app: typer.Typer) -> None:
     def show_agreement(session: Session, agreement_id: Id) -> None:
         session.output.show(session.get("agreements", agreement_id))
 
+    @command(app, "decision", "contract.decision")
+    def decision_of_contract(session: Session, agreement_id: Id) -> None:
+        session.output.show(session.get("agreements", agreement_id, "decision"))
+
     @command(app, "end", "contract.end")
     def end_agreement(session: Session, agreement_id: Id, reason: Reason = "") -> None:
         session.output.show(session.post({"reason": reason}, "agreements", agreement_id, "terminate"))

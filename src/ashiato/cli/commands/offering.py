@@ -63,6 +63,11 @@ def _assets(app: typer.Typer) -> None:
         ] = None,
         methods: Annotated[list[str] | None, typer.Option("--method", help=say("option.method"))] = None,
         endless: Annotated[bool, typer.Option("--endless", help=say("option.endless"))] = False,
+        visibility: Annotated[str | None, typer.Option("--visibility", help=say("option.visibility"))] = None,
+        access: Annotated[str | None, typer.Option("--access", help=say("option.access"))] = None,
+        classification: Annotated[
+            str | None, typer.Option("--classification", help=say("option.classification"))
+        ] = None,
     ) -> None:
         if sum(given is not None for given in (record, file, source)) != 1:
             raise UsageProblem("problem.one_source")
@@ -77,6 +82,9 @@ def _assets(app: typer.Typer) -> None:
             properties=pairs(properties),
             methods=methods or None,
             finite=not endless,
+            visibility=visibility,
+            access=None if access is None else given_object(access, "--access"),
+            classification=classification,
         )
         stored = session.put(body, "assets", asset_id)
         if content is not None:
@@ -166,6 +174,7 @@ def _offers(app: typer.Typer) -> None:
         alternatives: Annotated[
             list[str] | None, typer.Option("--alternative", help=say("option.alternative"))
         ] = None,
+        access: Annotated[str | None, typer.Option("--access", help=say("option.access"))] = None,
     ) -> None:
         body = given(
             contract_policy_id=policy,
@@ -175,6 +184,7 @@ def _offers(app: typer.Typer) -> None:
             part_group=part_group,
             approval="manual" if manual else "automatic",
             alternative_policy_ids=alternatives or [],
+            access=None if access is None else given_object(access, "--access"),
         )
         session.output.show(session.put(body, "offers", offer_id))
 

@@ -17,6 +17,7 @@ from ashiato.api.management.models.shared import (
     Reason,
     Role,
 )
+from ashiato.api.management.models.terms import TermShown, terms_of
 from ashiato.connector.records import AgreementRecord
 
 FrameworkId = Annotated[
@@ -80,11 +81,13 @@ class Agreement(Model):
     signed: Literal["none", "ours", "theirs", "both"]
     """By whom it is signed."""
     signatures: list[AgreementSignature]
+    terms: list[TermShown]
+    """Each term with who holds it."""
 
 
 def agreement_shown(agreement: AgreementRecord) -> Agreement:
     """The model of an agreement."""
-    return Agreement.of(agreement, signed=agreement.signed)
+    return Agreement.of(agreement, signed=agreement.signed, terms=terms_of(agreement.document))
 
 
 class FrameworkProposal(Model):

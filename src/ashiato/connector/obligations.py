@@ -1,0 +1,279 @@
+"""What is owed under agreements: kept from the commit that begins it, done where this connector can do it, told when it is late.
+
+Each side keeps its own account of all duties of an agreement. What this company owes and its connector can do is done in the
+same transaction: a use is logged, a party is informed. Data is deleted by the vault. What only people do (to pay, to consent)
+is recorded by them. What the partner owes is pending until its receipts or its owner's word settle it, and overdue behind its
+date: from then on the policy counts it as violated.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from ashiato.connector.catalog import compiled, rules_of
+from ashiato.connector.company import Company
+from ashiato.connector.offers import note
+from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.problems import NotFound, WrongState
+from ashiato.connector.records import AgreementRecord, Event, ObligationRecord, ObligationState
+from ashiato.connector.vault import SCHEDULED
+from ashiato.connector.vault_records import VaultState
+from ashiato.dsp.states import Role
+from ashiato.outbox.deliveries import Delivery, DeliveryKind
+from ashiato.policy.obligations import Obligation, Trigger, obligations_of
+
+# Receipts of the partner are fetched now and then; what its vault did in time is known a little later.
+PARTNER_GRACE_MS = 86_400_000
+OWN_GRACE_MS = 60_000
+NOTICE_SCHEMES = ("https://", "http://")
+
+
+def follow(uow: UnitOfWork, company: Company, event: Event, moment: Moment) -> None:
+    """Reactor: begin and settle what this event begins and settles."""
+    match event.name:
+        case "negotiation.finalized":
+            _begin_for(uow, str(event.details.get("agreement_id")), Trigger.AGREEMENT, "", moment)
+        case "agreement.terminated":
+            _begin_for(uow, event.process_id, Trigger.AGREEMENT_END, "", moment)
+        case "vault.used":
+            subject_id = f"{event.details.get('received_id')}:{event.details.get('use')}"
+            _begin_for(uow, str(event.details.get("agreement_id")), Trigger.USE, subject_id, moment)
+        case "vault.deleted":
+            settle_deletions(uow, str(event.details.get("agreement_id")), moment, "The data is deleted.")
+        case _:
+            pass
+
+
+def used(uow: UnitOfWork, agreement: AgreementRecord, subject_id: str, moment: Moment) -> None:
+    """As the provider: a use was admitted, and begins what is owed for each use."""
+    begin(uow, agreement, Trigger.USE, subject_id, moment)
+
+
+def begin(
+    uow: UnitOfWork, agreement: AgreementRecord, trigger: Trigger, subject_id: str, moment: Moment
+) -> None:
+    """Keep what `trigger` begins, and do at once what this connector can do."""
+    for duty in obligations_of(compiled(rules_of(agreement.document))):
+        if (Trigger.AGREEMENT if duty.comes_first else duty.trigger) is trigger:
+            _begin(uow, agreement, duty, trigger, subject_id, moment)
+
+
+def come_due(uow: UnitOfWork, obligation_id: str, moment: Moment) -> None:
+    """Its date is over: it is overdue unless it was settled, or nothing is left that it could be about."""
+    owed = uow.obligations.get(obligation_id)
+    if owed is None or owed.state is not ObligationState.PENDING:
+        return
+    if owed.details.get("conditional"):
+        _told(uow, owed, "obligation.due", moment)
+        return
+    if owed.action == "delete" and (why := _without_object(uow, owed)):
+        _settled(uow, owed, ObligationState.FULFILLED if owed.is_own else ObligationState.VOID, why, moment)
+        return
+    _settled(uow, owed, ObligationState.OVERDUE, "Its date is over.", moment)
+    agreement = uow.contracts.agreement(owed.agreement_id)
+    if agreement is None:
+        return
+    for duty in obligations_of(compiled(rules_of(agreement.document))):
+        if duty.path == owed.path:
+            for consequence in duty.consequences:
+                _begin(uow, agreement, consequence, Trigger.BREACH, owed.subject_id, moment)
+
+
+def settle(
+    uow: UnitOfWork, obligation_id: str, state: ObligationState, reason: str, moment: Moment
+) -> ObligationRecord:
+    """The owner's word: it was done (also late), nobody owes it any more, or it is owed again, as when a consent is withdrawn.
+
+    Raises `NotFound`, and `WrongState` for a state that it has already.
+    """
+    owed = uow.obligations.get(obligation_id)
+    if owed is None:
+        raise NotFound(f"There is no obligation {obligation_id!r}.", id=obligation_id)
+    if owed.state is state:
+        raise WrongState(f"The obligation is {state} already.", state=state)
+    return _settled(uow, owed, state, reason, moment)
+
+
+def settle_deletions(uow: UnitOfWork, agreement_id: str, moment: Moment, why: str) -> None:
+    """Every duty to delete under the agreement is done: our vault holds nothing of it, or the partner's receipt says so."""
+    for owed in uow.obligations.of_agreement(agreement_id):
+        if owed.action == "delete" and (not owed.is_own or not _holds(uow, agreement_id)):
+            _settled(uow, owed, ObligationState.FULFILLED, why, moment)
+
+
+def _begin_for(uow: UnitOfWork, agreement_id: str, trigger: Trigger, subject_id: str, moment: Moment) -> None:
+    agreement = uow.contracts.agreement(agreement_id)
+    if agreement is not None:
+        begin(uow, agreement, trigger, subject_id, moment)
+
+
+def _begin(
+    uow: UnitOfWork,
+    agreement: AgreementRecord,
+    duty: Obligation,
+    trigger: Trigger,
+    subject_id: str,
+    moment: Moment,
+) -> None:
+    due_ms = None if duty.comes_first else duty.due_ms(moment.now_ms, agreement.agreed_ms)
+    # What has a date is owed for each use; what has none is one account for all of them.
+    is_each = trigger in (Trigger.USE, Trigger.BREACH) and due_ms is not None and subject_id != ""
+    obligation_id = f"{agreement.agreement_id}#{duty.path}" + (f"#{subject_id}" if is_each else "")
+    known = uow.obligations.get(obligation_id)
+    consumer_id = uow.participant_id if agreement.role is Role.CONSUMER else agreement.peer_id
+    owed = known or ObligationRecord(
+        obligation_id=obligation_id,
+        agreement_id=agreement.agreement_id,
+        peer_id=agreement.peer_id,
+        asset_id=agreement.asset_id,
+        path=duty.path,
+        action=duty.action,
+        enforcement=duty.enforcement.value,
+        trigger=trigger.value,
+        is_own=(duty.assignee or consumer_id) == uow.participant_id,
+        comes_first=duty.comes_first,
+        subject_id=subject_id if is_each else "",
+        details=_details(duty),
+        due_ms=due_ms,
+        created_ms=moment.now_ms,
+    )
+    if owed.is_own and not owed.comes_first and (done := _perform(uow, owed, duty, subject_id, moment)):
+        uow.obligations.put(
+            msgspec.structs.replace(
+                owed, state=ObligationState.FULFILLED, reason=done, settled_ms=moment.now_ms
+            )
+        )
+        return
+    if known is None:
+        uow.obligations.put(owed)
+        _told(uow, owed, "obligation.begun", moment)
+        if due_ms is not None:
+            _watch(uow, owed, due_ms, moment)
+
+
+def _details(duty: Obligation) -> dict[str, object]:
+    told: dict[str, object] = dict(duty.details)
+    told |= dict(duty.parties)
+    if duty.has_conditions:
+        told["conditional"] = True
+    return told
+
+
+def _perform(
+    uow: UnitOfWork, owed: ObligationRecord, duty: Obligation, subject_id: str, moment: Moment
+) -> str:
+    """How it was done in this transaction; empty for what this connector does not do by itself."""
+    about: dict[str, object] = {
+        "agreement_id": owed.agreement_id,
+        "asset_id": owed.asset_id,
+        "subject_id": subject_id,
+        "path": owed.path,
+        **owed.details,
+    }
+    if duty.action == "log":
+        note(uow, moment, "duty.logged", owed.agreement_id, about, owed.peer_id)
+        return "It is in the history."
+    if duty.action != "inform":
+        return ""
+    note(uow, moment, "duty.informed", owed.agreement_id, about, owed.peer_id)
+    party = dict(duty.parties).get("informedParty", "")
+    if party.startswith(NOTICE_SCHEMES):
+        _send_notice(uow, owed, party, about, moment)
+        return f"A notice goes to {party}."
+    # The partner reads it in the receipt of the use, one's own systems through their webhooks.
+    return "It is in the history, in the receipts and told to the webhooks."
+
+
+def _send_notice(
+    uow: UnitOfWork, owed: ObligationRecord, url: str, about: Mapping[str, object], moment: Moment
+) -> None:
+    body = {"event": "duty.informed", "atMs": moment.now_ms, "participantId": uow.participant_id, **about}
+    uow.outbox.add(
+        Delivery(
+            delivery_id=moment.fresh_id(),
+            participant_id=uow.participant_id,
+            kind=DeliveryKind.NOTICE,
+            process_id=f"notice:{owed.agreement_id}",
+            sequence=0,
+            message_name="duty.informed",
+            address=url,
+            audience="",
+            body=msgspec.json.encode(body),
+            created_ms=moment.now_ms,
+            due_ms=moment.now_ms,
+        )
+    )
+
+
+def _watch(uow: UnitOfWork, owed: ObligationRecord, due_ms: int, moment: Moment) -> None:
+    """One delivery to ourselves at the end of the time; nobody looks before."""
+    asked_ms = max(due_ms, moment.now_ms) + (OWN_GRACE_MS if owed.is_own else PARTNER_GRACE_MS)
+    process_id = _process(owed.obligation_id)
+    uow.outbox.add(
+        Delivery(
+            delivery_id=moment.fresh_id(),
+            participant_id=uow.participant_id,
+            kind=DeliveryKind.OBLIGATION,
+            process_id=process_id,
+            sequence=0,
+            message_name="obligation.due",
+            address=process_id,
+            audience="",
+            body=owed.obligation_id.encode(),
+            # Its patience begins when it is due.
+            created_ms=asked_ms - 1,
+            due_ms=asked_ms,
+        )
+    )
+    uow.tell(
+        Event(name=SCHEDULED, participant_id=uow.participant_id, process_id=process_id, at_ms=moment.now_ms)
+    )
+
+
+def _process(obligation_id: str) -> str:
+    return f"obligation:{obligation_id}"
+
+
+def _settled(
+    uow: UnitOfWork, owed: ObligationRecord, state: ObligationState, reason: str, moment: Moment
+) -> ObligationRecord:
+    settled = msgspec.structs.replace(
+        owed,
+        state=state,
+        reason=reason,
+        settled_ms=None if state is ObligationState.PENDING else moment.now_ms,
+    )
+    uow.obligations.put(settled)
+    uow.outbox.remove_of_process(_process(owed.obligation_id))
+    name = "reopened" if state is ObligationState.PENDING else state.value
+    _told(uow, settled, f"obligation.{name}", moment)
+    return settled
+
+
+def _told(uow: UnitOfWork, owed: ObligationRecord, event: str, moment: Moment) -> None:
+    about: dict[str, object] = {
+        "agreement_id": owed.agreement_id,
+        "asset_id": owed.asset_id,
+        "action": owed.action,
+        "is_own": owed.is_own,
+        "due_ms": owed.due_ms,
+        "reason": owed.reason,
+    }
+    note(uow, moment, event, owed.obligation_id, about, owed.peer_id)
+
+
+def _without_object(uow: UnitOfWork, owed: ObligationRecord) -> str:
+    """Why there is nothing to delete; empty where there is or may be something."""
+    if owed.is_own:
+        return "" if _holds(uow, owed.agreement_id) else "Nothing is held under the agreement."
+    handed_over = uow.transfers.list_accesses("", 1, agreement_id=owed.agreement_id)
+    return "" if handed_over else "Nothing was handed over under the agreement."
+
+
+def _holds(uow: UnitOfWork, agreement_id: str) -> bool:
+    after_id = ""
+    while page := uow.vault.list_items(after_id, 500, agreement_id=agreement_id):
+        after_id = page[-1].received_id
+        if any(item.state is not VaultState.DELETED for item in page):
+            return True
+    return False
