@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 
 from ashiato.api.protocol import BASE, ProtocolApi
 from ashiato.clients.egress import Egress, EgressResponse, EgressRules, Unreachable
-from ashiato.connector import catalog, fetching, negotiations, offers
+from ashiato.connector import catalog, fetching, negotiations, obligations, offers
 from ashiato.connector.company import Company
 from ashiato.connector.data_address import TokenDoor
 from ashiato.connector.negotiations import Partner
@@ -38,6 +38,7 @@ from ashiato.connector.records import (
 from ashiato.connector.strategies import Act, Automatic, Reaction, Strategy
 from ashiato.couriers.delivering import Courier
 from ashiato.couriers.messaging import Messenger
+from ashiato.couriers.obligations import ObligationCourier
 from ashiato.dsp import v2025_1 as wire
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.transfer import TransferProcess
@@ -242,7 +243,7 @@ class Firm:
             data_door=TokenDoor(data_url=f"{root_url}/data", inbox_url=f"{root_url}/inbox", key=self.key),
             vet_address=_vet,
             vet_own_address=_vet,
-            reactors=(fetching.follow,),
+            reactors=(fetching.follow, obligations.follow),
             most_open_processes_count=most_open_processes_count,
             most_open_transfers_count=most_open_transfers_count,
         )
@@ -392,11 +393,19 @@ class Street:
         self.clock = Clock()
         self.channel = Channel(self.clock)
         self.firms: dict[str, Firm] = {}
+        self.later: list[Delivery] = []
+        """What is due at a later time of the test's clock."""
         self.identity = PlainWord()
         self.node = Node(store, self.identity, self, self.clock.moment)
         self.channel.app = Starlette(routes=ProtocolApi(self.node).routes())
         messenger = Messenger(self.node, self.channel)
-        self.courier = Courier(self.node, {DeliveryKind.MESSAGE: messenger.deliver})
+        self.courier = Courier(
+            self.node,
+            {
+                DeliveryKind.MESSAGE: messenger.deliver,
+                DeliveryKind.OBLIGATION: ObligationCourier(self.node).deliver,
+            },
+        )
 
     def firm(
         self,
@@ -435,9 +444,22 @@ class Street:
         """Try this one, as the courier would."""
         if delivery.kind is DeliveryKind.MESSAGE:
             await self.courier.make(delivery)
+        elif delivery.kind is DeliveryKind.OBLIGATION and delivery.due_ms > self.clock.now_ms:
+            self.later.append(delivery)
+            await self._forget(delivery)
+        elif delivery.kind is DeliveryKind.OBLIGATION:
+            await self.courier.make(delivery)
         else:
             # The data itself is another room's business.
             await self._forget(delivery)
+
+    async def pass_time(self, until_ms: int) -> None:
+        """The clock goes on, and the dates that are over by then are looked after."""
+        self.clock.now_ms = until_ms
+        due = [delivery for delivery in self.later if delivery.due_ms <= until_ms]
+        self.later = [delivery for delivery in self.later if delivery.due_ms > until_ms]
+        for delivery in due:
+            await self.courier.make(delivery)
 
     async def _forget(self, delivery: Delivery) -> None:
         await self.store.run(delivery.participant_id, lambda uow: uow.outbox.remove(delivery.delivery_id))

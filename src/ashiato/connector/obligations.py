@@ -15,8 +15,8 @@ from ashiato.connector.company import Company
 from ashiato.connector.offers import note
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import NotFound, WrongState
+from ashiato.connector.receipt_dates import SCHEDULED
 from ashiato.connector.records import AgreementRecord, Event, ObligationRecord, ObligationState
-from ashiato.connector.vault import SCHEDULED
 from ashiato.connector.vault_records import VaultState
 from ashiato.dsp.states import Role
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
@@ -62,6 +62,8 @@ def come_due(uow: UnitOfWork, obligation_id: str, moment: Moment) -> None:
     """Its date is over: it is overdue unless it was settled, or nothing is left that it could be about."""
     owed = uow.obligations.get(obligation_id)
     if owed is None or owed.state is not ObligationState.PENDING:
+        return
+    if owed.due_ms is None or moment.now_ms < owed.due_ms:
         return
     if owed.details.get("conditional"):
         _told(uow, owed, "obligation.due", moment)

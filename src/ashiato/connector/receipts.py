@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from ashiato.connector import vault
+from ashiato.connector import obligations, vault
 from ashiato.connector.catalog import compiled, rules_of
 from ashiato.connector.company import Company, tell
 from ashiato.connector.data_access import AccessOutcome
@@ -29,7 +29,7 @@ from ashiato.statements.examination import (
     examine,
     unreported,
 )
-from ashiato.statements.receipts import Head, Receipt, VerifiedHead, VerifiedReceipt
+from ashiato.statements.receipts import Head, Receipt, ReceiptKind, VerifiedHead, VerifiedReceipt
 
 PAGE_COUNT = 200
 _ACCESSES_COUNT = 500
@@ -150,6 +150,10 @@ def take(
                 sha256=verified.sha256,
                 compact=verified.compact,
             )
+        )
+    if any(verified.receipt.kind is ReceiptKind.DELETED for verified in examined.taken):
+        obligations.settle_deletions(
+            uow, agreement_id, moment, "The partner's receipt says that it is deleted."
         )
     findings = [*unreadable, *examined.findings]
     if head is not None:

@@ -28,7 +28,9 @@ from ashiato.cli.texts import say
 
 def add_to(app: typer.Typer) -> None:
     """Adds the groups to the program."""
-    _assets(group(app, "asset"))
+    assets = group(app, "asset")
+    _assets(assets)
+    _put_assets(assets)
     _policies(group(app, "policy"))
     _offers(group(app, "offer"))
     _webhooks(group(app, "webhook"))
@@ -45,6 +47,24 @@ def _assets(app: typer.Typer) -> None:
     def show_asset(session: Session, asset_id: Id) -> None:
         session.output.show(session.get("assets", asset_id))
 
+    @command(app, "delete", "asset.delete")
+    def delete_asset(session: Session, asset_id: Id) -> None:
+        session.delete("assets", asset_id)
+
+    @command(app, "record", "asset.record")
+    def record_of_asset(
+        session: Session,
+        asset_id: Id,
+        put: Annotated[str | None, typer.Option("--put", help=say("option.put"))] = None,
+    ) -> None:
+        if put is not None:
+            receipt = _put_record(session, asset_id, read_bytes(put))
+            session.output.done("done.recorded", **receipt)
+            return
+        typer.echo(session.client.request("GET", session.path("assets", asset_id, "record")).body)
+
+
+def _put_assets(app: typer.Typer) -> None:
     @command(app, "put", "asset.put")
     def put_asset(
         session: Session,
@@ -90,22 +110,6 @@ def _assets(app: typer.Typer) -> None:
         if content is not None:
             _put_record(session, asset_id, content)
         session.output.show(stored)
-
-    @command(app, "delete", "asset.delete")
-    def delete_asset(session: Session, asset_id: Id) -> None:
-        session.delete("assets", asset_id)
-
-    @command(app, "record", "asset.record")
-    def record_of_asset(
-        session: Session,
-        asset_id: Id,
-        put: Annotated[str | None, typer.Option("--put", help=say("option.put"))] = None,
-    ) -> None:
-        if put is not None:
-            receipt = _put_record(session, asset_id, read_bytes(put))
-            session.output.done("done.recorded", **receipt)
-            return
-        typer.echo(session.client.request("GET", session.path("assets", asset_id, "record")).body)
 
 
 def _put_record(session: Session, asset_id: str, content: bytes) -> dict[str, object]:
