@@ -2,6 +2,7 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,8 +14,10 @@ from ashiato.trust.did import (
     did_document,
     did_web_url,
     parse_did_document,
+    service_endpoint,
 )
-from ashiato.trust.keys import UnusableKey
+from ashiato.trust.keys import SigningKey, UnusableKey
+from ashiato.trust.multikey import encode_multikey
 from tests.trust.parties import ACME, GLOBEX, Party, new_party
 
 
@@ -364,3 +367,57 @@ def test_no_content_breaks_the_reader(content: object) -> None:
         except InvalidDidDocument:
             continue
         assert document.methods == {}
+
+
+def test_each_kind_of_method_and_of_key_is_read(acme: Party) -> None:
+    ed25519_key = SigningKey(f"{ACME}#ed", ed25519.Ed25519PrivateKey.generate()).verification_key()
+    p256_key = acme.key.verification_key()
+    methods = [
+        {"id": f"{ACME}#a", "type": "JsonWebKey2020", "controller": ACME, "publicKeyJwk": p256_key.jwk()},
+        {"id": f"{ACME}#b", "type": "JsonWebKey", "controller": ACME, "publicKeyJwk": ed25519_key.jwk()},
+        {
+            "id": f"{ACME}#c",
+            "type": "Multikey",
+            "controller": ACME,
+            "publicKeyMultibase": encode_multikey(ed25519_key),
+        },
+        {"id": "#d", "type": "Multikey", "controller": ACME, "publicKeyMultibase": encode_multikey(p256_key)},
+        {"id": f"{ACME}#e", "type": "Multikey", "controller": ACME, "publicKeyMultibase": "zQ3sh"},
+        {
+            "id": f"{ACME}#f",
+            "type": "Multikey",
+            "controller": ACME,
+            "publicKeyMultibase": encode_multikey(p256_key),
+            "publicKeyJwk": ed25519_key.jwk(),
+        },
+    ]
+    document = parse_did_document(json.dumps({"id": ACME, "verificationMethod": methods}).encode(), ACME)
+    assert {kid: key.jwk() for kid, key in document.methods.items()} == {
+        f"{ACME}#a": p256_key.jwk(),
+        f"{ACME}#b": ed25519_key.jwk(),
+        f"{ACME}#c": ed25519_key.jwk(),
+        f"{ACME}#d": p256_key.jwk(),
+    }
+    assert document.method_count == 6
+
+
+def test_our_document_names_several_keys_of_both_kinds(acme: Party) -> None:
+    other = SigningKey(f"{ACME}#ed", ed25519.Ed25519PrivateKey.generate()).verification_key()
+    data = did_document(ACME, [acme.key.verification_key(), other], [])
+    document = parse_did_document(data, ACME)
+    assert {kid: key.kind for kid, key in document.methods.items()} == {
+        acme.kid: "P-256",
+        other.kid: "Ed25519",
+    }
+    assert all(document.relations[relation] == {acme.kid, other.kid} for relation in RELATIONS)
+
+
+def test_the_services_of_the_claims_protocol_are_found() -> None:
+    services = [
+        Service(f"{ACME}#cs", "CredentialService", "https://acme.example/dcp/"),
+        Service(f"{ACME}#is", "IssuerService", "https://acme.example/issuer"),
+    ]
+    document = parse_did_document(did_document(ACME, [], services), ACME)
+    assert service_endpoint(document, "CredentialService") == "https://acme.example/dcp"
+    assert service_endpoint(document, "IssuerService") == "https://acme.example/issuer"
+    assert service_endpoint(document, "OtherService") is None

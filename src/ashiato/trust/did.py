@@ -12,6 +12,7 @@ import msgspec
 
 from ashiato.facts.strict_json import MalformedJson, parse_strict
 from ashiato.trust.keys import UnusableKey, VerificationKey, verification_key_from_jwk
+from ashiato.trust.multikey import verification_key_from_multikey
 
 MAX_DID_CHARS = 512
 MAX_DOCUMENT_BYTES = 65_536
@@ -29,6 +30,7 @@ _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _SEGMENT = re.compile(r"(?:[A-Za-z0-9._-]|%[0-9A-Fa-f]{2})+")
 # Decoded by a lenient server, these would change the path: slash, backslash, dot, percent, colon, ? and #.
 _REFUSED_ESCAPES = frozenset({"2F", "5C", "2E", "25", "3A", "3F", "23"})
+# We write JsonWebKey2020: the field's most used connector resolves keys of an older list of types only.
 _JWK_METHODS = frozenset({"JsonWebKey2020", "JsonWebKey"})
 _CONTEXTS = ("https://www.w3.org/ns/did/v1", "https://w3id.org/security/suites/jws-2020/v1")
 
@@ -134,8 +136,8 @@ def _check_segment(did: str, segment: str) -> None:
 def parse_did_document(data: bytes, expected_did: str) -> DidDocument:
     """The document, if its `id` is exactly `expected_did` (DID Core 1.0, 5); raises `InvalidDidDocument`.
 
-    Usable are P-256 and Ed25519 keys in `JsonWebKey2020` or `JsonWebKey` methods whose id and controller
-    belong to this DID; other methods, relations and services are passed over, as a newer document may hold
+    Usable are P-256 and Ed25519 keys in `JsonWebKey`, `JsonWebKey2020` or `Multikey` methods whose id and
+    controller belong to this DID; other methods, relations and services are passed over, as a newer document may hold
     them.
     """
     try:
@@ -180,11 +182,11 @@ class _Reader:
         if kid in self.seen:
             raise InvalidDidDocument(self.did, f"the verification method {kid[:256]!r} stands twice")
         self.seen.add(kid)
-        jwk = entry.get("publicKeyJwk")
-        is_own = kid.startswith(self.did + "#") and entry.get("controller") == self.did
-        if is_own and entry.get("type") in _JWK_METHODS and isinstance(jwk, dict):
+        if kid.startswith(self.did + "#") and entry.get("controller") == self.did:
             with suppress(UnusableKey):
-                self.methods[kid] = verification_key_from_jwk(jwk, kid)
+                key = _key_of(entry, kid)
+                if key is not None:
+                    self.methods[kid] = key
         return kid
 
     def relation(self, entries: list[object]) -> Iterable[str]:
@@ -193,6 +195,23 @@ class _Reader:
             kid = _absolute(self.did, entry) if isinstance(entry, str) else self.method(entry)
             if kid is not None:
                 yield kid
+
+
+def _key_of(entry: dict[str, object], kid: str) -> VerificationKey | None:
+    """The key of a method of a kind that we know; two spellings of a key in one method are none."""
+    jwk, multibase = entry.get("publicKeyJwk"), entry.get("publicKeyMultibase")
+    if entry.get("type") in _JWK_METHODS and isinstance(jwk, dict) and multibase is None:
+        return verification_key_from_jwk(jwk, kid)
+    if entry.get("type") == "Multikey" and isinstance(multibase, str) and jwk is None:
+        return verification_key_from_multikey(multibase, kid)
+    return None
+
+
+def service_endpoint(document: DidDocument, type_: str) -> str | None:
+    """The base URL of the first service of that type, such as `CredentialService` (DCP 1.0, 5.2), without
+    a slash at its end."""
+    service = document.service(type_)
+    return None if service is None else service.endpoint.rstrip("/")
 
 
 def _array(did: str, document: dict[str, object], name: str) -> list[object]:

@@ -200,9 +200,14 @@ def choose_key(jws: CompactJws, document: DidDocument, relation: Relation) -> Ve
                 "no_key", f"the token names no key and {document.did} has several; set kid"
             )
         kid = next(iter(document.methods))
+    return key_named(kid, document, relation)
+
+
+def key_named(kid: str, document: DidDocument, relation: Relation) -> VerificationKey:
+    """The key of `document` with this full DID URL, if it stands in `relation`; raises `UntrustedSignature`."""
     if not kid.startswith(document.did + "#"):
         raise UntrustedSignature(
-            "foreign_key", f"the token's kid does not belong to {document.did}; sign with its key"
+            "foreign_key", f"the key that is named does not belong to {document.did}; sign with its key"
         )
     key = document.methods.get(kid)
     if key is None:

@@ -176,7 +176,7 @@ def verification_key_from_jwk(jwk: Mapping[str, object], kid: str) -> Verificati
     if kind == ("EC", "P-256") and jwk.get("alg", "ES256") == "ES256":
         return VerificationKey(kid, "P-256", _p256_from_jwk(jwk))
     if kind == ("OKP", "Ed25519") and jwk.get("alg", "EdDSA") in ("EdDSA", "Ed25519"):
-        return VerificationKey(kid, "Ed25519", _ed25519_from_jwk(jwk))
+        return VerificationKey(kid, "Ed25519", ed25519_from_point(_coordinate(jwk, "x")))
     raise UnusableKey("the JWK is neither a P-256 key for ES256 nor an Ed25519 key")
 
 
@@ -198,10 +198,10 @@ def _p256_from_jwk(jwk: Mapping[str, object]) -> ec.EllipticCurvePublicKey:
         raise UnusableKey("the JWK's point is not on P-256") from None
 
 
-def _ed25519_from_jwk(jwk: Mapping[str, object]) -> Ed25519PublicKey:
-    point = _coordinate(jwk, "x")
+def ed25519_from_point(point: bytes) -> Ed25519PublicKey:
+    """The key of 32 bytes; raises `UnusableKey` for a point of small order."""
     if point[:-1] + bytes((point[-1] & 0x7F,)) in _SMALL_ORDER:
-        raise UnusableKey("the JWK's Ed25519 point has a small order")
+        raise UnusableKey("the Ed25519 point has a small order")
     return Ed25519PublicKey.from_public_bytes(point)
 
 
