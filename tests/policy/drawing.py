@@ -103,7 +103,10 @@ def _duties() -> st.SearchStrategy[list[Document]]:
     duty: st.SearchStrategy[Document] = st.fixed_dictionaries(
         {"action": st.sampled_from(DUTY_ACTIONS)}, optional={"constraint": said}
     )
-    return st.lists(duty, max_size=2)
+    change: st.SearchStrategy[Document] = st.fixed_dictionaries(
+        {"action": st.just("anonymize"), "constraint": st.sampled_from([DROP, [*DROP, BEFORE_USE]])}
+    )
+    return st.lists(st.one_of(duty, duty, change), max_size=2)
 
 
 def _obligations() -> st.SearchStrategy[list[Document]]:

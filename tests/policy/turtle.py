@@ -1,31 +1,37 @@
-"""As much Turtle as the published ODRL test suite uses: prefixed names, addresses and texts, no blank nodes."""
+"""Turtle as subject, predicate and objects, with the short names that the published ODRL test suite uses."""
 
-import re
 from collections import defaultdict
+from collections.abc import Iterable
+
+import pyoxigraph
 
 Graph = dict[str, dict[str, list[str]]]
 
-_TOKEN = re.compile(
-    r'\s*(?:#[^\n]*|(@prefix\s+\S+\s+<[^>]*>\s*\.)|<([^>]*)>|"([^"]*)"(?:\^\^[\w:]+|@\w+)?|([\w-]*:[\w.-]*\w|a\b)|([;,.]))'
-)
+_PREFIXES = {
+    "http://www.w3.org/ns/odrl/2/": "odrl",
+    "http://example.org/": "ex",
+    "http://example.com/request/": "temp",
+    "http://purl.org/dc/terms/": "dct",
+    "http://xmlns.com/foaf/0.1/": "foaf",
+    "https://w3id.org/force/compliance-report#": "report",
+}
+_TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 
 
 def read_turtle(text: str) -> Graph:
-    """Subject, predicate, objects. Prefixed names stay as they are written; `a` is the type."""
+    """Subject, predicate, objects in the order of the text; `a` is the type, a literal is its text."""
     graph: Graph = defaultdict(lambda: defaultdict(list))
-    sentence: list[str] = []
-    offset_count = 0
-    while match := _TOKEN.match(text, offset_count):
-        offset_count = match.end()
-        _, address, literal, name, mark = match.groups()
-        term = next((part for part in (address, literal, name) if part is not None), None)
-        if term is not None:
-            sentence.append(term)
-        if len(sentence) == 3:
-            graph[sentence[0]][sentence[1]].append(sentence[2])
-            sentence.pop()
-        if mark in (";", "."):
-            del sentence[1 if mark == ";" else 0 :]
-    if text[offset_count:].strip():
-        raise ValueError(f"not understood: {text[offset_count : offset_count + 60]!r}")
+    quads: Iterable[pyoxigraph.Quad] = pyoxigraph.parse(text, format=pyoxigraph.RdfFormat.TURTLE)
+    for quad in quads:
+        graph[_short(quad.subject)][_short(quad.predicate)].append(_short(quad.object))
     return graph
+
+
+def _short(node: object) -> str:
+    value = str(getattr(node, "value", node))
+    if value == _TYPE:
+        return "a"
+    for address, prefix in _PREFIXES.items():
+        if value.startswith(address):
+            return f"{prefix}:{value[len(address) :]}"
+    return value
