@@ -13,6 +13,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from ashiato.trust.did import DidDocument, parse_did_document
+from ashiato.trust.jws import assemble
 from ashiato.trust.keys import verification_key_from_jwk
 from ashiato.trust.tokens import (
     MalformedToken,
@@ -23,6 +24,7 @@ from ashiato.trust.tokens import (
     VerifiedCaller,
     mint_token,
     parse_token,
+    token_signing_input,
     verify_token,
 )
 from tests.trust.parties import ACME, GLOBEX, NOW_MS, NOW_S, Party, b64, document_with, forge, new_party
@@ -67,6 +69,26 @@ def test_a_minted_token_proves_its_caller(acme: Party) -> None:
     assert caller.token_id == "t-1"
     assert caller.expires_ms == (NOW_S + 60 + 5) * 1000  # with the leeway: until then it would be accepted
     assert dict(caller.claims) == {"token": "opaque"}
+    assert caller.access_token == "opaque"
+
+
+def test_an_access_token_is_optional_and_a_text(acme: Party) -> None:
+    assert _verify(forge(acme.private, _header(acme), _claims()), acme.document).access_token is None
+    for value in (5, ["a"], {}, "", "x" * 8193, True):
+        assert _why(forge(acme.private, _header(acme), _claims(token=value)), acme.document) == (
+            "malformed_claim"
+        )
+
+
+@pytest.mark.parametrize("name", ["vc", "vp", "credentialSubject", "verifiableCredential"])
+def test_a_credential_or_presentation_is_no_identity_token(name: str, acme: Party) -> None:
+    assert _why(forge(acme.private, _header(acme), _claims(**{name: {}})), acme.document) == "wrong_typ"
+
+
+def test_a_key_that_signs_elsewhere_mints_the_same_token(acme: Party) -> None:
+    data = token_signing_input(acme.key, audience=GLOBEX, now_ms=NOW_MS, ttl_s=60, token_id="t-1")
+    text = mint_token(acme.key, audience=GLOBEX, now_ms=NOW_MS, ttl_s=60, token_id="t-1")
+    assert assemble(data, acme.key.sign(data)) == text
 
 
 def test_another_implementation_reads_a_minted_token(acme: Party) -> None:

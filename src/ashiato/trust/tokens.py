@@ -16,7 +16,7 @@ from ashiato.trust.jws import (
     TokenRefused,
     UntrustedSignature,
 )
-from ashiato.trust.keys import SigningKey
+from ashiato.trust.keys import KeyIdentity, SigningKey
 
 __all__ = [
     "MalformedToken",
@@ -36,6 +36,10 @@ _TYP = "JWT"
 # their own.
 _TYPS = frozenset({_TYP, None})
 _REGISTERED = frozenset({"iss", "sub", "aud", "iat", "exp", "nbf", "jti"})
+# Credentials and presentations may carry the same typ; one of them is never an identity token.
+_OTHER_USES = ("vc", "vp", "credentialSubject", "verifiableCredential")
+ACCESS_TOKEN_CLAIM = "token"
+_MAX_ACCESS_TOKEN_CHARS = 8192
 _DOOR = object()
 
 
@@ -71,6 +75,12 @@ class VerifiedCaller:
         if door is not _DOOR:
             raise TypeError("a VerifiedCaller comes from verify_token only")
 
+    @property
+    def access_token(self) -> str | None:
+        """What opens the caller's Credential Service to us, opaque (DCP 1.0, 4.3.1)."""
+        token = self.claims.get(ACCESS_TOKEN_CLAIM)
+        return token if isinstance(token, str) else None
+
 
 def mint_token(
     key: SigningKey,
@@ -86,25 +96,46 @@ def mint_token(
     `token_id` (`jti`) must never be used twice. Raises `ValueError` when `claims` would replace a registered
     claim.
     """
+    data = token_signing_input(
+        key, audience=audience, now_ms=now_ms, ttl_s=ttl_s, token_id=token_id, claims=claims
+    )
+    return jws.assemble(data, key.sign(data))
+
+
+def token_signing_input(
+    signer: KeyIdentity,
+    *,
+    audience: str,
+    now_ms: int,
+    ttl_s: int,
+    token_id: str,
+    claims: Mapping[str, object] | None = None,
+) -> bytes:
+    """The bytes to sign for `mint_token`, by a key that signs elsewhere; `jws.assemble` ends the work."""
     if claims and not _REGISTERED.isdisjoint(claims):
         raise ValueError("a registered claim cannot be given as an extra claim")
     issued_s = now_ms // 1000
     payload = {
-        "iss": key.did,
-        "sub": key.did,
+        "iss": signer.did,
+        "sub": signer.did,
         "aud": audience,
         "iat": issued_s,
         "exp": issued_s + ttl_s,
         "jti": token_id,
         **(claims or {}),
     }
-    return jws.sign_compact(key, _TYP, msgspec.json.encode(payload))
+    return jws.signing_input(signer, _TYP, msgspec.json.encode(payload))
 
 
 def parse_token(text: str) -> UnverifiedToken:
     """The token's parts, believed by nobody yet; raises `MalformedToken` (see `jws.parse_compact`)."""
     signed = jws.parse_compact(text, typs=_TYPS)
     claims = jws.parse_members(signed.payload, "payload")
+    for name in _OTHER_USES:
+        if name in claims:
+            raise MalformedToken("wrong_typ", f"the token holds {name!r}; it does not say who calls")
+    if claims.get(ACCESS_TOKEN_CLAIM) is not None:
+        jws.text_claim(claims, ACCESS_TOKEN_CLAIM, max_chars=_MAX_ACCESS_TOKEN_CHARS)
     return UnverifiedToken(
         issuer=jws.text_claim(claims, "iss", max_chars=jws.MAX_DID_CHARS),
         subject=jws.text_claim(claims, "sub", max_chars=jws.MAX_DID_CHARS),
