@@ -7,7 +7,7 @@ import msgspec
 from ashiato.statements import receipts
 from ashiato.statements.examination import HandedOver, OwnSide
 from ashiato.statements.receipts import HEAD_TYP, RECEIPT_TYP, Head, Receipt, ReceiptKind, VerifiedReceipt
-from ashiato.wiring.adapters import KeySigner
+from ashiato.trust.signing import LocalSigner
 from tests.trust.parties import ACME, GLOBEX, new_party
 
 PROVIDER, CONSUMER = ACME, GLOBEX
@@ -23,7 +23,7 @@ class Consumer:
 
     def __init__(self, did: str = CONSUMER) -> None:
         self.party = new_party(did)
-        self.signer = KeySigner(self.party.key)
+        self.signer = LocalSigner(self.party.key)
         self.sequence = 0
         self.previous = ""
         self.uses_count = 0

@@ -6,11 +6,11 @@ is settled in the transaction that makes a receipt, whoever signs it and however
 JWS over exactly these canonical bytes.
 """
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import InitVar, dataclass
 from enum import StrEnum
 from hashlib import sha256
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 import rfc8785
@@ -18,7 +18,7 @@ import rfc8785
 from ashiato.trust import jws
 from ashiato.trust.did import DidDocument
 from ashiato.trust.jws import TokenRefused
-from ashiato.trust.keys import KeyIdentity
+from ashiato.trust.signing import Signer
 
 RECEIPT_TYP = "ashiato-receipt+jwt"
 HEAD_TYP = "ashiato-receipt-head+jwt"
@@ -95,13 +95,6 @@ class Head(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     at_ms: int
 
 
-class Signer(KeyIdentity, Protocol):
-    """Port: one key of a participant; signing may be slow (a key in hardware or in a cloud)."""
-
-    def sign(self, data: bytes) -> Awaitable[bytes]:
-        """The signature of `data`, 64 bytes, as `SigningKey.sign` makes it."""
-
-
 @dataclass(frozen=True, slots=True)
 class VerifiedReceipt:
     """A receipt that the consumer it names has signed. Only `verify_receipt` makes one."""
@@ -143,9 +136,14 @@ def hash_of(receipt: Receipt) -> str:
 
 
 async def sign(signer: Signer, typ: str, payload: bytes) -> str:
-    """The compact JWS of canonical bytes under the signer's key."""
+    """The compact JWS of canonical bytes under the signer's key; raises `trust.signing.SigningFailed`."""
     data = jws.signing_input(signer, typ, payload)
     return jws.assemble(data, await signer.sign(data))
+
+
+def is_signed_by(compact: str, kid: str) -> bool:
+    """Whether a receipt of our own names that key as the one that signed it."""
+    return bool(compact) and jws.parse_compact(compact, typs=frozenset({RECEIPT_TYP})).kid == kid
 
 
 def verify_receipt(compact: str, document: DidDocument) -> VerifiedReceipt:

@@ -5,7 +5,6 @@ from ashiato.clients.did_web import DidResolver, DidUnresolved
 from ashiato.connector.ports import Moment
 from ashiato.identity.signed_tokens import CannotResolve, NotAuthenticated
 from ashiato.trust.did import DidDocument
-from ashiato.trust.keys import SigningKey
 from ashiato.trust.proofs import VerifiedProof, mint_proof, verify_proof
 from ashiato.trust.tokens import TokenRefused
 from ashiato.wiring.tenancy import Tenancy
@@ -70,17 +69,3 @@ class Possession:
             raise NotAuthenticated(error.why, is_temporary=error.is_temporary) from error
         except TokenRefused as error:
             raise NotAuthenticated(str(error)) from error
-
-
-class KeySigner:
-    """A key in memory behind the port of one that may be slow."""
-
-    def __init__(self, key: SigningKey) -> None:
-        self._key = key
-        self.kid = key.kid
-        self.did = key.did
-        self.alg = key.alg
-
-    async def sign(self, data: bytes) -> bytes:
-        """See `statements.receipts.Signer`."""
-        return self._key.sign(data)

@@ -51,7 +51,7 @@ from ashiato.outbox.deliveries import DeliveryKind
 from ashiato.stores.engine import SqlStore, open_store
 from ashiato.stores.keys import open_safe
 from ashiato.stores.received_files import ReceivedFolder
-from ashiato.wiring.adapters import Documents, KeySigner, Possession, Prover
+from ashiato.wiring.adapters import Documents, Possession, Prover
 from ashiato.wiring.grants import Grants
 from ashiato.wiring.listening import Listener, bind
 from ashiato.wiring.management import LazyApp, TwoDoors, app_builder, make_gate
@@ -283,7 +283,7 @@ class Program:
             settings=InboxSettings(most_pushed_bytes=limits.pushed_data_bytes),
         )
         data = DataApi(self.node, doorkeeper, sources, streams, DataSettings())
-        receipts = ReceiptApi(self.node, lambda owner: KeySigner(self.tenancy.keys[owner]))
+        receipts = ReceiptApi(self.node, lambda owner: self.tenancy.signer_of(owner)())
         return [*data.routes(), *InboxApi(inbox).routes(), *receipts.routes()]
 
     async def _purge(self) -> None:
