@@ -1,25 +1,29 @@
 """A thousand hosted companies in one process on PostgreSQL: memory, the p95 of a negotiation, and one noisy neighbour.
 
 Keys: rss_mb of the process tree, start_s, negotiation_p95_ms of quiet companies among themselves, noisy_p95_ms of the same while
-one company floods both listeners, noisy_ratio of the two, noise_per_s that was let through.
+one company floods both listeners from a process of its own (`bench/noise.py`), and noisy_ratio of the two.
 """
 
 import asyncio
 import contextlib
 import itertools
+import json
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.negotiating import POLICY, offer_assets
-from tests.companies import Company, ManagementError
+from tests.companies import Company, api_key
 from tests.postgresql_server import fresh_database, running_postgresql
 
 TENANTS_COUNT = 1000
 QUIET_CALLERS_COUNT = 4
-NOISY_CALLERS_COUNT = 16
 NEGOTIATIONS_COUNT = 400
 PROVIDERS_COUNT = 10
+NOISE = Path(__file__).with_name("noise.py")
 
 Figures = dict[str, float]
 
@@ -45,12 +49,9 @@ async def _measure(host: Company, slugs: list[str]) -> Figures:
     pairs = list(zip(itertools.cycle(providers), consumers, strict=False))
     await _negotiate_all(host, pairs[:50])
     quiet_ms = await _negotiate_all(host, pairs[:NEGOTIATIONS_COUNT])
-    noise = asyncio.create_task(_noise(host, slugs[-1]))
-    await asyncio.sleep(1)
-    noisy_ms = await _negotiate_all(host, pairs[NEGOTIATIONS_COUNT : 2 * NEGOTIATIONS_COUNT])
-    noise.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await noise
+    with _noise(host, slugs[-1]):
+        await asyncio.sleep(1)
+        noisy_ms = await _negotiate_all(host, pairs[NEGOTIATIONS_COUNT : 2 * NEGOTIATIONS_COUNT])
     return {
         "tenants": TENANTS_COUNT,
         "rss_mb": host.rss_mb(),
@@ -85,16 +86,24 @@ async def _negotiate(host: Company, provider: str, consumer: str) -> None:
         negotiation = await host.call("GET", path, slug=consumer)
 
 
-async def _noise(host: Company, slug: str) -> None:
-    """Negotiations and lists without pause, from sixteen callers, by a company with itself as its partner."""
-
-    async def work() -> None:
-        while True:
-            with contextlib.suppress(ManagementError):
-                await host.call("POST", "/negotiations", _request(host, slug), slug=slug)
-                await host.call("GET", "/history?limit=100", slug=slug)
-
-    await asyncio.gather(*(work() for _ in range(NOISY_CALLERS_COUNT)))
+@contextlib.contextmanager
+def _noise(host: Company, slug: str) -> Iterator[None]:
+    """The flood of `bench/noise.py` while the block lasts."""
+    order = {
+        "management_url": host.ready["management_url"],
+        "slug": slug,
+        "api_key": api_key(slug),
+        "negotiation": _request(host, slug),
+    }
+    process = subprocess.Popen([sys.executable, str(NOISE)], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    try:
+        process.stdin.write(json.dumps(order).encode() + b"\n")
+        process.stdin.flush()
+        yield
+    finally:
+        process.stdin.close()
+        process.wait(10)
 
 
 def _request(host: Company, provider: str) -> dict[str, object]:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.applications import Starlette
 
 from ashiato.api.protocol import BASE, ProtocolApi
+from ashiato.api.turns import Queues
 from ashiato.clients.egress import Egress, EgressResponse, EgressRules, Unreachable
 from ashiato.connector import catalog, fetching, negotiations, obligations, offers
 from ashiato.connector.company import Company
@@ -405,6 +406,7 @@ class Street:
                 DeliveryKind.MESSAGE: messenger.deliver,
                 DeliveryKind.OBLIGATION: ObligationCourier(self.node).deliver,
             },
+            Queues().turn,
         )
 
     def firm(

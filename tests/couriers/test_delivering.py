@@ -10,6 +10,7 @@ from functools import partial
 import msgspec
 import pytest
 
+from ashiato.api.turns import Queues, waiting_outside
 from ashiato.connector.node import Node
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.couriers import delivering
@@ -60,7 +61,7 @@ class Desk:
             DeliveryKind.MESSAGE: self._handle,
             DeliveryKind.PULL: self._handle,
         }
-        self.courier = Courier(Node(store, PlainWord(), Street(store), moment), handlers)
+        self.courier = Courier(Node(store, PlainWord(), Street(store), moment), handlers, Queues().turn)
 
     async def _handle(self, found: Delivery) -> Outcome:
         self.made.append(found.message_name)
@@ -263,7 +264,8 @@ async def test_a_counterparty_that_does_not_answer_holds_up_no_other(desk: Desk)
 
     async def silent(found: Delivery) -> Outcome:
         if found.audience == "did:web:silent.example":
-            await gate.wait()
+            async with waiting_outside():
+                await gate.wait()
         return DONE
 
     desk.work = silent

@@ -4,8 +4,8 @@ import asyncio
 import re
 import time
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Self
@@ -182,9 +182,16 @@ class Egress:
     """
 
     def __init__(
-        self, rules: EgressRules, *, resolve: "Resolve | None" = None, tls: SSLContext | None = None
+        self,
+        rules: EgressRules,
+        *,
+        resolve: "Resolve | None" = None,
+        tls: SSLContext | None = None,
+        outside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> None:
+        """Whole requests are made `outside`: there the caller's turn to compute goes to others."""
         self.rules = rules
+        self._outside = outside
         self._resolve = resolve
         self._tls = tls
         self._resolver: CheckedResolver | None = None
@@ -244,11 +251,12 @@ class Egress:
         """
         total_s = self.rules.total_timeout_s if timeout_s is None else timeout_s
         asked = {"Accept-Encoding": "gzip", **(headers or {})}
-        response = await self._send(method, url, asked, body, total_s)
-        try:
-            data = await self._read(url, response, max_response_bytes)
-        finally:
-            response.release()
+        async with self._outside():
+            response = await self._send(method, url, asked, body, total_s)
+            try:
+                data = await self._read(url, response, max_response_bytes)
+            finally:
+                response.release()
         return EgressResponse(response.status, response.headers, data)
 
     @asynccontextmanager

@@ -1,5 +1,7 @@
 """Two kinds of ways out of one program: where counterparties point, and where a company's own systems lie."""
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
 from ashiato.clients.egress import Egress, EgressRules
@@ -11,9 +13,12 @@ class WaysOut:
     Each participant has its own networks only: who is hosted here does not reach into the network of the host or of others.
     """
 
-    def __init__(self, rules: EgressRules) -> None:
+    def __init__(
+        self, rules: EgressRules, outside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+    ) -> None:
         self._rules = rules
-        self.public = Egress(rules)
+        self._outside = outside
+        self.public = Egress(rules, outside=outside)
         self._own: dict[tuple[str, ...], Egress] = {}
         self._networks: dict[str, tuple[str, ...]] = {}
 
@@ -29,7 +34,8 @@ class WaysOut:
         """A way out that also leads into these networks."""
         if not networks:
             return self.public
-        return self._own.setdefault(networks, Egress(replace(self._rules, own_networks=networks)))
+        rules = replace(self._rules, own_networks=networks)
+        return self._own.setdefault(networks, Egress(rules, outside=self._outside))
 
     async def close(self) -> None:
         """Close all connections."""

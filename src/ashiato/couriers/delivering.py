@@ -3,6 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from contextvars import Context
 from enum import StrEnum
 
 import msgspec
@@ -16,8 +18,6 @@ from ashiato.outbox.deliveries import LEASE_MS, Delivery, DeliveryKind, next_try
 
 MOST_CLAIMED_COUNT = 200
 MOST_AT_ONCE_COUNT = 16
-# While others have deliveries under way too: all share one event loop.
-MOST_AT_ONCE_IN_COMPANY_COUNT = 3
 # Nothing wakes this node when another one dies with deliveries on lease: it looks as often as a lease ends.
 IDLE_CHECK_S = LEASE_MS / 1000
 GIVEN_UP = "delivery.given_up"
@@ -47,13 +47,16 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 Handler = Callable[[Delivery], Awaitable[Outcome]]
 Lane = tuple[str, str]
+TurnOf = Callable[[str], AbstractAsyncContextManager[None]]
+"""A participant's turn to compute; who waits for another server gives it up meanwhile."""
 
 
 class Courier:
     """Makes deliveries at once after the commit that caused them; a timer, not a polling loop, brings the rest."""
 
-    def __init__(self, node: Node, handlers: Mapping[DeliveryKind, Handler]) -> None:
+    def __init__(self, node: Node, handlers: Mapping[DeliveryKind, Handler], turn_of: TurnOf) -> None:
         self._node = node
+        self._turn_of = turn_of
         self._handlers = handlers
         self._busy: set[str] = set()
         # Short deliveries under way and queued, by lane: a thousand of one participant do not stand before the first of
@@ -89,20 +92,17 @@ class Courier:
             return
         self._busy.add(delivery.delivery_id)
         lane = _lane(delivery)
-        if not _is_long(delivery) and self._under_way.get(lane, 0) >= self._limit_count(lane):
+        if not _is_long(delivery) and self._under_way.get(lane, 0) >= MOST_AT_ONCE_COUNT:
             self._queued.setdefault(lane, deque()).append(delivery)
             return
         self._start_delivery(delivery)
-
-    def _limit_count(self, lane: Lane) -> int:
-        alone = all(participant_id == lane[0] for participant_id, _ in self._under_way)
-        return MOST_AT_ONCE_COUNT if alone else MOST_AT_ONCE_IN_COMPANY_COUNT
 
     def _start_delivery(self, delivery: Delivery) -> None:
         if not _is_long(delivery):
             lane = _lane(delivery)
             self._under_way[lane] = self._under_way.get(lane, 0) + 1
-        task = asyncio.create_task(self._deliver(delivery))
+        # In a context of its own: it has no part in the turn of the request whose commit caused it.
+        task = asyncio.create_task(self._deliver(delivery), context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -113,7 +113,7 @@ class Courier:
         lane = _lane(delivery)
         self._under_way[lane] -= 1
         queued = self._queued.get(lane)
-        while queued and self._under_way[lane] < self._limit_count(lane):
+        while queued and self._under_way[lane] < MOST_AT_ONCE_COUNT:
             self._start_delivery(queued.popleft())
         if not queued:
             self._queued.pop(lane, None)
@@ -124,7 +124,11 @@ class Courier:
         next_delivery: Delivery | None = None
         heartbeat = asyncio.create_task(self._keep_lease(delivery)) if _is_long(delivery) else None
         try:
-            next_delivery = await self.make(delivery)
+            if _is_long(delivery):
+                next_delivery = await self.make(delivery)
+            else:
+                async with self._turn_of(delivery.participant_id):
+                    next_delivery = await self.make(delivery)
         except Exception:
             # The border of this delivery: a store that is away must not end the courier. The lease ends, and the timer brings
             # the delivery again.

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import structlog
@@ -21,7 +22,13 @@ from ashiato.api.inbox import InboxApi, InboxMeans, InboxSettings
 from ashiato.api.management.gate import Gate, KeyList
 from ashiato.api.protocol import BASE, ProtocolApi
 from ashiato.api.receipts import ReceiptApi
-from ashiato.api.turns import Turns, participant_of_management, participant_of_protocol
+from ashiato.api.turns import (
+    Queues,
+    Turns,
+    participant_of_management,
+    participant_of_protocol,
+    waiting_outside,
+)
 from ashiato.clients.did_web import DidCacheRules, DidResolver
 from ashiato.clients.egress import Egress, EgressRules
 from ashiato.clients.sources.factory import AssetSources
@@ -100,6 +107,7 @@ class Program:
         self._ways_out: WaysOut
         self._listeners: list[Listener] = []
         self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._queues = Queues()
 
     async def open(self) -> None:
         """Open the store and put everything together; nothing is served yet."""
@@ -108,7 +116,7 @@ class Program:
         await asyncio.to_thread(directory.mkdir, mode=0o700, parents=True, exist_ok=True)
         self.store = await open_store(settings.store.url, settings.node_id or self.public_url)
         self._closers.append(self.store.close)
-        self._ways_out = WaysOut(self._egress_rules())
+        self._ways_out = WaysOut(self._egress_rules(), waiting_outside)
         self._closers.append(self._ways_out.close)
         self._egress = self._ways_out.public
         self._grants = Grants(self._ways_out)
@@ -152,7 +160,7 @@ class Program:
         streams = RunningStreams(LastingRights(self.node), lambda: now().now_ms, disk_threads)
         self.store.subscribe(streams.listen)
         sources = self._sources(disk_threads)
-        courier = Courier(self.node, self._handlers(streams, sources, disk_threads))
+        courier = Courier(self.node, self._handlers(streams, sources, disk_threads), self._turn_of)
         courier.start()
         teller = Teller(self.node)
         teller.start()
@@ -161,7 +169,9 @@ class Program:
         self._closers += [courier.close, teller.close, _canceller(purging), _canceller(watching)]
         routes = [*ProtocolApi(self.node).routes(), *self._data_routes(streams, sources, disk_threads)]
         self._listen(
-            self.bound, self.settings.protocol, Turns(Starlette(routes=routes), participant_of_protocol)
+            self.bound,
+            self.settings.protocol,
+            Turns(Starlette(routes=routes), participant_of_protocol, self._queues),
         )
         runner = AppRunner(self.node, self._grants.app_folders, self.management_url)
         self._closers.append(runner.close)
@@ -171,7 +181,15 @@ class Program:
         )  # fmt: skip
         management = LazyApp("ashiato.api.management.app", app_builder(*parts))
         doors = TwoDoors(management, AppApi(self.node, self.files, sources, self.waiter).app())
-        self._listen(self.management_bound, self.settings.management, Turns(doors, participant_of_management))
+        self._listen(
+            self.management_bound,
+            self.settings.management,
+            Turns(doors, participant_of_management, self._queues),
+        )
+
+    def _turn_of(self, participant_id: str) -> AbstractAsyncContextManager[None]:
+        tenant = self.tenancy.by_id(participant_id)
+        return self._queues.turn(tenant.slug if tenant is not None else participant_id)
 
     def _listen(self, bound: socket.socket, settings: ListenerSettings, app: ASGIApp) -> None:
         self._listeners.append(Listener(bound, settings, app, self.settings.limits.connections_count))

@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from ashiato.api.management.app import create_app
 from ashiato.api.management.gate import Gate, KeyList, key_sha256
 from ashiato.api.protocol import BASE, ProtocolApi
+from ashiato.api.turns import Queues
 from ashiato.clients.egress import Egress, EgressResponse, Unreachable
 from ashiato.connector import data_receipt, fetching, vault
 from ashiato.connector.company import Company
@@ -253,6 +254,7 @@ async def running_program(folder: Path, store_url: str | None = None) -> AsyncIt
             DeliveryKind.PUSH: push_nothing,
             DeliveryKind.ERASE: Eraser(node, files, disk_threads).deliver,
         },
+        Queues().turn,
     )
     courier.start()
     gate = Gate(operator_key_hashes=[key_sha256(OPERATOR_KEY)], participant_keys=keys)
