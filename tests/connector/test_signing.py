@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.applications import Starlette
 
 from ashiato.api.protocol import ProtocolApi
+from ashiato.api.turns import Queues
 from ashiato.connector import negotiations, signing
 from ashiato.connector.company import Company
 from ashiato.connector.ports import Moment, UnitOfWork
@@ -75,7 +76,7 @@ def registrar(street: Street) -> Registrar:
     street.node = msgspec.structs.replace(street.node, documents=found)
     street.channel.app = Starlette(routes=ProtocolApi(street.node).routes())
     street.courier = Courier(
-        street.node, {DeliveryKind.MESSAGE: Messenger(street.node, street.channel).deliver}
+        street.node, {DeliveryKind.MESSAGE: Messenger(street.node, street.channel).deliver}, Queues().turn
     )
     return found
 

@@ -37,11 +37,12 @@ ENDS_OF_TRANSFER = frozenset({"transfer.suspended", "transfer.completed", "trans
 # Told by wiring when the operator suspends a participant.
 END_OF_SERVICE = "participant.suspended"
 END_OF_AGREEMENT = "agreement.terminated"
+CHANGE_OF_STANDING = "standing.changed"
 # What may take a right away, told by identity when it learns something else of a peer than it knew, and by the owner's acts;
 # without a peer it concerns everybody.
 CHANGES = frozenset(
     {
-        "standing.changed",
+        CHANGE_OF_STANDING,
         "asset.stored",
         "fact.declared",
         "fact.withdrawn",
