@@ -74,7 +74,8 @@ def test_a_minted_token_proves_its_caller(acme: Party) -> None:
 
 def test_an_access_token_is_optional_and_a_text(acme: Party) -> None:
     assert _verify(forge(acme.private, _header(acme), _claims()), acme.document).access_token is None
-    for value in (5, ["a"], {}, "", "x" * 8193, True):
+    values: list[object] = [5, ["a"], {}, "", "x" * 8193, True]
+    for value in values:
         assert _why(forge(acme.private, _header(acme), _claims(token=value)), acme.document) == (
             "malformed_claim"
         )

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import msgspec
 
@@ -35,7 +35,6 @@ BASE_TYPE = "VerifiableCredential"
 MAX_CREDENTIAL_CHARS = 65_536
 
 StatusKind = Literal["BitstringStatusListEntry", "StatusList2021Entry"]
-_STATUS_KINDS: frozenset[object] = frozenset({"BitstringStatusListEntry", "StatusList2021Entry"})
 
 # VC-JOSE-COSE writes vc+jwt; Gaia-X 24.07 vc+ld+json+jwt; the DCP kit and VC 1.1 JWT, or nothing.
 _TYPS: frozenset[str | None] = frozenset({"vc+jwt", "vc+ld+json+jwt", "JWT", None})
@@ -286,8 +285,8 @@ def _claim_ms(claims: Mapping[str, object], name: str) -> int | None:
 
 def _status(entry: Mapping[str, object]) -> tuple[StatusEntry, ...]:
     """The entry, or nothing for a purpose that bars nobody and has more than one bit ("message")."""
-    kind = entry.get("type")
-    if kind not in _STATUS_KINDS:
+    kind = next((kind for kind in get_args(StatusKind) if kind == entry.get("type")), None)
+    if kind is None:
         raise MalformedToken(
             "wrong_status_entry", "the credential has a status of a kind that cannot be checked here"
         )
@@ -299,7 +298,7 @@ def _status(entry: Mapping[str, object]) -> tuple[StatusEntry, ...]:
         raise MalformedToken("wrong_status_entry", "'statusSize' is not 1")
     return (
         StatusEntry(
-            kind="StatusList2021Entry" if kind == "StatusList2021Entry" else "BitstringStatusListEntry",
+            kind=kind,
             purpose=purpose,
             list_url=_text(entry, "statusListCredential", _MAX_URL_CHARS),
             index=_index(entry.get("statusListIndex")),
