@@ -12,7 +12,7 @@ from ashiato.connector.data_access import AccessOutcome
 from ashiato.connector.deletion import deletion_terms
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import NotFound
-from ashiato.connector.receipt_dates import GRACE_MS, NEXT_QUESTION_AFTER_MS, ask_at, ask_next_at
+from ashiato.connector.receipt_dates import GRACE_MS, NEXT_QUESTION_AFTER_MS, ask_at, ask_next_at, process_of
 from ashiato.connector.records import AccessRecord, AgreementRecord, AgreementState
 from ashiato.connector.vault import USE_LASTS_MS, Reader
 from ashiato.connector.vault_records import KeptReceipt, ReceiptWatch, VaultAccount
@@ -312,6 +312,7 @@ def _asked_again(
 ) -> ReceiptWatch:
     """The next question: when data must be gone, at the latest tomorrow; none where nothing more can happen."""
     if agreement.state is not AgreementState.ACTIVE and not examined.chain.held:
+        uow.outbox.remove_of_process(process_of(agreement.agreement_id))
         return msgspec.structs.replace(watch, due_ms=None)
     later = [
         due_ms + GRACE_MS
