@@ -43,6 +43,7 @@ from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import Role
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.identity.presentations import StoredPresentation
+from ashiato.identity.shelves import Wallet
 from ashiato.outbox.deliveries import Delivery
 from ashiato.trust.standing import Standing
 
@@ -401,6 +402,8 @@ class UnitOfWork(Protocol):
     def declarations(self) -> Declarations: ...
     @property
     def obligations(self) -> Obligations: ...
+    @property
+    def wallet(self) -> Wallet: ...
     def tell(self, event: Event) -> None:
         """Publish after the commit; lost with a rollback."""
 

@@ -1,11 +1,12 @@
 """Identity by self-issued tokens: each side signs with the key of its DID document (DCP 1.0, 4.3, without credentials)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from ashiato.identity.callers import KnownCaller
 from ashiato.trust.did import DidDocument
 from ashiato.trust.keys import SigningKey
+from ashiato.trust.service_tokens import mint_service_token
 from ashiato.trust.standing import Standing
 from ashiato.trust.tokens import TokenRefused, mint_token, parse_token, verify_token
 
@@ -50,9 +51,16 @@ class SignedTokens:
     processes and restarts.
     """
 
-    def __init__(self, documents: Documents, keys: Mapping[str, SigningKey]) -> None:
+    def __init__(
+        self,
+        documents: Documents,
+        keys: Mapping[str, SigningKey],
+        shown_scopes: Callable[[str, str], Sequence[str]] | None = None,
+    ) -> None:
+        """`shown_scopes(participant, audience)` says what the audience may ask the participant's credential service for."""
         self._documents = documents
         self._keys = keys
+        self._shown_scopes = shown_scopes
 
     async def authenticate(self, participant_id: str, authorization: str | None, now_ms: int) -> KnownCaller:
         """The verified caller of a request to `participant_id`; raises `NotAuthenticated`."""
@@ -82,17 +90,22 @@ class SignedTokens:
 
     async def token_for(self, participant_id: str, audience: str, now_ms: int, token_id: str) -> str:
         """The value of the Authorization header that proves `participant_id` to `audience`; `token_id` is used once."""
-        return await self.token_with(participant_id, audience, now_ms, token_id, {})
+        scopes = self._shown_scopes(participant_id, audience) if self._shown_scopes else ()
+        if not scopes:
+            return await self.token_with(participant_id, audience, now_ms, token_id, {})
+        token = mint_service_token(
+            self._keys[participant_id],
+            bearer=audience,
+            scopes=scopes,
+            now_ms=now_ms,
+            token_id=f"{token_id}-access",
+        )
+        return await self.token_with(participant_id, audience, now_ms, token_id, {"token": token})
 
     async def token_with(
-        self,
-        participant_id: str,
-        audience: str,
-        now_ms: int,
-        token_id: str,
-        claims: Mapping[str, object],
+        self, participant_id: str, audience: str, now_ms: int, token_id: str, claims: Mapping[str, object]
     ) -> str:
-        """The same with extra claims."""
+        """As `token_for`, with these claims and without an access token of our own."""
         token = mint_token(
             self._keys[participant_id],
             audience=audience,

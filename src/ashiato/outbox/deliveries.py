@@ -21,6 +21,8 @@ class DeliveryKind(StrEnum):
     """Send the data of a started push transfer to the consumer's data address."""
     WEBHOOK = "webhook"
     """POST the body, an event, signed, to an address of this company's own choice."""
+    ISSUANCE = "issuance"
+    """Bring a message of credential issuance to an issuer or a holder, with what is signed at that time."""
     ERASE = "erase"
     """Remove the file of data received that must be gone."""
     OBLIGATION = "obligation"

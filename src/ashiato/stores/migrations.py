@@ -137,7 +137,38 @@ RIGHTS_OF_VERSION_2 = (
     "CREATE INDEX obligation_by_state ON obligation (participant_id, state, obligation_id)",
 )
 
-VERSION_2 = (*VAULT_OF_VERSION_2, *STANDINGS_OF_VERSION_2, *RIGHTS_OF_VERSION_2, *TRANSFERS_OF_VERSION_2)
+
+# Credentials held and issued: the tables are alike.
+WALLET_OF_VERSION_2 = (
+    *(
+        statement
+        for name in (
+            "held_credential",
+            "credential_request",
+            "credential_offer",
+            "credential_type",
+            "credential_grant",
+            "issuance_request",
+            "issued_credential",
+            "status_list",
+        )
+        for statement in (
+            f"""CREATE TABLE {name} (participant_id {_KEY}, record_id {_KEY}, peer_id {_KEY}, body {_KEY},
+                PRIMARY KEY (participant_id, record_id))""",
+            f"CREATE INDEX {name}_by_peer ON {name} (participant_id, peer_id, record_id)",
+        )
+    ),
+    f"""CREATE TABLE status_bits (participant_id {_KEY}, record_id {_KEY}, bits {{BYTES}} NOT NULL,
+        PRIMARY KEY (participant_id, record_id))""",
+)
+
+VERSION_2 = (
+    *VAULT_OF_VERSION_2,
+    *STANDINGS_OF_VERSION_2,
+    *RIGHTS_OF_VERSION_2,
+    *TRANSFERS_OF_VERSION_2,
+    *WALLET_OF_VERSION_2,
+)
 
 CONNECTOR: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)
 

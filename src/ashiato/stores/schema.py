@@ -258,3 +258,18 @@ OBLIGATION = Table(
     _count("is_open"),
     _text("body"),
 )
+
+
+def _shelf(name: str) -> Table:
+    return Table(name, METADATA, _key("participant_id"), _key("record_id"), _text("peer_id"), _text("body"))
+
+
+HELD_CREDENTIAL = _shelf("held_credential")
+CREDENTIAL_REQUEST = _shelf("credential_request")
+CREDENTIAL_OFFER = _shelf("credential_offer")
+CREDENTIAL_TYPE = _shelf("credential_type")
+CREDENTIAL_GRANT = _shelf("credential_grant")
+ISSUANCE_REQUEST = _shelf("issuance_request")
+ISSUED_CREDENTIAL = _shelf("issued_credential")
+STATUS_LIST = _shelf("status_list")
+STATUS_BITS = Table("status_bits", METADATA, _key("participant_id"), _key("record_id"), _bytes("bits"))

@@ -14,6 +14,7 @@ from ashiato.stores.sessions import Session
 from ashiato.stores.standings import SqlStandings
 from ashiato.stores.transfers import SqlTransfers
 from ashiato.stores.vault import SqlVault
+from ashiato.stores.wallet import SqlWallet
 
 
 class SqlUnitOfWork:
@@ -35,6 +36,7 @@ class SqlUnitOfWork:
         "standings",
         "transfers",
         "vault",
+        "wallet",
     )
 
     def __init__(self, session: Session, participant_id: str) -> None:
@@ -53,6 +55,7 @@ class SqlUnitOfWork:
         self.apps = SqlApps(session, participant_id)
         self.declarations = SqlDeclarations(session, participant_id)
         self.obligations = SqlObligations(session, participant_id)
+        self.wallet = SqlWallet(session, participant_id)
 
     def tell(self, event: Event) -> None:
         self.events.append(event)
