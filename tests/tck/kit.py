@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -52,15 +52,18 @@ def check_java() -> None:
         raise Unavailable(f"{advice}; the java on the path is {told.stderr.partition(chr(10))[0]}.")
 
 
-def resolve_jars(cache: Path) -> Path:
-    """The folder of the kit's jars, fetched by Maven unless it is there and whole; raises `Unavailable`."""
-    folder = cache / "jars"
-    if not faults_of(folder, HERE / "jars.sha256"):
+def resolve_jars(cache: Path, described: Path = HERE) -> Path:
+    """The folder of the kit's jars, fetched by Maven unless it is there and whole; raises `Unavailable`.
+
+    `described` holds the kit's `pom.xml` and `jars.sha256`.
+    """
+    folder, lock = cache / "jars", described / "jars.sha256"
+    if not faults_of(folder, lock):
         return folder
     shutil.rmtree(folder, ignore_errors=True)
-    log = cache / "logs" / "maven.log"
+    log = cache / "maven.log"
     command = [
-        "mvn", "--batch-mode", "--no-transfer-progress", "--file", str(HERE / "pom.xml"),
+        "mvn", "--batch-mode", "--no-transfer-progress", "--file", str(described / "pom.xml"),
         "dependency:copy-dependencies", f"-DoutputDirectory={folder}",
     ]  # fmt: skip
     with log.open("wb") as output:
@@ -73,9 +76,9 @@ def resolve_jars(cache: Path) -> Path:
     if done.returncode != 0:
         errors = [line for line in log.read_text("utf-8", "replace").splitlines() if "ERROR" in line]
         raise Unavailable("\n".join([f"Maven could not fetch the kit; see {log}.", *errors[:5]]))
-    faults = faults_of(folder, HERE / "jars.sha256")
+    faults = faults_of(folder, lock)
     if faults:
-        raise Unavailable("The kit is not the one that tests/tck/jars.sha256 names: " + "; ".join(faults[:5]))
+        raise Unavailable(f"The kit is not the one that {lock} names: " + "; ".join(faults[:5]))
     return folder
 
 
@@ -115,15 +118,21 @@ def settings(connector: Connector, kit_port: int) -> dict[str, str]:
     }
 
 
-def run(jars: Path, configuration: Mapping[str, str], folder: Path, log: Path) -> bytes | None:
-    """Run every suite once, in a new folder; the JUnit report, or None where the kit did not get that far."""
+def run(
+    jars: Path,
+    configuration: Mapping[str, str],
+    folder: Path,
+    log: Path,
+    packages: Sequence[str] = (SUITES_PACKAGE,),
+) -> bytes | None:
+    """Run every suite of these packages once, in a new folder; the JUnit report, or None where the kit did not get that far."""
     folder.mkdir()
     lines = [f"{key}={_escaped(value)}\n" for key, value in configuration.items()]
     (folder / "kit.properties").write_text("".join(lines), "ascii")
     command = [
         "java", "-Xmx512m", "-cp", f"{jars}/*{os.pathsep}{folder}", "org.junit.platform.console.ConsoleLauncher",
         "execute", "--disable-banner", "--disable-ansi-colors", "--details=tree", "--include-engine=junit-jupiter",
-        f"--select-package={SUITES_PACKAGE}", "--include-classname=.*Test",
+        *(f"--select-package={package}" for package in packages), "--include-classname=.*Test",
         f"--reports-dir={folder}", "--config-resource=kit.properties",
     ]  # fmt: skip
     with log.open("wb") as output:

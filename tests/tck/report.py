@@ -30,11 +30,12 @@ def parse(report: bytes) -> dict[str, str]:
             continue
         named = _DISPLAY_NAME.search("\n".join(out.text or "" for out in case.iter("system-out")))
         test_id = named.group(1) if named else f"{case.get('classname')}.{case.get('name')}"
-        executed[test_id] = executed.get(test_id) or _problem_of(case)
+        executed[test_id] = executed.get(test_id) or problem_of(case)
     return executed
 
 
-def _problem_of(case: ElementTree.Element) -> str:
+def problem_of(case: ElementTree.Element) -> str:
+    """What was wrong with one test case of a report, "" for nothing."""
     for kind in ("failure", "error"):
         found = case.find(kind)
         if found is not None:

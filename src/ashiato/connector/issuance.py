@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from ashiato.connector.node import Tenant
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, QuotaExceeded, WrongState
 from ashiato.connector.records import Event
@@ -24,7 +25,14 @@ from ashiato.identity.issuing import (
 )
 from ashiato.identity.wallet import RequestState
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
-from ashiato.trust.enveloping import STATUS_LIST_BITS_COUNT, Profile, Purpose, with_bit
+from ashiato.trust.enveloping import (
+    STATUS_LIST_BITS_COUNT,
+    CredentialTerms,
+    Profile,
+    Purpose,
+    StatusReference,
+    with_bit,
+)
 
 MOST_TYPES_COUNT = 500
 MOST_OPEN_REQUESTS_PER_HOLDER_COUNT = 100
@@ -251,6 +259,34 @@ def delivered(uow: UnitOfWork, request_id: str, moment: Moment) -> None:
 def undeliverable(uow: UnitOfWork, process_id: str, holder_id: str, why: str, moment: Moment) -> None:
     """A message to a holder was given up."""
     uow.records.add_history(moment.now_ms, "issuance.undeliverable", process_id, holder_id, {"why": why})
+
+
+def terms_of(tenant: Tenant, credential: IssuedCredential) -> CredentialTerms:
+    """What stands in the envelope of a credential that `tenant` issues."""
+    return CredentialTerms(
+        credential_id=credential.credential_id,
+        profile=credential.profile,
+        credential_type=credential.credential_type,
+        issuer=tenant.participant_id,
+        subject=credential.holder_id,
+        claims=credential.claims,
+        valid_from_ms=credential.valid_from_ms,
+        valid_until_ms=credential.valid_until_ms,
+        status=tuple(
+            StatusReference(status_list_url(tenant, list_id), purpose, credential.status_index)
+            for purpose, list_id in sorted(credential.status_lists.items())
+        ),
+    )
+
+
+def status_list_url(tenant: Tenant, list_id: str) -> str:
+    """Where a status list of that issuer is published."""
+    return f"{tenant.root_url}/issuer/status/{list_id}"
+
+
+def schema_url(tenant: Tenant) -> str:
+    """The address below which the schemas of that issuer's credential types stand."""
+    return f"{tenant.root_url}/issuer/schemas"
 
 
 def _issue(

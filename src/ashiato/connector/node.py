@@ -18,6 +18,7 @@ class Tenant(msgspec.Struct, frozen=True):
     company: Company
     root_url: str
     did_document: bytes
+    is_issuer: bool = False
 
     @property
     def participant_id(self) -> str:

@@ -15,7 +15,7 @@ from ashiato.identity import dcp_v1_0 as dcp
 from ashiato.identity.issuing import IssuedCredential
 from ashiato.identity.signed_tokens import CannotResolve, Documents, SignedTokens
 from ashiato.outbox.deliveries import Delivery
-from ashiato.trust.enveloping import CredentialTerms, Sign, StatusReference, sign_credential
+from ashiato.trust.enveloping import Sign, sign_credential
 
 MESSAGE_TIMEOUT_S = 15.0
 LONGEST_REASON_CHARS = 300
@@ -84,7 +84,7 @@ class IssuanceCourier:
             tenant.participant_id,
             lambda uow: [type_ for id_ in type_ids if (type_ := uow.wallet.types.get(id_))],
         )
-        return dcp.encode_offer(tenant.participant_id, types, schema_url(tenant))
+        return dcp.encode_offer(tenant.participant_id, types, issuance.schema_url(tenant))
 
     async def _credentials(self, tenant: Tenant, delivery: Delivery) -> bytes:
         ids = msgspec.json.decode(delivery.body, type=list[str])
@@ -97,7 +97,7 @@ class IssuanceCourier:
         holder_pid, credentials = await self._node.store.read(participant_id, load)
         sign = self._sign_of(participant_id)
         fresh = {
-            one.credential_id: await sign_credential(sign, terms_of(tenant, one))
+            one.credential_id: await sign_credential(sign, issuance.terms_of(tenant, one))
             for one in credentials
             if not one.envelope
         }
@@ -154,31 +154,3 @@ class IssuanceCourier:
                 issuance.undeliverable(uow, delivery.process_id, delivery.audience, why, moment)
 
         return Outcome(verdict=Verdict.NEVER if is_final else Verdict.AGAIN, why=why, record=record)
-
-
-def terms_of(tenant: Tenant, credential: IssuedCredential) -> CredentialTerms:
-    """What stands in the envelope of a credential that `tenant` issues."""
-    return CredentialTerms(
-        credential_id=credential.credential_id,
-        profile=credential.profile,
-        credential_type=credential.credential_type,
-        issuer=tenant.participant_id,
-        subject=credential.holder_id,
-        claims=credential.claims,
-        valid_from_ms=credential.valid_from_ms,
-        valid_until_ms=credential.valid_until_ms,
-        status=tuple(
-            StatusReference(status_list_url(tenant, list_id), purpose, credential.status_index)
-            for purpose, list_id in sorted(credential.status_lists.items())
-        ),
-    )
-
-
-def status_list_url(tenant: Tenant, list_id: str) -> str:
-    """Where a status list of that issuer is published."""
-    return f"{tenant.root_url}/issuer/status/{list_id}"
-
-
-def schema_url(tenant: Tenant) -> str:
-    """The address below which the schemas of that issuer's credential types stand."""
-    return f"{tenant.root_url}/issuer/schemas"

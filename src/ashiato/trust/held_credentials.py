@@ -58,14 +58,14 @@ def read_own_credential(text: str, document: DidDocument, subject: str) -> OwnCr
     jws.check_signature(signed, jws.choose_key(signed, document, "assertionMethod"))
     begin, end = ("validFrom", "validUntil") if is_second else ("issuanceDate", "expirationDate")
     expires_ms = jws.date_claim(claims, "exp") * 1000 if "exp" in claims else None
-    ends = [instant for instant in (_instant(body, end), expires_ms) if instant is not None]
+    ends = [instant for instant in (_instant_ms(body, end), expires_ms) if instant is not None]
     return OwnCredential(
         credential_id=jws.text_claim(body, "id", max_chars=1024),
         profile=Profile.VC20 if is_second else Profile.VC11,
         types=_types(body),
         issuer=issuer,
         subject=subject,
-        valid_from_ms=_instant(body, begin),
+        valid_from_ms=_instant_ms(body, begin),
         valid_until_ms=min(ends) if ends else None,
         door=_DOOR,
     )
@@ -89,7 +89,7 @@ def _types(body: Mapping[str, object]) -> tuple[str, ...]:
     return named
 
 
-def _instant(body: Mapping[str, object], name: str) -> int | None:
+def _instant_ms(body: Mapping[str, object], name: str) -> int | None:
     value = body.get(name)
     if value is None:
         return None

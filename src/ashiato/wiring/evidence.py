@@ -12,9 +12,8 @@ from ashiato.clients.schemas import BadSchema, Schemas
 from ashiato.connector.ports import Store
 from ashiato.identity.evidence import CannotFetch, Fetched
 from ashiato.identity.presentations import StoredPresentation
-from ashiato.identity.signed_tokens import CannotResolve
+from ashiato.identity.signed_tokens import CannotResolve, Documents
 from ashiato.trust.did import DidDocument
-from ashiato.wiring.adapters import Documents
 
 T = TypeVar("T")
 

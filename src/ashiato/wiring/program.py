@@ -18,6 +18,9 @@ from starlette.types import ASGIApp
 from ashiato.api.apps import AppApi
 from ashiato.api.data import DataApi, DataSettings
 from ashiato.api.data_tokens import Doorkeeper
+from ashiato.api.dcp import credential_service
+from ashiato.api.dcp.answering import DcpMeans
+from ashiato.api.dcp.issuer_service import IssuerApi
 from ashiato.api.inbox import InboxApi, InboxMeans, InboxSettings
 from ashiato.api.management.gate import Gate, KeyList
 from ashiato.api.protocol import BASE, ProtocolApi
@@ -42,6 +45,7 @@ from ashiato.couriers.asking_receipts import ReceiptCourier
 from ashiato.couriers.calling import DataCaller
 from ashiato.couriers.delivering import Courier, Handler
 from ashiato.couriers.erasing import Eraser
+from ashiato.couriers.issuing import IssuanceCourier
 from ashiato.couriers.lasting_rights import LastingRights
 from ashiato.couriers.messaging import Messenger
 from ashiato.couriers.obligations import ObligationCourier, notice_courier
@@ -53,12 +57,14 @@ from ashiato.couriers.streaming import RunningStreams
 from ashiato.couriers.telling import Teller
 from ashiato.couriers.waiting import Waiter
 from ashiato.couriers.webhooks import WebhookCourier
+from ashiato.identity.signed_tokens import Documents as DocumentsPort
 from ashiato.identity.signed_tokens import SignedTokens
 from ashiato.outbox.deliveries import DeliveryKind
 from ashiato.stores.engine import SqlStore, open_store
 from ashiato.stores.keys import open_safe
 from ashiato.stores.received_files import ReceivedFolder
-from ashiato.wiring.adapters import Documents, Possession, Prover
+from ashiato.trust.enveloping import Sign
+from ashiato.wiring.adapters import Documents, Possession, Prover, envelope_signer
 from ashiato.wiring.grants import Grants
 from ashiato.wiring.listening import Listener, bind
 from ashiato.wiring.management import LazyApp, TwoDoors, app_builder, make_gate
@@ -94,6 +100,8 @@ class Program:
         self.public_url = settings.protocol.public_url or _url_of(self.bound, settings.protocol)
         self.management_url = _url_of(self.management_bound, settings.management)
         self._grants: Grants
+        self._documents: DocumentsPort
+        self.tokens: SignedTokens
         self.store: SqlStore
         self.tenancy: Tenancy
         self.node: Node
@@ -128,10 +136,11 @@ class Program:
             (fetching.follow, vault.follow, obligations.follow),
             settings.limits,
         )
-        rules = DidCacheRules(fresh_s=settings.did.fresh_s, stale_s=settings.did.stale_s)
-        self._documents = Documents(DidResolver(self._egress, local=self.tenancy.document, rules=rules))
-        tokens = SignedTokens(self._documents, self.tenancy.keys)
-        self.node = Node(self.store, self._identity(tokens), self.tenancy, now, self._documents)
+        self._documents = self.make_documents()
+        self.tokens = SignedTokens(
+            self._documents, self.tenancy.keys, lambda _participant, _audience: settings.trust.shown_scopes
+        )
+        self.node = Node(self.store, self._identity(self.tokens), self.tenancy, now, self._documents)
         self.partners = Partners(self.node, self._egress, self._documents)
         self.waiter = Waiter(self.store)
         key_file = Path(settings.store.key_file) if settings.store.key_file else directory / "keys.json"
@@ -154,6 +163,11 @@ class Program:
         self._gate = make_gate(settings.management, keys, self._ways_out)
         self._gate.check()
 
+    def make_documents(self) -> DocumentsPort:
+        """The port behind which DID documents come from."""
+        rules = DidCacheRules(fresh_s=self.settings.did.fresh_s, stale_s=self.settings.did.stale_s)
+        return Documents(DidResolver(self._egress, local=self.tenancy.document, rules=rules))
+
     def start(self) -> None:
         """Start the couriers and listen for other companies and for this one's own people."""
         disk_threads = ThreadPoolExecutor(DISK_THREADS_COUNT, thread_name_prefix="disk")
@@ -167,7 +181,11 @@ class Program:
         purging = asyncio.create_task(self._purge())
         watching = asyncio.create_task(self.trust_lists.watch())
         self._closers += [courier.close, teller.close, _canceller(purging), _canceller(watching)]
-        routes = [*ProtocolApi(self.node).routes(), *self._data_routes(streams, sources, disk_threads)]
+        routes = [
+            *ProtocolApi(self.node).routes(),
+            *self._dcp_routes(),
+            *self._data_routes(streams, sources, disk_threads),
+        ]
         self._listen(
             self.bound,
             self.settings.protocol,
@@ -221,11 +239,21 @@ class Program:
             DeliveryKind.PULL: Puller(pull).deliver,
             DeliveryKind.PUSH: Pusher(push).deliver,
             DeliveryKind.WEBHOOK: webhooks.deliver,
+            DeliveryKind.ISSUANCE: IssuanceCourier(
+                self.node, self._egress, self._documents, self.tokens, self._sign_of
+            ).deliver,
             DeliveryKind.RECEIPTS: ReceiptCourier(self.node, self._egress, self._documents).deliver,
             DeliveryKind.OBLIGATION: ObligationCourier(self.node).deliver,
             DeliveryKind.NOTICE: notices.deliver,
             DeliveryKind.ERASE: Eraser(self.node, self.files, disk_threads).deliver,
         }
+
+    def _sign_of(self, participant_id: str) -> Sign:
+        return envelope_signer(self.tenancy.signer_of(participant_id)())
+
+    def _dcp_routes(self) -> list[BaseRoute]:
+        means = DcpMeans(self.node, self.tokens, self._documents, self.tenancy.document, self._sign_of)
+        return [*credential_service.routes(means), *IssuerApi(means).routes()]
 
     async def serve(self) -> None:
         """Serve until `stop`."""

@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from ashiato.api.management.admission import RESERVED_SLUGS
+from ashiato.connector import issuance
 from ashiato.connector.node import Tenant
 from ashiato.connector.offers import check_id
 from ashiato.connector.ports import Moment
@@ -49,6 +50,7 @@ class Registry:
         self._on_key = on_key
         self._on_suspension = on_suspension
         self._refreshing: set[asyncio.Task[None]] = set()
+        self._issuers: set[str] = set()
 
     async def load(self, configured: tuple[ParticipantSettings, ...]) -> None:
         """Serve everybody that the store knows and that the settings name; who is new gets its keys now."""
@@ -65,6 +67,9 @@ class Registry:
             for key_sha256 in settings.api_key_sha256:
                 self._on_key(settings.slug, key_sha256)
             self._grants.give(participant.participant_id, settings)
+            if settings.issues_credentials:
+                self._issuers.add(participant.participant_id)
+                await self._store.run(participant.participant_id, issuance.begin)
         for participant in known.values():
             if not participant.is_suspended:
                 self._serve(participant)
@@ -140,5 +145,11 @@ class Registry:
             self._on_key(participant.slug, str(key_sha256))
         key = self._safe.open(participant.keys[-1])
         return self._tenancy.serve(
-            Identity(participant.slug, participant.name, participant.participant_id, key)
+            Identity(
+                participant.slug,
+                participant.name,
+                participant.participant_id,
+                key,
+                is_issuer=participant.participant_id in self._issuers,
+            )
         )

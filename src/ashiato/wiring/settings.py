@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from ashiato.identity.wallet import is_scope
+
 ENVIRONMENT_PREFIX = "ASHIATO__"
 TOKENS, DCP = "tokens", "dcp"
 
@@ -68,7 +70,7 @@ class ParticipantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
 
     `apps_directory` holds programs that the company may have started as apps, as the user of this program.
     `own_networks` ("10.0.0.0/8") are networks of the company's own, in which its sources and webhooks may lie; what a
-    counterparty names is never called there.
+    counterparty names is never called there. `issues_credentials` gives the company an issuer service.
     """
 
     slug: str
@@ -79,6 +81,7 @@ class ParticipantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     apps_directory: str = ""
     own_networks: tuple[str, ...] = ()
     secrets: dict[str, str] = {}
+    issues_credentials: bool = False
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -130,6 +133,7 @@ class TrustSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "FrameworkAgreementCredential",
         )
     )
+    shown_scopes: tuple[str, ...] = scopes
     required_credentials: tuple[str, ...] = ()
     presentation_fresh_s: int = 300
     presentation_stale_s: int = 86_400
@@ -184,6 +188,9 @@ def check_settings(settings: Settings) -> Settings:
     doubled = next((slug for slug in slugs if slugs.count(slug) > 1), None)
     if doubled is not None:
         raise BadSettings(f"Two participants have the slug {doubled!r}; each needs its own.")
+    stray = next((scope for scope in settings.trust.shown_scopes if not is_scope(scope)), None)
+    if stray is not None:
+        raise BadSettings(f"trust.shown_scopes: {stray!r} is no scope of DCP 1.0, 5.4.1.2.")
     url = settings.protocol.public_url
     if url.startswith("http://") and not settings.unsafe_allow_loopback:
         raise BadSettings(

@@ -5,6 +5,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from ashiato.api.dcp import credential_service, issuer_service
 from ashiato.clients.egress import Egress, EgressRefused
 from ashiato.clients.ways_out import WaysOut
 from ashiato.connector.company import Company, Reactor
@@ -14,6 +15,7 @@ from ashiato.connector.problems import Invalid
 from ashiato.connector.strategies import Strategy
 from ashiato.couriers.asking_receipts import RECEIPT_SERVICE
 from ashiato.dsp import v2025_1 as wire
+from ashiato.identity import dcp_v1_0 as dcp
 from ashiato.trust import agreements
 from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
 from ashiato.trust.keys import SigningKey, VerificationKey
@@ -30,6 +32,7 @@ class Identity(msgspec.Struct, frozen=True):
     name: str
     did: str
     key: SigningKey
+    is_issuer: bool = False
 
 
 class AgreementSeal:
@@ -85,7 +88,8 @@ class Tenancy:
                 Service(f"{identity.did}#{SERVICE_IDS[kind]}", kind, endpoint, wire.SERVICE_CONTEXT)
                 for kind, endpoint in wire.service_endpoints(root_url, f"/{self._protocol_base}").items()
             ]
-            + [Service(f"{identity.did}#receipts", RECEIPT_SERVICE, f"{root_url}/receipts")],
+            + [Service(f"{identity.did}#receipts", RECEIPT_SERVICE, f"{root_url}/receipts")]
+            + _dcp_services(identity, root_url),
         )
         self.keys[identity.did] = identity.key
         self._documents[identity.did] = parse_did_document(document, identity.did)
@@ -95,6 +99,7 @@ class Tenancy:
             company=self._company(identity.did, root_url),
             root_url=root_url,
             did_document=document,
+            is_issuer=identity.is_issuer,
         )
         self._by_slug[identity.slug] = tenant
         self._by_id[identity.did] = tenant
@@ -152,6 +157,22 @@ class Tenancy:
             most_open_transfers_count=self._limits.open_transfers_per_partner_count,
             signer=AgreementSeal(self.signer_of(did), lambda kid: self._documents[did].methods[kid].jwk()),
         )
+
+
+def _dcp_services(identity: Identity, root_url: str) -> list[Service]:
+    """Where a participant is asked for its credentials and, when it issues, for new ones (DCP 1.0, 5.2 and 6.2)."""
+    services = [
+        Service(
+            f"{identity.did}#credentials",
+            dcp.CREDENTIAL_SERVICE,
+            f"{root_url}/{credential_service.BASE}",
+            (dcp.CONTEXT,),
+        )
+    ]
+    if identity.is_issuer:
+        endpoint = f"{root_url}/{issuer_service.BASE}"
+        services.append(Service(f"{identity.did}#issuer", dcp.ISSUER_SERVICE, endpoint, (dcp.CONTEXT,)))
+    return services
 
 
 def _vet(egress: Egress, address: str) -> None:

@@ -16,11 +16,10 @@ from ashiato.couriers.streaming import CHANGE_OF_STANDING
 from ashiato.identity.judging import CredentialJudge, JudgingRules
 from ashiato.identity.presented import PresentedCredentials
 from ashiato.identity.querying import PresentationQuery
-from ashiato.identity.signed_tokens import CannotResolve, SignedTokens
+from ashiato.identity.signed_tokens import CannotResolve, Documents, SignedTokens
 from ashiato.identity.standings import KnownPeers, StandingRules
 from ashiato.trust.did import DidDocument
 from ashiato.trust.trust_list import TrustBook
-from ashiato.wiring.adapters import Documents
 from ashiato.wiring.evidence import FetchedEvidence, SchemaCheck, StoredPresentations
 from ashiato.wiring.settings import TrustSettings
 from ashiato.wiring.tenancy import Tenancy
