@@ -12,6 +12,7 @@ from ashiato.connector.records import Approval
 from ashiato.dsp.states import NegotiationState
 from ashiato.trust.did import did_document
 from ashiato.trust.keys import SigningKey
+from ashiato.wiring.adapters import Documents
 from tests.adversary.stranger import Stranger, stranger
 from tests.api.speaking import message, opening
 from tests.clients.loopback_server import HEAD, drip, loopback_server, respond
@@ -140,7 +141,9 @@ async def test_a_slow_loris_that_serves_a_document_is_given_up(
     maker: Member, acme: Stranger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = did_web.DidCacheRules(timeout_s=0.5)
-    monkeypatch.setattr(maker.program._documents._resolver, "_rules", rules)
+    documents = maker.program._documents
+    assert isinstance(documents, Documents)
+    monkeypatch.setattr(documents._resolver, "_rules", rules)
     acme.answer = drip(HEAD + b"Content-Length: 1000\r\n\r\n", b"x", every_s=0.05)
     began_s = time.monotonic()
     heard = await acme.say(maker, DATASET)
