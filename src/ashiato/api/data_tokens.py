@@ -17,6 +17,7 @@ from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.dsp.messages import DataAddress
 from ashiato.identity.signed_tokens import NotAuthenticated
 from ashiato.trust.access_tokens import AccessGrant, verify_access_token
+from ashiato.trust.did import DidDocument
 from ashiato.trust.jws import TokenRefused
 from ashiato.trust.keys import VerificationKey
 
@@ -47,7 +48,7 @@ class Doorkeeper:
     def __init__(
         self,
         node: Node,
-        own_key: Callable[[str], VerificationKey],
+        own_key: Callable[[str], DidDocument | VerificationKey],
         possession: Possession | None = None,
         *,
         requires_proof: bool = False,

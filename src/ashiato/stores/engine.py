@@ -11,9 +11,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from ashiato.connector.ports import UnitOfWork
+from ashiato.connector.problems import NotFound
 from ashiato.connector.records import Event
 from ashiato.outbox.deliveries import Delivery
 from ashiato.stores import outbox, participants, records, standings
+from ashiato.stores.did_log import DidChange
 from ashiato.stores.errors import BadStoreUrl, StoreUnavailable
 from ashiato.stores.jobs import STORE_ITSELF, Job, JobQueue
 from ashiato.stores.participants import Participant
@@ -170,6 +172,34 @@ class SqlStore:
         """Store name, keys, settings or suspension anew; false when there is no participant with its id."""
         return await self._submit(
             self._writing, STORE_ITSELF, lambda uow: participants.replace(uow.session, participant)
+        )
+
+    async def change_participant(
+        self, participant_id: str, change: Callable[[SqlUnitOfWork, Participant], Participant]
+    ) -> Participant:
+        """What `change` makes of the participant, in one transaction in which nobody else changes it; raises `NotFound`."""
+
+        def work(uow: SqlUnitOfWork) -> Participant:
+            found = participants.locked(uow.session, participant_id)
+            if found is None:
+                raise NotFound(f"There is no participant {participant_id!r}.", id=participant_id)
+            changed = change(uow, found)
+            if changed != found:
+                participants.replace(uow.session, changed)
+            return changed
+
+        return await self._submit(self._writing, participant_id, work)
+
+    async def last_did_change(self, participant_id: str) -> DidChange | None:
+        """The newest of them."""
+        return await self._submit(self._reading, participant_id, lambda uow: uow.did_log.last())
+
+    async def did_changes(
+        self, participant_id: str, after_sequence: int, limit_count: int
+    ) -> list[DidChange]:
+        """The changes of the participant's DID document, in order."""
+        return await self._submit(
+            self._reading, participant_id, lambda uow: uow.did_log.page(after_sequence, limit_count)
         )
 
     async def participants(self) -> list[Participant]:

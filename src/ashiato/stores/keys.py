@@ -12,12 +12,13 @@ from typing import Literal
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from ashiato.stores.participants import SealedKey
 from ashiato.stores.received_files import sync_folder
-from ashiato.trust.keys import SigningKey, encode_private_key, load_signing_key
+from ashiato.trust.keys import KeyKind, SigningKey, encode_private_key, load_signing_key
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -53,8 +54,10 @@ class KeySafe:
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
 
-    def new_key(self, kid: str) -> SealedKey:
-        """A fresh P-256 key, sealed."""
+    def new_key(self, kid: str, kind: KeyKind = "P-256") -> SealedKey:
+        """A fresh key, sealed."""
+        if kind == "Ed25519":
+            return self.seal(kid, encode_private_key(Ed25519PrivateKey.generate()))
         return self.seal(kid, encode_private_key(ec.generate_private_key(ec.SECP256R1())))
 
     def seal(self, kid: str, pem: bytes) -> SealedKey:

@@ -162,12 +162,19 @@ WALLET_OF_VERSION_2 = (
         PRIMARY KEY (participant_id, record_id))""",
 )
 
+# What became of hosted DID documents.
+DID_LOG_OF_VERSION_2 = (
+    f"""CREATE TABLE did_log (participant_id {_KEY}, sequence BIGINT NOT NULL, body {_KEY},
+        PRIMARY KEY (participant_id, sequence))""",
+)
+
 VERSION_2 = (
     *VAULT_OF_VERSION_2,
     *STANDINGS_OF_VERSION_2,
     *RIGHTS_OF_VERSION_2,
     *TRANSFERS_OF_VERSION_2,
     *WALLET_OF_VERSION_2,
+    *DID_LOG_OF_VERSION_2,
 )
 
 CONNECTOR: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)

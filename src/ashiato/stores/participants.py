@@ -6,13 +6,17 @@ from sqlalchemy import bindparam, select, update
 from ashiato.stores.schema import OF_PARTICIPANT, PARTICIPANT
 from ashiato.stores.sessions import Session, to_json
 from ashiato.stores.statements import Statement, Values, insert_unless_known
+from ashiato.trust.key_life import KeyLife
 
 
-class SealedKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A signing key under its full DID URL `kid`; `sealed_pem` can be opened by `keys.KeySafe` alone. The last one signs."""
+class SealedKey(KeyLife, frozen=True, kw_only=True):
+    """A signing key and its life; `sealed_pem` can be opened by `keys.KeySafe` alone.
 
-    kid: str
+    `certificates` is the X.509 chain that its owner bound to it, as in `x5c`.
+    """
+
     sealed_pem: bytes
+    certificates: tuple[str, ...] = ()
 
 
 class Participant(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +42,7 @@ _REPLACE = Statement(
     .returning(_C.slug)
 )
 _GET = Statement(select(_C.body).where(_C.participant_id == OF_PARTICIPANT))
+_LOCK = Statement(select(_C.body).where(_C.participant_id == OF_PARTICIPANT), locks=True)
 _BY_SLUG = Statement(select(_C.body).where(_C.slug == bindparam("slug")))
 _LIST = Statement(select(_C.body).order_by(_C.slug))
 
@@ -56,6 +61,12 @@ def replace(session: Session, participant: Participant) -> bool:
 def by_id(session: Session, participant_id: str) -> Participant | None:
     """The participant with that DID."""
     row = session.one(_GET, {"participant_id": participant_id})
+    return None if row is None else _participant(row[0])
+
+
+def locked(session: Session, participant_id: str) -> Participant | None:
+    """The same, and nobody else changes it before this transaction ends."""
+    row = session.one(_LOCK, {"participant_id": participant_id})
     return None if row is None else _participant(row[0])
 
 

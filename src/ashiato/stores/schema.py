@@ -273,3 +273,10 @@ ISSUANCE_REQUEST = _shelf("issuance_request")
 ISSUED_CREDENTIAL = _shelf("issued_credential")
 STATUS_LIST = _shelf("status_list")
 STATUS_BITS = Table("status_bits", METADATA, _key("participant_id"), _key("record_id"), _bytes("bits"))
+DID_LOG = Table(
+    "did_log",
+    METADATA,
+    _key("participant_id"),
+    Column("sequence", BigInteger, primary_key=True),
+    _text("body"),
+)

@@ -6,6 +6,7 @@ from ashiato.stores.apps import SqlApps
 from ashiato.stores.assets import SqlAssets
 from ashiato.stores.contracts import SqlContracts
 from ashiato.stores.declarations import SqlDeclarations
+from ashiato.stores.did_log import SqlDidLog
 from ashiato.stores.negotiations import SqlNegotiations
 from ashiato.stores.obligations import SqlObligations
 from ashiato.stores.outbox import SqlOutbox
@@ -26,6 +27,7 @@ class SqlUnitOfWork:
         "contracts",
         "declarations",
         "deliveries",
+        "did_log",
         "events",
         "negotiations",
         "obligations",
@@ -50,6 +52,7 @@ class SqlUnitOfWork:
         self.transfers = SqlTransfers(session, participant_id)
         self.outbox = SqlOutbox(session, participant_id, self.deliveries.append)
         self.records = SqlRecords(session, participant_id)
+        self.did_log = SqlDidLog(session, participant_id)
         self.vault = SqlVault(session, participant_id)
         self.standings = SqlStandings(session, participant_id)
         self.apps = SqlApps(session, participant_id)

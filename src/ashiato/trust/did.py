@@ -236,8 +236,13 @@ def _services(did: str, entry: object) -> Iterable[Service]:
             yield Service(_absolute(did, id_), type_, endpoint)
 
 
-def did_document(did: str, keys: Iterable[VerificationKey], services: Iterable[Service]) -> bytes:
-    """The document to publish under `did`, every key in all three relations.
+def did_document(
+    did: str,
+    keys: Iterable[VerificationKey],
+    services: Iterable[Service],
+    certificates: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> bytes:
+    """The document to publish under `did`, every key in all three relations, with the `certificates` of its kid.
 
     Raises `InvalidDid`, or `UnusableKey` for a key of another DID.
     """
@@ -246,9 +251,10 @@ def did_document(did: str, keys: Iterable[VerificationKey], services: Iterable[S
     for key in keys:
         if not key.kid.startswith(did + "#"):
             raise UnusableKey(f"the key {key.kid} does not belong to {did}")
-        methods.append(
-            {"id": key.kid, "type": "JsonWebKey2020", "controller": did, "publicKeyJwk": key.jwk()}
-        )
+        jwk: dict[str, object] = {**key.jwk()}
+        if key.kid in certificates:
+            jwk["x5c"] = certificates[key.kid]
+        methods.append({"id": key.kid, "type": "JsonWebKey2020", "controller": did, "publicKeyJwk": jwk})
     document: dict[str, object] = {"@context": _CONTEXTS, "id": did, "verificationMethod": methods}
     document |= {relation: [method["id"] for method in methods] for relation in RELATIONS}
     document["service"] = [_entry(service) for service in services]

@@ -1,10 +1,8 @@
 """What signs for a participant: a key in memory, or one that lies elsewhere and may be slow."""
 
-from typing import Literal, Protocol
+from typing import Protocol
 
-from ashiato.trust.keys import SigningKey
-
-SignatureAlgorithm = Literal["ES256", "Ed25519"]
+from ashiato.trust.keys import KeyIdentity, SigningKey
 
 
 class SigningFailed(Exception):
@@ -16,18 +14,12 @@ class SigningFailed(Exception):
         self.why = why
 
 
-class Signer(Protocol):
-    """Port: signs with one key under its full DID URL `kid`.
+class Signer(KeyIdentity, Protocol):
+    """Port: signs with one key of a participant.
 
     A key store of hardware or of a cloud (PKCS#11, KMS) is another implementation: it answers `sign_now` with None.
     """
 
-    @property
-    def kid(self) -> str: ...
-    @property
-    def did(self) -> str: ...
-    @property
-    def algorithm(self) -> SignatureAlgorithm: ...
     def sign_now(self, data: bytes) -> bytes | None:
         """The signature when it takes nothing but computing (as inside a unit of work), else None."""
 
@@ -44,7 +36,7 @@ class LocalSigner:
         self._key = key
         self.kid = key.kid
         self.did = key.did
-        self.algorithm: SignatureAlgorithm = "ES256" if key.public_jwk()["kty"] == "EC" else "Ed25519"
+        self.algorithm = key.algorithm
 
     def sign_now(self, data: bytes) -> bytes | None:
         """See `Signer`."""

@@ -135,6 +135,8 @@ class Program:
             self._strategy,
             (fetching.follow, vault.follow, obligations.follow),
             settings.limits,
+            lambda: now().now_ms,
+            settings.keys.require_signatures,
         )
         self._documents = self.make_documents()
         self.tokens = SignedTokens(
@@ -156,6 +158,7 @@ class Program:
             self._grants,
             keys.add,
             keys.remove,
+            settings.keys,
         )
         await self.registry.load(settings.participants)
         await self.trust_lists.read()
@@ -196,6 +199,7 @@ class Program:
         caller = DataCaller(self.node, self._egress, streams, Prover(self.tenancy))
         parts = (
             self.node, self._gate, self.registry, self.partners, self.waiter, self.files, caller, runner,
+            self.registry,
         )  # fmt: skip
         management = LazyApp("ashiato.api.management.app", app_builder(*parts))
         doors = TwoDoors(management, AppApi(self.node, self.files, sources, self.waiter).app())
@@ -316,7 +320,7 @@ class Program:
         limits = self.settings.limits
         doorkeeper = Doorkeeper(
             self.node,
-            self.tenancy.verification_key,
+            self.tenancy.own_document,
             Possession(self._documents),
             requires_proof=not self.settings.unsafe_bearer_tokens,
         )
@@ -336,6 +340,7 @@ class Program:
         while True:
             await asyncio.sleep(PURGE_EVERY_S)
             try:
+                await self.registry.write_down_documents()
                 now_ms = now().now_ms
                 await self.store.purge_expired(now_ms)
                 await self.store.purge_presentations(now_ms - self.settings.trust.presentation_stale_s * 1000)

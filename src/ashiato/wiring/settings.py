@@ -144,6 +144,18 @@ class TrustSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     lists: tuple[TrustListSettings, ...] = ()
 
 
+class KeySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The rotation of signing keys: a new key is published for `overlap_s` before it signs, and the one before it is
+    accepted for `keep_s` after that.
+
+    `require_signatures` ends negotiations whose counterparty does not sign the agreement.
+    """
+
+    overlap_s: int = 300
+    keep_s: int = 86_400
+    require_signatures: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of `ashiato connector serve`.
 
@@ -159,6 +171,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limits: LimitSettings = msgspec.field(default_factory=LimitSettings)
     did: DidSettings = msgspec.field(default_factory=DidSettings)
     trust: TrustSettings = msgspec.field(default_factory=TrustSettings)
+    keys: KeySettings = msgspec.field(default_factory=KeySettings)
     unsafe_allow_loopback: bool = False
     unsafe_bearer_tokens: bool = False
     node_id: str = ""

@@ -18,20 +18,21 @@ from ashiato.dsp import v2025_1 as wire
 from ashiato.identity import dcp_v1_0 as dcp
 from ashiato.trust import agreements
 from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
-from ashiato.trust.keys import SigningKey, VerificationKey
+from ashiato.trust.keys import SigningKey
 from ashiato.trust.signing import LocalSigner, Signer
+from ashiato.wiring.key_ring import KeyRing, PresentKeys
 from ashiato.wiring.settings import LimitSettings
 
 SERVICE_IDS = {wire.DATA_SERVICE: "connector", wire.CATALOG_SERVICE: "catalog"}
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """A participant with its key, as it comes out of the store."""
+    """A participant with its keys, as it comes out of the store."""
 
     slug: str
     name: str
     did: str
-    key: SigningKey
+    ring: KeyRing
     is_issuer: bool = False
 
 
@@ -66,6 +67,8 @@ class Tenancy:
         strategy: Strategy,
         reactors: tuple[Reactor, ...],
         limits: LimitSettings,
+        now_ms: Callable[[], int],
+        requires_signatures: bool = False,
     ) -> None:
         self._public_url = public_url
         self._protocol_base = protocol_base
@@ -76,22 +79,25 @@ class Tenancy:
         self._by_slug: dict[str, Tenant] = {}
         self._by_id: dict[str, Tenant] = {}
         self._documents: dict[str, DidDocument] = {}
-        self.keys: dict[str, SigningKey] = {}
+        self._now_ms = now_ms
+        self._requires_signatures = requires_signatures
+        self._identities: dict[str, Identity] = {}
+        self._changes_ms: dict[str, int] = {}
+        self._rings: dict[str, KeyRing] = {}
+        self.keys = PresentKeys(self._rings, now_ms)
 
     def serve(self, identity: Identity) -> Tenant:
-        """From now on the participant is served."""
+        """From now on the participant is served, with these keys."""
+        now_ms = self._now_ms()
         root_url = f"{self._public_url}/{identity.slug}"
-        document = did_document(
-            identity.did,
-            [identity.key.verification_key()],
-            [
-                Service(f"{identity.did}#{SERVICE_IDS[kind]}", kind, endpoint, wire.SERVICE_CONTEXT)
-                for kind, endpoint in wire.service_endpoints(root_url, f"/{self._protocol_base}").items()
-            ]
-            + [Service(f"{identity.did}#receipts", RECEIPT_SERVICE, f"{root_url}/receipts")]
-            + _dcp_services(identity, root_url),
-        )
-        self.keys[identity.did] = identity.key
+        document = self.describe(identity, now_ms)
+        self._identities[identity.did] = identity
+        self._rings[identity.did] = identity.ring
+        change_ms = identity.ring.next_change_ms(now_ms)
+        if change_ms is None:
+            self._changes_ms.pop(identity.did, None)
+        else:
+            self._changes_ms[identity.did] = change_ms
         self._documents[identity.did] = parse_did_document(document, identity.did)
         tenant = Tenant(
             slug=identity.slug,
@@ -105,17 +111,37 @@ class Tenancy:
         self._by_id[identity.did] = tenant
         return tenant
 
+    def describe(self, identity: Identity, now_ms: int) -> bytes:
+        """The DID document of a participant as it is published at an instant."""
+        root_url = f"{self._public_url}/{identity.slug}"
+        return did_document(
+            identity.did,
+            identity.ring.published(now_ms),
+            [
+                Service(f"{identity.did}#{SERVICE_IDS[kind]}", kind, endpoint, wire.SERVICE_CONTEXT)
+                for kind, endpoint in wire.service_endpoints(root_url, f"/{self._protocol_base}").items()
+            ]
+            + [Service(f"{identity.did}#receipts", RECEIPT_SERVICE, f"{root_url}/receipts")]
+            + _dcp_services(identity, root_url),
+            identity.ring.certificates(),
+        )
+
     def suspend(self, slug: str) -> None:
         """From now on the participant is not served; what is under way for it stops at its next step."""
         tenant = self._by_slug.pop(slug, None)
         if tenant is not None:
             del self._by_id[tenant.participant_id]
-            self.keys.pop(tenant.participant_id, None)
+            self._rings.pop(tenant.participant_id, None)
+            self._identities.pop(tenant.participant_id, None)
+            self._changes_ms.pop(tenant.participant_id, None)
             self._documents.pop(tenant.participant_id, None)
 
     def by_slug(self, slug: str) -> Tenant | None:
         """The participant below that path segment."""
-        return self._by_slug.get(slug)
+        tenant = self._by_slug.get(slug)
+        if tenant is not None and self._is_overdue(tenant.participant_id):
+            return self.serve(self._identities[tenant.participant_id])
+        return tenant
 
     def by_id(self, participant_id: str) -> Tenant | None:
         """The participant with that DID."""
@@ -127,11 +153,21 @@ class Tenancy:
 
     def document(self, did: str) -> DidDocument | None:
         """The DID document of a participant of this program, without asking the network."""
+        if self._is_overdue(did):
+            self.serve(self._identities[did])
         return self._documents.get(did)
 
-    def verification_key(self, participant_id: str) -> VerificationKey:
-        """The key with which a participant's own tokens are read."""
-        return self.keys[participant_id].verification_key()
+    def own_document(self, participant_id: str) -> DidDocument:
+        """The document by whose keys a participant's own tokens are read."""
+        document = self.document(participant_id)
+        if document is None:
+            raise KeyError(participant_id)
+        return document
+
+    def _is_overdue(self, did: str) -> bool:
+        """Whether a key of that participant came to its time since its document was made."""
+        change_ms = self._changes_ms.get(did)
+        return change_ms is not None and self._now_ms() >= change_ms
 
     def key_of(self, participant_id: str) -> Callable[[], SigningKey]:
         """A reader of the present key, so that a rotated one needs no restart."""
@@ -155,7 +191,8 @@ class Tenancy:
             reactors=self._reactors,
             most_open_processes_count=self._limits.open_negotiations_per_partner_count,
             most_open_transfers_count=self._limits.open_transfers_per_partner_count,
-            signer=AgreementSeal(self.signer_of(did), lambda kid: self._documents[did].methods[kid].jwk()),
+            requires_signatures=self._requires_signatures,
+            signer=AgreementSeal(self.signer_of(did), lambda kid: self.own_document(did).methods[kid].jwk()),
         )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast
 
 import httpx2
+import msgspec
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
@@ -20,6 +21,7 @@ from starlette.applications import Starlette
 
 from ashiato.api.management.app import create_app
 from ashiato.api.management.gate import Gate, KeyList, key_sha256
+from ashiato.api.management.ports import DidChange, KeyShown
 from ashiato.api.protocol import BASE, ProtocolApi
 from ashiato.api.turns import Queues
 from ashiato.clients.egress import Egress, EgressResponse, Unreachable
@@ -47,7 +49,8 @@ from ashiato.stores.engine import open_store
 from ashiato.stores.keys import open_safe
 from ashiato.stores.received_files import ReceivedFolder
 from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
-from ashiato.trust.keys import SigningKey
+from ashiato.trust.key_life import CannotEndKey, KeyLife, retired, rotated, state_of
+from ashiato.trust.keys import KeyKind, SigningKey
 
 ROOT = "https://connector.test"
 OPERATOR_KEY = "operator-key-0123456789abcdef0123456789"
@@ -117,6 +120,61 @@ class Companies:
         if did not in self.documents:
             raise CannotResolve(f"there is no {did}", is_temporary=False)
         return self.documents[did]
+
+
+class Cabinet:
+    """Keys that sign nothing, each participant's by the real rules of their life; the log of documents stays empty."""
+
+    def __init__(self) -> None:
+        self._lives: dict[str, tuple[KeyLife, ...]] = {}
+
+    async def keys(self, participant_id: str) -> list[KeyShown]:
+        now_ms = moment().now_ms
+        lives = self._lives.setdefault(participant_id, (KeyLife(kid=f"{participant_id}#key-1"),))
+        return [
+            KeyShown(
+                name=life.kid.partition("#")[2],
+                kind="P-256",
+                state=state_of(lives, life, now_ms),
+                certificates_count=0,
+                **msgspec.structs.asdict(life),
+            )
+            for life in lives
+        ]
+
+    async def rotate_key(
+        self, participant_id: str, actor: str, kind: KeyKind, overlap_s: int | None, keep_s: int | None
+    ) -> list[KeyShown]:
+        now_ms = moment().now_ms
+        number = len(await self.keys(participant_id)) + 1
+        new = KeyLife(
+            kid=f"{participant_id}#key-{number}", created_ms=now_ms, signs_from_ms=now_ms + (overlap_s or 0)
+        )
+        self._lives[participant_id] = rotated(self._lives[participant_id], new, keep_ms=1000 * (keep_s or 0))
+        return await self.keys(participant_id)
+
+    async def retire_key(self, participant_id: str, actor: str, name: str) -> list[KeyShown]:
+        await self.keys(participant_id)
+        try:
+            self._lives[participant_id] = retired(
+                self._lives[participant_id], f"{participant_id}#{name}", moment().now_ms
+            )
+        except CannotEndKey as error:
+            raise WrongState(str(error)) from None
+        return await self.keys(participant_id)
+
+    async def revoke_key(self, participant_id: str, actor: str, name: str) -> list[KeyShown]:
+        return await self.retire_key(participant_id, actor, name)
+
+    async def bind_certificates(
+        self, participant_id: str, actor: str, name: str, pem: bytes
+    ) -> list[KeyShown]:
+        raise Invalid("These certificates cannot be bound.")
+
+    async def did_changes(
+        self, participant_id: str, after_sequence: int, limit_count: int
+    ) -> list[DidChange]:
+        return []
 
 
 def vet_address(address: str) -> None:
@@ -263,7 +321,15 @@ async def running_program(folder: Path, store_url: str | None = None) -> AsyncIt
     caller = DataCaller(node, egress, streams, None)
     runner = AppRunner(node, {}, "http://management.test")
     app = create_app(
-        node, gate, companies, Partners(node, egress, companies), Waiter(store), files, caller, runner
+        node,
+        gate,
+        companies,
+        Partners(node, egress, companies),
+        Waiter(store),
+        files,
+        caller,
+        runner,
+        Cabinet(),
     )
     try:
         yield Program(app, node, store, companies, network, files, gate, contents)

@@ -13,6 +13,7 @@ from ashiato.api.management.gate import Gate
 from ashiato.api.management.ports import (
     AppRunner,
     DataCaller,
+    KeyAdmin,
     PartnerClient,
     ReceivedFiles,
     TenantAdmin,
@@ -22,6 +23,7 @@ from ashiato.api.management.routes import (
     apps,
     contracts,
     fetching,
+    keys,
     negotiating,
     offering,
     operating,
@@ -53,6 +55,7 @@ ROUTERS = (
     fetching.router,
     recording.router,
     operating.own_router,
+    keys.router,
 )
 
 
@@ -65,6 +68,7 @@ def create_app(
     received_files: ReceivedFiles,
     data_caller: DataCaller,
     app_runner: AppRunner,
+    key_admin: KeyAdmin,
 ) -> FastAPI:
     """The application; call `gate.check()` before it is served."""
     app = FastAPI(
@@ -78,7 +82,7 @@ def create_app(
         middleware=[Middleware(Admission, gate=gate, node=node)],
     )
     app.state.surroundings = Surroundings(
-        node, tenants_admin, partner_client, waiter, received_files, data_caller, app_runner
+        node, tenants_admin, partner_client, waiter, received_files, data_caller, app_runner, key_admin
     )
     answers.install(app)
     for router in ROUTERS:

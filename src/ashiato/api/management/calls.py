@@ -12,6 +12,7 @@ from ashiato.api.management.admission import ROOT
 from ashiato.api.management.ports import (
     AppRunner,
     DataCaller,
+    KeyAdmin,
     PartnerClient,
     ReceivedFiles,
     TenantAdmin,
@@ -39,6 +40,7 @@ class Surroundings:
     received: ReceivedFiles
     data: DataCaller
     apps: AppRunner
+    keys: KeyAdmin
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
 """What the management API needs from the program around it; wiring and the couriers bring it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
+
+import msgspec
 
 from ashiato.connector.node import Tenant
 from ashiato.connector.sources import ReceivedReader
 from ashiato.dsp.catalog import Catalog, Dataset
+from ashiato.trust.keys import KeyKind
 
 
 class TenantAdmin(Protocol):
@@ -21,6 +24,68 @@ class TenantAdmin(Protocol):
 
     async def suspend(self, slug: str) -> None:
         """From now on the participant is not served and its keys open nothing; its data stays."""
+
+
+class KeyShown(msgspec.Struct, frozen=True, kw_only=True):
+    """A signing key as its owner sees it; `name` is the fragment of `kid`."""
+
+    name: str
+    kid: str
+    kind: str
+    state: str
+    created_ms: int
+    signs_from_ms: int
+    retire_ms: int | None
+    revoked_ms: int | None
+    certificates_count: int
+
+
+class DidChange(Protocol):
+    """One change of a hosted DID document."""
+
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def at_ms(self) -> int: ...
+    @property
+    def actor(self) -> str: ...
+    @property
+    def what(self) -> str: ...
+    @property
+    def before_sha256(self) -> str: ...
+    @property
+    def after_sha256(self) -> str: ...
+    @property
+    def document(self) -> str: ...
+
+
+class KeyAdmin(Protocol):
+    """Port: the signing keys of a participant and its DID document. Each change names its `actor`, and is logged.
+
+    Each raises `WrongState` where a rule of `trust.key_life` forbids it, and returns all keys afterwards.
+    """
+
+    async def keys(self, participant_id: str) -> list[KeyShown]: ...
+    async def rotate_key(
+        self, participant_id: str, actor: str, kind: KeyKind, overlap_s: int | None, keep_s: int | None
+    ) -> list[KeyShown]:
+        """Publish a new key now, which signs after the overlap; None means as the settings say."""
+
+    async def retire_key(self, participant_id: str, actor: str, name: str) -> list[KeyShown]:
+        """Take a key that does not sign out of the document before its time."""
+
+    async def revoke_key(self, participant_id: str, actor: str, name: str) -> list[KeyShown]:
+        """Take a key out at once; if it signed, another does so from now on."""
+
+    async def bind_certificates(
+        self, participant_id: str, actor: str, name: str, pem: bytes
+    ) -> list[KeyShown]:
+        """Bind the certificate chain in PEM to a key; empty takes it away. Raises `Invalid`."""
+
+    async def did_changes(
+        self, participant_id: str, after_sequence: int, limit_count: int
+    ) -> Sequence[DidChange]:
+        """The changes of the document, in order, behind a sequence number."""
 
 
 class PartnerPage(Protocol):
