@@ -14,6 +14,7 @@ from ashiato.connector.data_access import (
     RESUME_SLACK_BYTES,
     AccessOutcome,
     Admission,
+    Found,
     Refusal,
     Sent,
     Taken,
@@ -354,15 +355,15 @@ async def test_a_running_read_is_asked_again(store: SqlStore) -> None:
 async def test_a_look_counts_nothing_and_is_still_free_after_the_last_use(store: SqlStore) -> None:
     desk = await desk_with(store, permit(max_uses=1))
 
-    async def look() -> Asset | Refusal:
+    async def look() -> Found | Refusal:
         return await store.read(
             PROVIDER, lambda uow: data_access.look_up(uow, desk.grant, Standing(CONSUMER), "HEAD", NOW_MS)
         )
 
-    assert await look() == ASSET
+    assert await look() == Found(ASSET)
     assert await desk.uses_count() == 0
     await desk.finish(await desk.admitted(), 10)
-    assert await look() == ASSET
+    assert await look() == Found(ASSET)
 
 
 async def test_a_proof_counts_once(store: SqlStore) -> None:

@@ -19,17 +19,17 @@ from ashiato.api import data_answers as answers
 from ashiato.api.data_answers import Refused, refuse
 from ashiato.api.data_tokens import Doorkeeper
 from ashiato.connector import data_access
-from ashiato.connector.data_access import AccessOutcome, Admission, Proof, Refusal, Sent, Taken, Wanted
+from ashiato.connector.data_access import AccessOutcome, Admission, Found, Proof, Refusal, Sent, Taken, Wanted
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Conflict, Moment, UnitOfWork
 from ashiato.connector.ranges import ByteRange, Unsatisfiable, range_holds, requested_range
-from ashiato.connector.records import Asset
 from ashiato.connector.sources import (
     Aside,
     BadSource,
     Chunks,
     Forwarded,
     ForwardRefused,
+    NotAlterable,
     Opened,
     Source,
     SourceDescription,
@@ -38,6 +38,7 @@ from ashiato.connector.sources import (
     Write,
 )
 from ashiato.dsp.messages import DataAddress
+from ashiato.policy.transformations import Transformation
 from ashiato.stores.errors import StoreUnavailable
 from ashiato.trust.access_tokens import AccessGrant
 from ashiato.trust.standing import Standing
@@ -100,6 +101,9 @@ class Endpoint:
         except Refused as error:
             log.info("data refused", path=scope["path"], code=error.refusal.code, why=error.refusal.reason)
             await answers.send_problem(send, error.refusal, closes=request.method not in _READ_METHODS)
+        except NotAlterable as error:
+            log.warning("data not alterable", path=scope["path"], why=error.why)
+            await answers.send_problem(send, data_access.NOT_ALTERABLE)
         except (SourceUnavailable, BadSource) as error:
             log.warning("source unavailable", path=scope["path"], why=str(error))
             await answers.send_problem(send, SOURCE_DOWN)
@@ -201,12 +205,22 @@ class DataApi:
             consumer = await self._node.identity.standing(
                 tenant.participant_id, grant.consumer, moment.now_ms
             )
-            asset = await self._asset(tenant, grant, consumer, request.method, moment.now_ms)
+            found = await self._found(tenant, grant, consumer, request.method, moment.now_ms)
             if request.method == "HEAD" and forwarded is None and proof is not None:
                 await self._doorkeeper.remember(tenant, proof)
-            source = self._sources.source(tenant.participant_id, asset)
+            source = self._sources.source(tenant.participant_id, found.asset, found.changes)
             exchange = _Exchange(
-                self._node, tenant, grant, consumer, proof, source, stream, scope, receive, send
+                self._node,
+                tenant,
+                grant,
+                consumer,
+                found.changes,
+                proof,
+                source,
+                stream,
+                scope,
+                receive,
+                send,
             )
             try:
                 if forwarded is not None:
@@ -218,15 +232,15 @@ class DataApi:
             finally:
                 await source.close()
 
-    async def _asset(
+    async def _found(
         self, tenant: Tenant, grant: AccessGrant, consumer: Standing, method: str, now_ms: int
-    ) -> Asset:
-        asset = await self._node.store.read(
+    ) -> Found:
+        found = await self._node.store.read(
             tenant.participant_id, lambda uow: data_access.look_up(uow, grant, consumer, method, now_ms)
         )
-        if isinstance(asset, Refusal):
-            raise Refused(asset)
-        return asset
+        if isinstance(found, Refusal):
+            raise Refused(found)
+        return found
 
     async def _body(self, request: Request) -> bytes:
         if request.method in _READ_METHODS:
@@ -253,6 +267,7 @@ class _Exchange:
         tenant: Tenant,
         grant: AccessGrant,
         consumer: Standing,
+        changes: tuple[Transformation, ...],
         proof: Proof | None,
         source: Source,
         stream: Stream,
@@ -264,6 +279,7 @@ class _Exchange:
         self._tenant = tenant
         self._grant = grant
         self._consumer = consumer
+        self._changes = changes
         self._proof = proof
         self._source = source
         self._stream = stream
@@ -292,7 +308,13 @@ class _Exchange:
             await self._send({"type": "http.response.body", "body": b""})
             return
         admission = await self._admit(
-            Wanted(method="GET", part=part, size_bytes=description.size_bytes, etag=description.etag)
+            Wanted(
+                method="GET",
+                part=part,
+                size_bytes=description.size_bytes,
+                etag=description.etag,
+                changes=self._changes,
+            )
         )
         start_bytes, end_bytes = (part.start_bytes, part.end_bytes) if part else (0, description.size_bytes)
 
@@ -317,7 +339,7 @@ class _Exchange:
             self._source.vet(forwarded)
         except ForwardRefused as error:
             raise refuse(400, "not-forwarded", error.reason) from None
-        admission = await self._admit(Wanted(method=forwarded.method))
+        admission = await self._admit(Wanted(method=forwarded.method, changes=self._changes))
         taken = None
         if forwarded.body:
             taken = Taken(taken_bytes=len(forwarded.body), sha256=hashlib.sha256(forwarded.body).hexdigest())

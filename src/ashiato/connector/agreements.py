@@ -17,6 +17,7 @@ from ashiato.facts.instants import format_datetime
 from ashiato.policy.evaluation import Checkpoint, decide
 from ashiato.policy.identity import policy_hash
 from ashiato.policy.index import next_change_ms
+from ashiato.policy.transformations import Transformation, announced, to_apply
 from ashiato.trust.standing import Standing
 
 LONGEST_ID_BYTES = 1000
@@ -81,6 +82,14 @@ def _let_in_by(
     return offer, None if definition is None else definition.document
 
 
+class Served(msgspec.Struct, frozen=True):
+    """What an agreement gives now: the decision, the instant at which time may end it, and how the data must be altered."""
+
+    decision: Decision
+    cut_at_ms: int | None = None
+    changes: tuple[Transformation, ...] = ()
+
+
 def decide_served(
     uow: UnitOfWork,
     agreement: AgreementRecord,
@@ -89,8 +98,8 @@ def decide_served(
     checkpoint: Checkpoint,
     action: str,
     now_ms: int,
-) -> tuple[Decision, int | None]:
-    """As the provider: whether `consumer` has what was agreed now, and the instant at which time may end it.
+) -> Served:
+    """As the provider: whether `consumer` has what was agreed now.
 
     The agreement's policy must permit it. Besides, whoever was let in must still be one whom the owner lets in: those forms
     of access and that access policy which stood when it was agreed, asked as then but of what is verified now, and the forms
@@ -101,16 +110,22 @@ def decide_served(
     for access in (agreement.access, () if asset is None else asset.access):
         let_in = lets_in(uow, access, consumer, agreed_ms, classification)
         if not let_in.permitted:
-            return let_in, None
+            return Served(let_in)
     if agreement.access_policy is not None:
         let_in = passes(uow, agreement.access_policy, consumer, agreed_ms, classification)
         if not let_in.permitted:
-            return let_in, None
+            return Served(let_in)
     policy = compiled(rules_of(agreement.document))
     asked = under_agreement(agreement, consumer, checkpoint, action, now_ms)
     request = informed(uow, policy, asked, classification=classification, agreement=agreement)
+    # The data plane makes every change that the policy demands, or hands out nothing.
+    changes = announced(policy)
+    if changes:
+        request = msgspec.structs.replace(request, duties={**request.duties, **changes})
     decision = decide(policy, request)
-    return decision, next_change_ms(policy, request) if decision.permitted else None
+    if not decision.permitted:
+        return Served(decision)
+    return Served(decision, next_change_ms(policy, request), to_apply(policy, decision))
 
 
 def finalize(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:

@@ -16,7 +16,8 @@ from typing import Protocol
 import msgspec
 
 from ashiato.connector import obligations
-from ashiato.connector.agreements import decide_served
+from ashiato.connector.agreements import Served, decide_served
+from ashiato.connector.alterations import is_alterable
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.ranges import ByteRange
 from ashiato.connector.receipt_dates import FIRST_QUESTION_AFTER_MS, ask_at
@@ -25,6 +26,7 @@ from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.facts.decisions import Decision
 from ashiato.policy.evaluation import Checkpoint
+from ashiato.policy.transformations import Transformation
 from ashiato.trust.standing import Standing
 
 RESUME_SLACK_BYTES = 16 * 1024 * 1024
@@ -71,12 +73,16 @@ class Proof(Protocol):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request asks of the described source: `part` is the range that holds, None for the whole."""
+    """What a request asks of the described source: `part` is the range that holds, None for the whole.
+
+    `changes` are those with which the source was described.
+    """
 
     method: str
     part: ByteRange | None = None
     size_bytes: int | None = None
     etag: str | None = None
+    changes: tuple[Transformation, ...] = ()
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +132,15 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     use_number: int
     charged_bytes: int
     cut_at_ms: int | None
+    changes: tuple[Transformation, ...] = ()
     consumer: Standing
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The asset that a request may see, and how its data must be altered."""
+
+    asset: Asset
+    changes: tuple[Transformation, ...] = ()
 
 
 class _Footing(msgspec.Struct, frozen=True):
@@ -135,14 +149,18 @@ class _Footing(msgspec.Struct, frozen=True):
     asset: Asset
 
 
-def look_up(uow: UnitOfWork, grant: Grant, consumer: Standing, method: str, now_ms: int) -> Asset | Refusal:
-    """The asset that `consumer` may see, without counting a use: what HEAD needs, and GET before the source is described."""
+def look_up(uow: UnitOfWork, grant: Grant, consumer: Standing, method: str, now_ms: int) -> Found | Refusal:
+    """What `consumer` may see, without counting a use: what HEAD needs, and GET before the source is described."""
     footing = _footing(uow, grant, method)
     if isinstance(footing, Refusal):
         return footing
     checkpoint = Checkpoint.RUNNING if _use(uow, footing.transfer) else Checkpoint.READ
-    decision, _ = _decide(uow, footing, consumer, method, checkpoint, now_ms)
-    return footing.asset if decision.permitted else _denied(decision)
+    served = _decide(uow, footing, consumer, method, checkpoint, now_ms)
+    if not served.decision.permitted:
+        return _denied(served.decision)
+    if served.changes and not is_alterable(footing.asset.media_type):
+        return NOT_ALTERABLE
+    return Found(footing.asset, served.changes)
 
 
 def admit(
@@ -165,7 +183,7 @@ def admit(
     charged_bytes = _charge_bytes(wanted)
     use = _use(uow, transfer)
     resumed = use is not None and _resumes(use, wanted, charged_bytes)
-    decision, cut_at_ms = _decide(
+    served = _decide(
         uow,
         footing,
         consumer,
@@ -173,8 +191,10 @@ def admit(
         Checkpoint.RUNNING if resumed else Checkpoint.READ,
         moment.now_ms,
     )
-    if not decision.permitted:
-        return _denied(decision)
+    if not served.decision.permitted:
+        return _denied(served.decision)
+    if served.changes != wanted.changes:
+        return RIGHT_CHANGED
     if (replayed := use_up(uow, proof)) is not None:
         return replayed
     if use is None or not resumed:
@@ -196,7 +216,8 @@ def admit(
         started_ms=moment.now_ms,
         use_number=use.number,
         charged_bytes=charged_bytes,
-        cut_at_ms=cut_at_ms,
+        cut_at_ms=served.cut_at_ms,
+        changes=served.changes,
         consumer=consumer,
     )
     uow.transfers.put_access(_record(admission, NOTHING_SENT, moment.now_ms))
@@ -219,11 +240,12 @@ def recheck(uow: UnitOfWork, admission: Admission, consumer: Standing, now_ms: i
     footing = _footing(uow, grant, admission.method)
     if isinstance(footing, Refusal):
         return footing
-    decision, cut_at_ms = _decide(uow, footing, consumer, admission.method, Checkpoint.RUNNING, now_ms)
+    served = _decide(uow, footing, consumer, admission.method, Checkpoint.RUNNING, now_ms)
+    decision = served.decision
     if decision.permitted:
-        return cut_at_ms
-    as_admitted, _ = _decide(uow, footing, admission.consumer, admission.method, Checkpoint.RUNNING, now_ms)
-    if as_admitted.permitted:
+        return served.cut_at_ms if served.changes == admission.changes else RIGHT_CHANGED
+    as_admitted = _decide(uow, footing, admission.consumer, admission.method, Checkpoint.RUNNING, now_ms)
+    if as_admitted.decision.permitted:
         return Refusal(status_code=403, code=STANDING_LOST, reason=decision.summary())
     return _denied(decision)
 
@@ -278,6 +300,7 @@ def tell_access(
         "sent_bytes": record.sent_bytes,
         "sha256": record.sha256,
         "outcome": record.outcome,
+        **({"altered_by": list(record.altered_by)} if record.altered_by else {}),
         **(more or {}),
     }
     uow.records.add_history(record.ended_ms, name, record.transfer_pid, record.peer_id, details)
@@ -294,6 +317,16 @@ def tell_access(
 
 
 NOT_FOUND = Refusal(status_code=404, code="not-found", reason="There is no such transfer.")
+
+NOT_ALTERABLE = Refusal(
+    status_code=403,
+    code="not-alterable",
+    reason="The policy demands that the data is altered, which is not possible with this data; tell the provider.",
+)
+
+RIGHT_CHANGED = Refusal(
+    status_code=409, code="right-changed", reason="Your right has just changed; ask again."
+)
 
 AGREEMENT_ENDED = Refusal(
     status_code=403, code="agreement-ended", reason="The agreement has ended; negotiate a new one."
@@ -395,7 +428,7 @@ def _decide(
     method: str,
     checkpoint: Checkpoint,
     now_ms: int,
-) -> tuple[Decision, int | None]:
+) -> Served:
     action = "read" if method in ("GET", "HEAD") else "use"
     return decide_served(uow, footing.agreement, footing.asset, consumer, checkpoint, action, now_ms)
 
@@ -445,4 +478,5 @@ def _record(admission: Admission, sent: Sent, ended_ms: int) -> AccessRecord:
         outcome=sent.outcome.value,
         started_ms=admission.started_ms,
         ended_ms=ended_ms,
+        altered_by=tuple(change.path for change in admission.changes),
     )

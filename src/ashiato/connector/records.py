@@ -291,7 +291,10 @@ class Approvable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccessRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One access to data, as each side saw it: who, what, under which agreement, how much, and the hash of the bytes."""
+    """One access to data, as each side saw it: who, what, under which agreement, how much, and the hash of the bytes.
+
+    `altered_by` are the places in the policy of the duties by which the data was altered on its way out.
+    """
 
     access_id: str
     role: Role
@@ -306,6 +309,7 @@ class AccessRecord(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
     started_ms: int
     ended_ms: int
+    altered_by: tuple[str, ...] = ()
 
 
 class ReceivedData(msgspec.Struct, frozen=True, kw_only=True):

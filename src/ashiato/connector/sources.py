@@ -9,6 +9,7 @@ import msgspec
 
 from ashiato.connector.problems import Invalid
 from ashiato.connector.records import Asset
+from ashiato.policy.transformations import Transformation
 
 LONGEST_QUERY_LENGTH_COUNT = 100_000
 MOST_ROWS_COUNT = 10_000_000
@@ -138,6 +139,10 @@ class SourceUnavailable(Exception):
         self.why = why
 
 
+class NotAlterable(SourceUnavailable):
+    """A policy demands changes that cannot be made in this data, so none of it is handed out; `why` is for the owner's log."""
+
+
 class ForwardRefused(Exception):
     """The caller sent a path, query or body that this source does not take; `reason` may be told."""
 
@@ -179,8 +184,11 @@ class Source(Protocol):
 class SourceFactory(Protocol):
     """Port: asset to source."""
 
-    def source(self, participant_id: str, asset: Asset) -> Source:
-        """Raises `BadSource` when the description does not hold (it was stored by an older program, say)."""
+    def source(self, participant_id: str, asset: Asset, changes: tuple[Transformation, ...] = ()) -> Source:
+        """The source of the asset, with these changes made on the way out.
+
+        Raises `BadSource` when the description does not hold (it was stored by an older program, say).
+        """
 
 
 class Secrets(Protocol):

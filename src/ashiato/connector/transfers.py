@@ -259,7 +259,7 @@ def check_served(
     """As the provider: what is verified of the consumer gives it the right now; raises `NotPermitted` with the reason."""
     _check_active(agreement)
     asset = uow.assets.asset(agreement.asset_id)
-    decision, _ = decide_served(uow, agreement, asset, consumer, checkpoint, "read", now_ms)
+    decision = decide_served(uow, agreement, asset, consumer, checkpoint, "read", now_ms).decision
     if not decision.permitted:
         raise NotPermitted(decision.summary(), agreement_id=agreement.agreement_id)
 

@@ -25,6 +25,7 @@ from ashiato.connector.sources import (
     Aside,
     BadSource,
     Chunks,
+    NotAlterable,
     Opened,
     Source,
     SourceDescription,
@@ -37,6 +38,7 @@ from ashiato.couriers.streaming import RunningStream, RunningStreams, wait_for_e
 from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
 from ashiato.outbox.deliveries import Delivery
+from ashiato.policy.transformations import Transformation
 from ashiato.trust.standing import Standing
 
 LONGEST_PUSH_S = 7 * 86_400.0
@@ -133,6 +135,7 @@ class _Push:
         self._reached_bytes = -1
         self._credentials: DataCredentials
         self._consumer: Standing
+        self._changes: tuple[Transformation, ...] = ()
 
     async def run(self) -> Outcome:
         try:
@@ -160,27 +163,30 @@ class _Push:
         consumer = self._consumer = await self._node.identity.standing(
             self._participant_id, self._grant.consumer, moment.now_ms
         )
-        asset = await self._node.store.read(
+        found = await self._node.store.read(
             self._participant_id,
             lambda uow: data_access.look_up(uow, self._grant, consumer, "GET", moment.now_ms),
         )
-        if isinstance(asset, Refusal):
-            return self._not_permitted(asset)
+        if isinstance(found, Refusal):
+            return self._not_permitted(found)
+        self._changes = found.changes
         try:
-            source = self._means.sources.source(self._participant_id, asset)
+            source = self._means.sources.source(self._participant_id, found.asset, found.changes)
         except BadSource as error:
             return self._again(str(error))
         try:
             description = await self._described(source)
             offset_bytes = 0
             if self._is_resumable(description):
-                found = await self._offset(description)
-                if not isinstance(found, int):
-                    return found
-                if found <= self._reached_bytes:
+                offset = await self._offset(description)
+                if not isinstance(offset, int):
+                    return offset
+                if offset <= self._reached_bytes:
                     return self._again("the push does not get any further")
-                offset_bytes = self._reached_bytes = found
+                offset_bytes = self._reached_bytes = offset
             return await self._send(source, description, offset_bytes)
+        except NotAlterable:
+            return self._give_up(data_access.NOT_ALTERABLE.reason)
         except SourceUnavailable as error:
             return self._again(f"the source does not answer: {error.why}")
         except Unreachable as error:
@@ -224,7 +230,13 @@ class _Push:
         is_part = self._is_resumable(description) and size_bytes is not None
         part = ByteRange(offset_bytes, size_bytes) if is_part and size_bytes is not None else None
         moment = self._node.moment()
-        wanted = Wanted(method="GET", part=part, size_bytes=size_bytes, etag=description.etag)
+        wanted = Wanted(
+            method="GET",
+            part=part,
+            size_bytes=size_bytes,
+            etag=description.etag,
+            changes=self._changes,
+        )
         admission = await self._node.store.run(
             self._participant_id,
             lambda uow: data_access.admit(uow, self._grant, self._consumer, wanted, moment),

@@ -5,6 +5,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from ashiato.clients.egress import Egress
+from ashiato.clients.sources.altered import AlteredSource
 from ashiato.clients.sources.files import FileSource, KnownHashes
 from ashiato.clients.sources.http import HttpSource
 from ashiato.clients.sources.records import RecordSource
@@ -23,6 +24,7 @@ from ashiato.connector.sources import (
     SqlPlace,
     place_of,
 )
+from ashiato.policy.transformations import Transformation
 
 
 class AssetSources:
@@ -52,8 +54,12 @@ class AssetSources:
         self._clock_ms = clock_ms
         self._hashes = KnownHashes()
 
-    def source(self, participant_id: str, asset: Asset) -> Source:
-        """The source of the asset for one request; raises `BadSource`."""
+    def source(self, participant_id: str, asset: Asset, changes: tuple[Transformation, ...] = ()) -> Source:
+        """The source of the asset for one request, altered where there are changes; raises `BadSource`."""
+        source = self._unaltered(participant_id, asset)
+        return AlteredSource(source, changes, self._disk_threads) if changes else source
+
+    def _unaltered(self, participant_id: str, asset: Asset) -> Source:
         folder = self._folders.get(participant_id)
         match place_of(asset.source):
             case RecordPlace():

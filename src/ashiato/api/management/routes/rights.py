@@ -29,7 +29,7 @@ from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import NotFound
 from ashiato.connector.records import ObligationState
 from ashiato.dsp.states import Role
-from ashiato.facts.decisions import JAPANESE, Decision, Reason
+from ashiato.facts.decisions import JAPANESE, Reason
 from ashiato.policy.vocabulary import Checkpoint
 from ashiato.trust.standing import Standing
 
@@ -167,8 +167,7 @@ def _decided(
     uow: UnitOfWork, agreement: records.AgreementRecord, consumer: Standing, now_ms: int
 ) -> DecisionShown:
     asset = uow.assets.asset(agreement.asset_id)
-    decision: Decision
-    decision, _ = decide_served(uow, agreement, asset, consumer, Checkpoint.READ, "read", now_ms)
+    decision = decide_served(uow, agreement, asset, consumer, Checkpoint.READ, "read", now_ms).decision
     return DecisionShown(
         agreement_id=agreement.agreement_id,
         partner=agreement.peer_id,
