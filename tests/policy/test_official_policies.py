@@ -135,6 +135,41 @@ def test_data_that_is_exchanged_once_is_handed_out_once() -> None:
     assert decide(policy, asked(Checkpoint.RUNNING, uses_count=1)).permitted
 
 
+LEGACY: Document = {
+    "@type": "odrl:Set",
+    "odrl:profile": {"@id": "cx-policy:profile2405"},
+    "odrl:permission": {
+        "odrl:action": {"@id": "odrl:use"},
+        "odrl:constraint": {
+            "odrl:and": [
+                {
+                    "odrl:leftOperand": {"@id": "cx-policy:FrameworkAgreement"},
+                    "odrl:operator": {"@id": "odrl:eq"},
+                    "odrl:rightOperand": "DataExchangeGovernance:1.0",
+                },
+                {
+                    "odrl:leftOperand": {"@id": "https://w3id.org/catenax/policy/UsagePurpose"},
+                    "odrl:operator": {"@id": "odrl:eq"},
+                    "odrl:rightOperand": "cx.core.industrycore:1",
+                },
+            ]
+        },
+    },
+}
+
+
+def test_a_policy_under_the_profile_of_2024_is_judged_by_the_same_names() -> None:
+    policy = parse_policy(LEGACY)
+    assert policy.profile == ("cx-policy:profile2405",)
+    assert [label.term for label in labels_of(policy)] == ["FrameworkAgreement", "UsagePurpose"]
+    assert unenforceable(policy) == ()
+    claims = {"framework_agreement": ["DataExchangeGovernance:1.0"]}
+    assert decide(policy, asked(claims=claims)).permitted
+    assert not decide(policy, asked()).permitted
+    stated = {"purpose": ["cx.pcf.base:1"]}
+    assert not decide(policy, asked(claims=claims, facts=stated)).permitted
+
+
 def atoms(node: Any) -> list[Document]:
     if isinstance(node, list):
         return [leaf for item in node for leaf in atoms(item)]
