@@ -56,7 +56,7 @@ _times = st.one_of(
         "DataFrequency", ["eq"], st.sampled_from(["cx.dataFrequency.once:1", "cx.dataFrequency.unlimited:1"])
     ),
 )
-_atoms = st.one_of(
+atoms = st.one_of(
     _times,
     _compare(["ashiato:participant", "recipient", "idsc:CONNECTOR"], ["isAnyOf", "isNoneOf"], _some(PARTIES)),
     _compare("assignee", ["eq", "neq"], st.sampled_from(PARTIES)),
@@ -88,12 +88,12 @@ def _trees(leaves: st.SearchStrategy[Document]) -> st.SearchStrategy[Document]:
     )
 
 
-constraints = _trees(_atoms)
+constraints = _trees(atoms)
 
 
-def _duties() -> st.SearchStrategy[list[Document]]:
+def some_duties() -> st.SearchStrategy[list[Document]]:
     said = st.one_of(
-        st.lists(_trees(st.one_of(_times, _atoms)), max_size=1),
+        st.lists(_trees(st.one_of(_times, atoms)), max_size=1),
         st.lists(_times, min_size=1, max_size=2),
         st.just([DELETION]),
         st.just([BEFORE_USE]),
@@ -113,7 +113,7 @@ def _obligations() -> st.SearchStrategy[list[Document]]:
     provision = _compare(
         ["DataProvisioningEndDate", "DataUsageEndDate"], ["eq"], st.sampled_from(INSTANTS)
     ).map(lambda node: [{"action": "use", "constraint": [node]}])
-    return st.one_of(_duties(), provision)
+    return st.one_of(some_duties(), provision)
 
 
 def _rules(
@@ -134,7 +134,7 @@ def _rules(
 
 
 documents: st.SearchStrategy[Document] = st.fixed_dictionaries(
-    {"permission": _rules(["use", "use", "read", *ACTIONS], _duties(), least=1, most=3)},
+    {"permission": _rules(["use", "use", "read", *ACTIONS], some_duties(), least=1, most=3)},
     optional={
         "prohibition": _rules(ACTIONS, st.just([])),
         "obligation": _obligations(),
