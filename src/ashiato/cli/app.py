@@ -3,7 +3,7 @@
 import typer
 
 from ashiato.cli.commanding import command
-from ashiato.cli.commands import contracts, keys, offering, operating, processes, rights, vaulting
+from ashiato.cli.commands import contracts, keys, offering, operating, processes, rights, trusting, vaulting
 from ashiato.cli.getting import get_dataset
 from ashiato.cli.texts import say
 
@@ -18,7 +18,7 @@ def make_app() -> typer.Typer:
         add_completion=False,
     )
     command(made, "get", "get")(get_dataset)
-    for module in (offering, contracts, rights, processes, vaulting, operating, keys):
+    for module in (offering, contracts, rights, trusting, processes, vaulting, operating, keys):
         module.add_to(made)
     return made
 

@@ -57,6 +57,7 @@ from ashiato.couriers.streaming import RunningStreams
 from ashiato.couriers.telling import Teller
 from ashiato.couriers.waiting import Waiter
 from ashiato.couriers.webhooks import WebhookCourier
+from ashiato.identity.presented import PresentedCredentials
 from ashiato.identity.signed_tokens import Documents as DocumentsPort
 from ashiato.identity.signed_tokens import SignedTokens
 from ashiato.outbox.deliveries import DeliveryKind
@@ -71,7 +72,7 @@ from ashiato.wiring.management import LazyApp, TwoDoors, app_builder, make_gate
 from ashiato.wiring.registry import Registry
 from ashiato.wiring.settings import TOKENS, ListenerSettings, Settings, resolve_secret
 from ashiato.wiring.tenancy import Tenancy
-from ashiato.wiring.verifying import Changes, presented_credentials, trust_list_book
+from ashiato.wiring.verifying import Changes, TrustDesk, presented_credentials, trust_list_book
 
 DISK_THREADS_COUNT = 8
 SQL_THREADS_COUNT = 4
@@ -200,6 +201,7 @@ class Program:
         parts = (
             self.node, self._gate, self.registry, self.partners, self.waiter, self.files, caller, runner,
             self.registry,
+            self._trust_desk(),
         )  # fmt: skip
         management = LazyApp("ashiato.api.management.app", app_builder(*parts))
         doors = TwoDoors(management, AppApi(self.node, self.files, sources, self.waiter).app())
@@ -302,6 +304,11 @@ class Program:
             changes=changes,
             moment=now,
         )
+
+    def _trust_desk(self) -> TrustDesk:
+        identity = self.node.identity
+        peers = identity.peers if isinstance(identity, PresentedCredentials) else None
+        return TrustDesk(self.settings.trust, self.trust_lists, peers)
 
     def _sources(self, disk_threads: ThreadPoolExecutor) -> AssetSources:
         return AssetSources(

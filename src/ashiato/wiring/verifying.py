@@ -1,6 +1,7 @@
 """Puts the verifier of credentials together, for `[trust] mode = "dcp"`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import structlog
 
@@ -9,7 +10,8 @@ from ashiato.clients.egress import Egress
 from ashiato.clients.flights import SingleFlights
 from ashiato.clients.keeping import KeepingRules
 from ashiato.clients.linked_documents import LinkedDocuments
-from ashiato.clients.trust_lists import SignerUnknown, TrustListBook, TrustListSource
+from ashiato.clients.trust_lists import LoadedTrustList, SignerUnknown, TrustListBook, TrustListSource
+from ashiato.connector.node import Tenant
 from ashiato.connector.ports import Moment, Store
 from ashiato.connector.records import Event
 from ashiato.couriers.streaming import CHANGE_OF_STANDING
@@ -17,7 +19,7 @@ from ashiato.identity.judging import CredentialJudge, JudgingRules
 from ashiato.identity.presented import PresentedCredentials
 from ashiato.identity.querying import PresentationQuery
 from ashiato.identity.signed_tokens import CannotResolve, Documents, SignedTokens
-from ashiato.identity.standings import KnownPeers, StandingRules
+from ashiato.identity.standings import Known, KnownPeers, StandingRules
 from ashiato.trust.did import DidDocument
 from ashiato.trust.trust_list import TrustBook
 from ashiato.wiring.evidence import FetchedEvidence, SchemaCheck, StoredPresentations
@@ -77,6 +79,32 @@ class Changes:
         """Other trust lists are in force: everything may be otherwise for everybody."""
         for tenant in self._tenancy.all():
             await self.of_peer(tenant.participant_id, "", self._moment().now_ms)
+
+
+class TrustDesk:
+    """The port `api.management.ports.TrustDesk`."""
+
+    def __init__(self, settings: TrustSettings, book: TrustListBook, peers: KnownPeers | None) -> None:
+        self._book = book
+        self._peers = peers
+        self.mode: Literal["tokens", "dcp"] = "tokens" if peers is None else "dcp"
+        self.scopes: Sequence[str] = settings.scopes
+        self.required: Sequence[str] = settings.required_credentials
+
+    def lists(self, tenant: Tenant) -> list[LoadedTrustList]:
+        """See the port."""
+        return self._book.shown(tenant.slug)
+
+    async def partner(self, tenant: Tenant, partner_id: str, now_ms: int) -> Known | None:
+        """See the port."""
+        if self._peers is None:
+            return None
+        return await self._peers.of_peer(tenant.participant_id, partner_id, now_ms)
+
+    async def forget(self, tenant: Tenant, partner_id: str) -> None:
+        """See the port."""
+        if self._peers is not None:
+            await self._peers.forget(tenant.participant_id, partner_id)
 
 
 def trust_list_book(

@@ -17,6 +17,7 @@ from ashiato.api.management.ports import (
     PartnerClient,
     ReceivedFiles,
     TenantAdmin,
+    TrustDesk,
     Waiter,
 )
 from ashiato.api.management.routes import (
@@ -32,6 +33,7 @@ from ashiato.api.management.routes import (
     recording,
     rights,
     transferring,
+    trusting,
     vaulting,
 )
 from ashiato.connector.node import Node
@@ -44,6 +46,7 @@ ROUTERS = (
     offering.router,
     # Before the agreements, of whose ids `decision` is no part.
     rights.router,
+    trusting.router,
     contracts.router,
     papers.router,
     negotiating.router,
@@ -69,6 +72,7 @@ def create_app(
     data_caller: DataCaller,
     app_runner: AppRunner,
     key_admin: KeyAdmin,
+    trust_desk: TrustDesk,
 ) -> FastAPI:
     """The application; call `gate.check()` before it is served."""
     app = FastAPI(
@@ -82,7 +86,15 @@ def create_app(
         middleware=[Middleware(Admission, gate=gate, node=node)],
     )
     app.state.surroundings = Surroundings(
-        node, tenants_admin, partner_client, waiter, received_files, data_caller, app_runner, key_admin
+        node,
+        tenants_admin,
+        partner_client,
+        waiter,
+        received_files,
+        data_caller,
+        app_runner,
+        key_admin,
+        trust_desk,
     )
     answers.install(app)
     for router in ROUTERS:

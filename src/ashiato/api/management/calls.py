@@ -16,6 +16,7 @@ from ashiato.api.management.ports import (
     PartnerClient,
     ReceivedFiles,
     TenantAdmin,
+    TrustDesk,
     Waiter,
 )
 from ashiato.connector import signing
@@ -41,6 +42,7 @@ class Surroundings:
     data: DataCaller
     apps: AppRunner
     keys: KeyAdmin
+    trust: TrustDesk
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
+from ashiato.clients.trust_lists import LoadedTrustList
 from ashiato.connector.node import Tenant
 from ashiato.connector.sources import ReceivedReader
 from ashiato.dsp.catalog import Catalog, Dataset
+from ashiato.identity.standings import Known
 from ashiato.trust.keys import KeyKind
 
 
@@ -143,6 +145,25 @@ class AppRunner(Protocol):
 
     async def start(self, tenant: Tenant, app_id: str) -> None:
         """Start an approved app; how it ends stands in the history. Raises a `Problem` and starts nothing."""
+
+
+class TrustDesk(Protocol):
+    """Port: what is asked of others beside their identity, and what is known of them."""
+
+    @property
+    def mode(self) -> Literal["tokens", "dcp"]: ...
+    @property
+    def scopes(self) -> Sequence[str]: ...
+    @property
+    def required(self) -> Sequence[str]: ...
+    def lists(self, tenant: Tenant) -> list[LoadedTrustList]:
+        """The trust lists that the settings name for that participant."""
+
+    async def partner(self, tenant: Tenant, partner_id: str, now_ms: int) -> Known | None:
+        """What the partner presented and which of it counts; None when nothing is known."""
+
+    async def forget(self, tenant: Tenant, partner_id: str) -> None:
+        """Know nothing of the partner until it calls again."""
 
 
 class DataAnswer(Protocol):

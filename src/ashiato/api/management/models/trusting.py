@@ -1,0 +1,81 @@
+"""Which issuers count for which credentials, and what is known of partners."""
+
+from typing import Literal
+
+from ashiato.api.management.models.shared import InstantShown, Model, PartnerShown
+
+
+class ListedIssuer(Model):
+    """An issuer on a trust list."""
+
+    issuer: str
+    """Its DID."""
+    types: list[str]
+    """The types of credentials for which it counts."""
+    constraints: dict[str, list[str]]
+    """Members of the credential and the only values that count."""
+
+
+class RecognizedPublisher(Model):
+    """Another publisher whose issuers count too, for these types only."""
+
+    publisher: str
+    types: list[str]
+
+
+class TrustListShown(Model):
+    """A trust list that the settings name, and what became of it."""
+
+    place: str
+    """Its file or address."""
+    publisher: str
+    foreign: bool
+    """It counts only as far as one of the others recognises its publisher."""
+    in_force: bool
+    number: int | None
+    expires: str | None
+    issuers: list[ListedIssuer]
+    recognized: list[RecognizedPublisher]
+    read_ms: InstantShown
+    problem: str
+    """What was wrong at the last reading; empty when nothing was."""
+
+
+class TrustShown(Model):
+    """What this node asks of others beside their identity."""
+
+    mode: Literal["tokens", "dcp"]
+    scopes: list[str]
+    required_credentials: list[str]
+    lists: list[TrustListShown]
+
+
+class KnownPartnerRow(Model):
+    """A partner whose credentials are remembered."""
+
+    partner: PartnerShown
+    asked_ms: InstantShown
+
+
+class JudgedCredentialShown(Model):
+    """One credential of a partner."""
+
+    types: list[str]
+    issuer: str
+    counts: bool
+    why: str
+    """Why it does not count; empty when it does."""
+    until_ms: InstantShown | None
+    """When it is judged again."""
+
+
+class KnownPartner(Model):
+    """What is verified of a partner now."""
+
+    partner: PartnerShown
+    asked_ms: InstantShown
+    fresh_until_ms: InstantShown | None
+    claims: dict[str, list[str]]
+    credentials: list[JudgedCredentialShown]
+    problem: str
+    """What was wrong with the whole of what it presented; empty when nothing was."""

@@ -1,0 +1,61 @@
+"""ashiato trust: which issuers count for what, and what is known of partners."""
+
+from typing import Any
+
+import typer
+
+from ashiato.cli.commanding import Session, command, group
+from ashiato.cli.commands.processes import FromCompany
+from ashiato.cli.documents import Limit
+from ashiato.cli.texts import say
+
+
+def add_to(app: typer.Typer) -> None:
+    """Adds the group to the program."""
+    trust = group(app, "trust")
+
+    @command(trust, "show", "trust.show")
+    def show_trust(session: Session) -> None:
+        shown = session.get("trust")
+        if session.output.as_json:
+            session.output.show(shown)
+            return
+        session.output.show({name: value for name, value in shown.items() if name != "lists"})
+        columns = ("place", "publisher", "foreign", "in_force", "number", "expires", "problem")
+        session.output.table(shown["lists"], columns, None)
+
+    @command(trust, "issuers", "trust.issuers")
+    def list_issuers(session: Session) -> None:
+        rows = [row for known in session.get("trust")["lists"] for row in _issuers(known)]
+        session.output.table(rows, ("issuer", "types", "constraints", "publisher"), None)
+
+    @command(trust, "partners", "trust.partners")
+    def list_partners(session: Session, limit: Limit = 100) -> None:
+        session.list_all(session.path("partners"), ("partner", "asked_ms"), limit)
+
+    @command(trust, "partner", "trust.partner")
+    def show_partner(session: Session, partner: FromCompany) -> None:
+        known = session.get("partners", partner)
+        if session.output.as_json:
+            session.output.show(known)
+            return
+        session.output.show({name: value for name, value in known.items() if name != "credentials"})
+        session.output.table(known["credentials"], ("types", "issuer", "counts", "why", "until_ms"), None)
+
+    @command(trust, "forget", "trust.forget")
+    def forget_partner(session: Session, partner: FromCompany) -> None:
+        session.delete("partners", partner)
+
+
+def _issuers(known: dict[str, Any]) -> list[dict[str, object]]:
+    own = [{**entry, "publisher": known["publisher"]} for entry in known["issuers"]]
+    others = [
+        {
+            "issuer": say("trust.issuers_of", publisher=entry["publisher"]),
+            "types": entry["types"],
+            "constraints": {},
+            "publisher": known["publisher"],
+        }
+        for entry in known["recognized"]
+    ]
+    return own + others
