@@ -72,6 +72,24 @@ def test_a_long_list_is_said_to_be_longer(node: Node) -> None:
     assert "larger --limit" in ran.err
 
 
+def test_whose_word_counts_and_what_is_known_of_partners_is_shown(node: Node) -> None:
+    shown = node.ok("maker", "trust", "show")
+    assert shown["lists"][0]["publisher"] == "did:web:hub.example"
+    lines = node.run("maker", "trust", "show").out.splitlines()
+    assert lines[0].split() == ["mode", "dcp"]
+    issuers = node.ok("maker", "trust", "issuers")["items"]
+    assert [(row["issuer"], row["types"]) for row in issuers] == [
+        ("did:web:hub.example", ["MembershipCredential"]),
+        ("issuers of did:web:other.example", ["RoleCredential"]),
+    ]
+    assert node.ok("maker", "trust", "partners") == {"items": [], "next_cursor": None}
+    known = node.ok("maker", "trust", "partner", CELLS)
+    assert [one["counts"] for one in known["credentials"]] == [True, False]
+    assert "the credential is revoked" in node.run("maker", "trust", "partner", CELLS).out
+    assert node.ok("maker", "trust", "forget", CELLS) == {"what": CELLS}
+    assert node.run("maker", "trust", "partner", CELLS).exit_code == 1
+
+
 def test_policies_are_made_of_options_or_files(node: Node, tmp_path: Path) -> None:
     file = tmp_path / "policy.json"
     file.write_text(json.dumps(ONCE))

@@ -14,7 +14,6 @@ from ashiato.clients.trust_lists import LoadedTrustList, SignerUnknown, TrustLis
 from ashiato.connector.node import Tenant
 from ashiato.connector.ports import Moment, Store
 from ashiato.connector.records import Event
-from ashiato.couriers.streaming import CHANGE_OF_STANDING
 from ashiato.identity.judging import CredentialJudge, JudgingRules
 from ashiato.identity.presented import PresentedCredentials
 from ashiato.identity.querying import PresentationQuery
@@ -25,6 +24,9 @@ from ashiato.trust.trust_list import TrustBook
 from ashiato.wiring.evidence import FetchedEvidence, SchemaCheck, StoredPresentations
 from ashiato.wiring.settings import TrustSettings
 from ashiato.wiring.tenancy import Tenancy
+
+# Running streams ask again whether their right stands (`couriers.streaming`).
+CHANGE_OF_STANDING = "standing.changed"
 
 log = structlog.get_logger()
 

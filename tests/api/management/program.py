@@ -5,12 +5,12 @@ import hashlib
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import httpx2
 import msgspec
@@ -25,6 +25,7 @@ from ashiato.api.management.ports import DidChange, KeyShown
 from ashiato.api.protocol import BASE, ProtocolApi
 from ashiato.api.turns import Queues
 from ashiato.clients.egress import Egress, EgressResponse, Unreachable
+from ashiato.clients.trust_lists import LoadedTrustList, TrustListSource
 from ashiato.connector import data_receipt, fetching, vault
 from ashiato.connector.company import Company
 from ashiato.connector.data_access import AccessOutcome
@@ -43,7 +44,9 @@ from ashiato.couriers.running_apps import AppRunner
 from ashiato.couriers.streaming import RunningStreams
 from ashiato.couriers.waiting import Waiter
 from ashiato.dsp import v2025_1 as wire
+from ashiato.identity.judging import JudgedCredential, Judgement
 from ashiato.identity.signed_tokens import CannotResolve, SignedTokens
+from ashiato.identity.standings import Known
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
 from ashiato.stores.engine import open_store
 from ashiato.stores.keys import open_safe
@@ -51,6 +54,12 @@ from ashiato.stores.received_files import ReceivedFolder
 from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
 from ashiato.trust.key_life import CannotEndKey, KeyLife, retired, rotated, state_of
 from ashiato.trust.keys import KeyKind, SigningKey
+from ashiato.trust.trust_list import (
+    RecognizedList,
+    TrustedIssuer,
+    TrustListContent,
+    own_trust_list,
+)
 
 ROOT = "https://connector.test"
 OPERATOR_KEY = "operator-key-0123456789abcdef0123456789"
@@ -289,6 +298,44 @@ def moment() -> Moment:
     return Moment(time.time_ns() // 1_000_000, lambda: str(uuid.uuid4()))
 
 
+class SettledTrust:
+    """The port `TrustDesk` with one list and one partner of whose two credentials one counts."""
+
+    mode: Literal["tokens", "dcp"] = "dcp"
+    scopes: Sequence[str] = ("org.eclipse.dspace.dcp.vc.type:MembershipCredential:read",)
+    required: Sequence[str] = ()
+    hub = "did:web:hub.example"
+
+    def __init__(self) -> None:
+        self._known = {did_of("cells")}
+
+    def lists(self, tenant: Tenant) -> list[LoadedTrustList]:
+        """One list."""
+        content = TrustListContent(
+            publisher=self.hub,
+            number=7,
+            issued="2025-01-01T00:00:00Z",
+            expires="2099-01-01T00:00:00Z",
+            issuers=(TrustedIssuer(self.hub, ("MembershipCredential",), {"location": ("JP",)}),),
+            recognized=(RecognizedList("did:web:other.example", ("RoleCredential",)),),
+        )
+        return [LoadedTrustList(TrustListSource(self.hub, file="list.jwt"), own_trust_list(content))]
+
+    async def partner(self, tenant: Tenant, partner_id: str, now_ms: int) -> Known | None:
+        """The cells maker is known."""
+        if partner_id not in self._known:
+            return None
+        judged = (
+            JudgedCredential(types=("MembershipCredential",), issuer=self.hub),
+            JudgedCredential(types=("RoleCredential",), issuer=self.hub, why="the credential is revoked"),
+        )
+        return Known(1_000, Judgement(credentials=judged), None)
+
+    async def forget(self, tenant: Tenant, partner_id: str) -> None:
+        """From now on nothing is known."""
+        self._known.discard(partner_id)
+
+
 @asynccontextmanager
 async def running_program(folder: Path, store_url: str | None = None) -> AsyncIterator[Program]:
     """The program with the participants `maker` and `cells`, on a SQLite store below `folder` unless told otherwise."""
@@ -330,6 +377,7 @@ async def running_program(folder: Path, store_url: str | None = None) -> AsyncIt
         caller,
         runner,
         Cabinet(),
+        SettledTrust(),
     )
     try:
         yield Program(app, node, store, companies, network, files, gate, contents)

@@ -1,0 +1,43 @@
+"""Settings of companies that ask each other for credentials, and the lists that say whose word counts."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def own_list(
+    file: Path,
+    issuers: Mapping[str, Sequence[str]],
+    *,
+    recognized: Mapping[str, Sequence[str]] | None = None,
+    number: int = 1,
+) -> Path:
+    """An operator's own trust list: for each issuer the types that count."""
+    content = {
+        "publisher": "did:web:operator.example",
+        "number": number,
+        "issued": "2025-01-01T00:00:00Z",
+        "expires": "2099-01-01T00:00:00Z",
+        "issuers": [{"issuer": did, "types": list(types)} for did, types in issuers.items()],
+        "recognized": [{"publisher": did, "types": list(types)} for did, types in (recognized or {}).items()],
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content), encoding="utf-8")
+    return file
+
+
+def dcp_settings(
+    *lists: Path,
+    foreign: Mapping[str, Path | str] | None = None,
+    required: Sequence[str] = (),
+    **values: object,
+) -> str:
+    """The `[trust]` section for `Company(settings=…)`: own lists, and foreign ones by the DID of their publisher."""
+    lines = ["[trust]", 'mode = "dcp"', f"required_credentials = {json.dumps(list(required))}"]
+    lines += [f"{name} = {json.dumps(value)}" for name, value in values.items()]
+    for file in lists:
+        lines += ["[[trust.lists]]", f'file = "{file}"']
+    for signer, place in (foreign or {}).items():
+        key = "url" if isinstance(place, str) else "file"
+        lines += ["[[trust.lists]]", f'signer = "{signer}"', f'{key} = "{place}"', "foreign = true"]
+    return "\n".join(lines) + "\n"
