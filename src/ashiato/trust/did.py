@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Literal, cast
@@ -11,7 +11,7 @@ from typing import Literal, cast
 import msgspec
 
 from ashiato.facts.strict_json import MalformedJson, parse_strict
-from ashiato.trust.keys import UnusableKey, VerificationKey, verification_key_from_jwk
+from ashiato.trust.keys import UnusableKey, VerificationKey, chain_of, verification_key_from_jwk
 from ashiato.trust.multikey import verification_key_from_multikey
 
 MAX_DID_CHARS = 512
@@ -70,7 +70,8 @@ class Service(msgspec.Struct, frozen=True):
 class DidDocument:
     """What a DID document says that we understand: usable keys by full DID URL, their uses, the services.
 
-    `method_count` counts all verification methods, also those of unknown kinds.
+    `method_count` counts all verification methods, also those of unknown kinds. `chains` are the X.509
+    certificates that came with a key (`x5c`), in DER and unchecked: see `organizations.bind_key`.
     """
 
     did: str
@@ -78,6 +79,7 @@ class DidDocument:
     relations: Mapping[Relation, frozenset[str]]
     services: tuple[Service, ...]
     method_count: int
+    chains: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict)
 
     def service(self, type_: str) -> Service | None:
         """The first service of that type."""
@@ -161,7 +163,14 @@ def parse_did_document(data: bytes, expected_did: str) -> DidDocument:
         for service in _services(expected_did, entry)
     )
     methods = MappingProxyType(reader.methods)
-    return DidDocument(expected_did, methods, MappingProxyType(relations), services, reader.method_count)
+    return DidDocument(
+        expected_did,
+        methods,
+        MappingProxyType(relations),
+        services,
+        reader.method_count,
+        MappingProxyType(reader.chains),
+    )
 
 
 class _Reader:
@@ -170,6 +179,7 @@ class _Reader:
     def __init__(self, did: str) -> None:
         self.did = did
         self.methods: dict[str, VerificationKey] = {}
+        self.chains: dict[str, tuple[bytes, ...]] = {}
         self.seen: set[str] = set()
         self.method_count = 0
 
@@ -187,7 +197,15 @@ class _Reader:
                 key = _key_of(entry, kid)
                 if key is not None:
                     self.methods[kid] = key
+                    self._chain(kid, entry.get("publicKeyJwk"))
         return kid
+
+    def _chain(self, kid: str, jwk: object) -> None:
+        """A malformed chain binds the key to nobody, and is no reason to refuse the key."""
+        with suppress(UnusableKey):
+            chain = chain_of(jwk) if isinstance(jwk, dict) else ()
+            if chain:
+                self.chains[kid] = chain
 
     def relation(self, entries: list[object]) -> Iterable[str]:
         """The absolute ids that a relation refers to or embeds."""

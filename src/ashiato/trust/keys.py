@@ -1,5 +1,6 @@
 """Signing and verification keys: ES256 on P-256 and Ed25519 (RFC 7518, RFC 8037)."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -18,6 +19,9 @@ Algorithm = Literal["ES256", "Ed25519"]
 # The header names of JOSE. "EdDSA" is what we write for Ed25519: older programs do not know RFC 9864's "Ed25519".
 KIND_OF: Mapping[object, KeyKind] = {"ES256": "P-256", "EdDSA": "Ed25519", "Ed25519": "Ed25519"}
 HEADER_OF: Mapping[Algorithm, str] = {"ES256": "ES256", "Ed25519": "EdDSA"}
+
+MAX_CHAIN = 8
+MAX_CERTIFICATE_BYTES = 16_384
 
 _COORDINATE_BYTES = 32
 _SIGNATURE_BYTES = 64
@@ -178,6 +182,28 @@ def verification_key_from_jwk(jwk: Mapping[str, object], kid: str) -> Verificati
     if kind == ("OKP", "Ed25519") and jwk.get("alg", "EdDSA") in ("EdDSA", "Ed25519"):
         return VerificationKey(kid, "Ed25519", ed25519_from_point(_coordinate(jwk, "x")))
     raise UnusableKey("the JWK is neither a P-256 key for ES256 nor an Ed25519 key")
+
+
+def chain_of(jwk: Mapping[str, object]) -> tuple[bytes, ...]:
+    """The DER certificates of a JWK's `x5c`, the key's own first; empty where there is none.
+
+    Raises `UnusableKey` for what is no list of at most `MAX_CHAIN` texts in base64.
+    """
+    value = jwk.get("x5c")
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_CHAIN:
+        raise UnusableKey(f"x5c is not a list of 1 to {MAX_CHAIN} certificates")
+    return tuple(_der(text) for text in value)
+
+
+def _der(text: object) -> bytes:
+    if not isinstance(text, str) or len(text) > MAX_CERTIFICATE_BYTES * 4 // 3:
+        raise UnusableKey("x5c holds something else than certificates")
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise UnusableKey("x5c holds something else than base64") from None
 
 
 def _p256_jwk(public: ec.EllipticCurvePublicKey) -> dict[str, str]:
