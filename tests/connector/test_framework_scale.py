@@ -80,6 +80,8 @@ async def approve_framework(maker: Member, cells: Member, proposer: Role) -> Non
 
     assert await maker.until(is_active)
     assert await cells.until(is_active)
+    # The assets of a large class come into the catalog behind the approval, slice by slice.
+    assert await maker.outbox_is_empty()
 
 
 async def offers_shown_to(reader: Member, provider: Member) -> dict[str, dict[str, object]]:

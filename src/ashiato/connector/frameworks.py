@@ -166,7 +166,7 @@ def activate(
         contract = PolicyDefinition(policy_id=framework_id, document={"@type": "Offer", **rules})
         offers.put_policy(uow, contract, moment)
         offers.put_policy(uow, PolicyDefinition(policy_id=access_id, document=access), moment)
-        offers.put_offer(uow, _class_offer(framework, access_id), moment)
+        offers.put_offer(uow, _class_offer(framework, access_id), moment, in_slices=True)
     return framework
 
 

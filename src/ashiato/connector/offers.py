@@ -23,6 +23,7 @@ from ashiato.connector.sources import check_source
 from ashiato.dsp import v2025_1 as wire
 from ashiato.dsp.catalog import Distribution
 from ashiato.dsp.errors import UnsendableMessage
+from ashiato.outbox.deliveries import Delivery, DeliveryKind
 from ashiato.policy.evaluation import unenforceable
 from ashiato.policy.identity import same_rules
 from ashiato.policy.index import ANY, audience_keys, window
@@ -152,8 +153,10 @@ def delete_policy(uow: UnitOfWork, policy_id: str, moment: Moment) -> None:
     note(uow, moment, "policy.withdrawn", policy_id, {})
 
 
-def put_offer(uow: UnitOfWork, offer: OfferDefinition, moment: Moment) -> OfferDefinition:
-    """Publish an offer and index the assets under it."""
+def put_offer(
+    uow: UnitOfWork, offer: OfferDefinition, moment: Moment, *, in_slices: bool = False
+) -> OfferDefinition:
+    """Publish an offer and index the assets under it; those of a large class `in_slices`, if the offer is new."""
     check_id("offer", offer.offer_id)
     is_of_class = offer.data_item is not None or offer.part_group is not None
     if bool(offer.asset_ids) is is_of_class or "" in (offer.data_item, offer.part_group):
@@ -173,7 +176,11 @@ def put_offer(uow: UnitOfWork, offer: OfferDefinition, moment: Moment) -> OfferD
         raise Invalid(f"There is no asset {missing[0]!r}; store it first.", asset_ids=missing[:20])
     offer = msgspec.structs.replace(offer, created_ms=moment.now_ms)
     uow.assets.put_offer(offer)
-    index_offer(uow, offer)
+    if in_slices:
+        uow.assets.delete_entries(offer_id=offer.offer_id)
+        index_slice(uow, offer.offer_id, "", moment)
+    else:
+        index_offer(uow, offer)
     note(uow, moment, "offer.published", offer.offer_id, {"assets": len(offer.asset_ids)})
     return offer
 
@@ -183,9 +190,55 @@ def index_offer(uow: UnitOfWork, offer: OfferDefinition) -> None:
     uow.assets.delete_entries(offer_id=offer.offer_id)
     template = _entry(uow, offer)
     for asset_ids in _batches(_assets_of(uow, offer)):
-        found = uow.assets.assets_by_id(asset_ids).values()
-        shown = [asset for asset in found if asset.visibility is Visibility.OFFERED]
-        uow.assets.put_entries([_of_asset(template, asset) for asset in shown])
+        _put_entries(uow, template, asset_ids)
+
+
+def index_slice(uow: UnitOfWork, offer_id: str, after_id: str, moment: Moment) -> None:
+    """Index the next assets of an offer's class behind `after_id`; a delivery to ourselves goes on behind them.
+
+    So nobody else's work waits for a large class, and what a crash interrupts goes on. An asset that is stored meanwhile
+    finds the offer by itself; an offer that is withdrawn meanwhile ends it.
+    """
+    offer = uow.assets.offer(offer_id)
+    if offer is None:
+        return
+    asset_ids = uow.assets.assets_in_class(offer.data_item, offer.part_group, after_id, ENTRY_BATCH_COUNT)
+    _put_entries(uow, _entry(uow, offer), asset_ids)
+    if len(asset_ids) < ENTRY_BATCH_COUNT:
+        return
+    process_id = f"index:{offer_id}"
+    uow.outbox.add(
+        Delivery(
+            delivery_id=moment.fresh_id(),
+            participant_id=uow.participant_id,
+            kind=DeliveryKind.INDEX,
+            process_id=process_id,
+            sequence=0,
+            message_name="index.slice",
+            address=process_id,
+            audience="",
+            body=slice_order(offer_id, asset_ids[-1]),
+            created_ms=moment.now_ms,
+            due_ms=moment.now_ms,
+        )
+    )
+
+
+def slice_order(offer_id: str, after_id: str) -> bytes:
+    """The body of a delivery that goes on behind `after_id`; neither id holds a space."""
+    return f"{offer_id} {after_id}".encode()
+
+
+def read_slice_order(body: bytes) -> tuple[str, str]:
+    """Offer and asset of `slice_order`."""
+    offer_id, _, after_id = body.decode().partition(" ")
+    return offer_id, after_id
+
+
+def _put_entries(uow: UnitOfWork, template: CatalogEntry, asset_ids: Sequence[str]) -> None:
+    found = uow.assets.assets_by_id(asset_ids).values()
+    shown = [asset for asset in found if asset.visibility is Visibility.OFFERED]
+    uow.assets.put_entries([_of_asset(template, asset) for asset in shown])
 
 
 def delete_offer(uow: UnitOfWork, offer_id: str, moment: Moment) -> None:

@@ -77,8 +77,14 @@ class Assets(Protocol):
     def list_assets(self, after_id: str, limit_count: int) -> list[Asset]:
         """In the order of asset_id, starting after `after_id` ("" = from the start)."""
 
-    def assets_in_class(self, data_item: str | None, part_group: str | None) -> list[str]:
-        """Ids of the assets of that data item and part group (None = any)."""
+    def assets_in_class(
+        self,
+        data_item: str | None,
+        part_group: str | None,
+        after_id: str = "",
+        limit_count: int | None = None,
+    ) -> list[str]:
+        """Ids of the assets of that data item and part group (None = any), in their order, after `after_id`."""
 
     def delete_asset(self, asset_id: str) -> bool: ...
     def put_record(self, asset_id: str, body: bytes) -> None:

@@ -31,6 +31,8 @@ class DeliveryKind(StrEnum):
     """POST the body, what a duty to inform tells, signed, to the party that it names."""
     RECEIPTS = "receipts"
     """Ask a consumer for its receipts about an agreement."""
+    INDEX = "index"
+    """Put more of the assets of a large class into the catalog."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):

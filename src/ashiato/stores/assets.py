@@ -52,7 +52,13 @@ _LIST_ASSETS = Statement(
     .order_by(_A.asset_id)
     .limit(bindparam("limit_count"))
 )
-_IN_CLASS = select(_A.asset_id).where(_A.participant_id == _P).order_by(_A.asset_id)
+_IN_CLASS = (
+    select(_A.asset_id)
+    .where(_A.participant_id == _P, _A.asset_id > bindparam("after_id"))
+    .order_by(_A.asset_id)
+    .limit(bindparam("limit_count"))
+)
+_NO_LIMIT_COUNT = 2**31 - 1
 _OF_ITEM = _A.data_item == bindparam("data_item")
 _OF_GROUP = _A.part_group == bindparam("part_group")
 _ASSETS_IN_CLASS = {
@@ -272,9 +278,21 @@ class SqlAssets:
     def list_assets(self, after_id: str, limit_count: int) -> list[Asset]:
         return [_asset(body) for (body,) in self._page(_LIST_ASSETS, after_id, limit_count)]
 
-    def assets_in_class(self, data_item: str | None, part_group: str | None) -> list[str]:
+    def assets_in_class(
+        self,
+        data_item: str | None,
+        part_group: str | None,
+        after_id: str = "",
+        limit_count: int | None = None,
+    ) -> list[str]:
         statement = _ASSETS_IN_CLASS[data_item is not None, part_group is not None]
-        values = {"participant_id": self._participant_id, "data_item": data_item, "part_group": part_group}
+        values = {
+            "participant_id": self._participant_id,
+            "data_item": data_item,
+            "part_group": part_group,
+            "after_id": after_id,
+            "limit_count": _NO_LIMIT_COUNT if limit_count is None else limit_count,
+        }
         return [asset_id for (asset_id,) in self._session.all(statement, values)]
 
     def delete_asset(self, asset_id: str) -> bool:

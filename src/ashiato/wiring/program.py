@@ -45,6 +45,7 @@ from ashiato.couriers.asking_receipts import ReceiptCourier
 from ashiato.couriers.calling import DataCaller
 from ashiato.couriers.delivering import Courier, Handler
 from ashiato.couriers.erasing import Eraser
+from ashiato.couriers.indexing import Indexer
 from ashiato.couriers.issuing import IssuanceCourier
 from ashiato.couriers.lasting_rights import LastingRights
 from ashiato.couriers.messaging import Messenger
@@ -252,6 +253,7 @@ class Program:
             DeliveryKind.OBLIGATION: ObligationCourier(self.node).deliver,
             DeliveryKind.NOTICE: notices.deliver,
             DeliveryKind.ERASE: Eraser(self.node, self.files, disk_threads).deliver,
+            DeliveryKind.INDEX: Indexer(self.node).deliver,
         }
 
     def _sign_of(self, participant_id: str) -> Sign:
