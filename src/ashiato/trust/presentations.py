@@ -8,7 +8,6 @@ import msgspec
 from ashiato.trust import jws
 from ashiato.trust.credentials import (
     CONTEXT_OF,
-    MAX_CREDENTIAL_CHARS,
     VC11,
     VC20,
     Profile,
@@ -131,25 +130,37 @@ def _holder(presentation: Mapping[str, object], payload: Mapping[str, object]) -
     return holder
 
 
-def _compacts(value: object, profile: Profile) -> Iterable[str]:
+def _compacts(value: object, profile: Profile) -> list[str]:
     entries = value if isinstance(value, list) else [] if value is None else [value]
-    if len(entries) > MAX_CREDENTIALS:
-        raise MalformedToken("too_large", f"a presentation holds at most {MAX_CREDENTIALS} credentials")
-    for entry in entries:
-        text = entry if profile == VC11 else _enveloped(entry)
-        if not isinstance(text, str):
+    compacts: list[str] = []
+    for entry in entries[: MAX_CREDENTIALS + 1]:
+        texts = [entry] if profile == VC11 and isinstance(entry, str) else _enveloped(entry, profile)
+        if not texts:
             raise MalformedToken("malformed_claim", "'verifiableCredential' holds something else than JWTs")
-        yield text
+        compacts += texts
+    if len(compacts) > MAX_CREDENTIALS:
+        raise MalformedToken("too_large", f"a presentation holds at most {MAX_CREDENTIALS} credentials")
+    return compacts
 
 
-def _enveloped(entry: object) -> str | None:
-    """The JWT in an EnvelopedVerifiableCredential (VC Data Model 2.0, 4.13.1)."""
-    if not isinstance(entry, dict) or _ENVELOPED not in type_names(entry):
-        return None
+def _enveloped(entry: object, profile: Profile) -> list[str]:
+    """The JWTs in an EnvelopedVerifiableCredential (VC Data Model 2.0, 4.13.1).
+
+    VC-JOSE-COSE, 3.1.2 shows several data URLs in one `id`, with `;` between.
+    """
+    if profile != VC20 or not isinstance(entry, dict) or _ENVELOPED not in type_names(entry):
+        return []
     url = entry.get("id")
-    if not isinstance(url, str) or len(url) > MAX_CREDENTIAL_CHARS + 64:
-        return None
-    return next((url[len(start) :] for start in _DATA_URLS if url.startswith(start)), None)
+    if not isinstance(url, str):
+        return []
+    return [_compact_of(part) for part in url.split(";", MAX_CREDENTIALS)]
+
+
+def _compact_of(data_url: str) -> str:
+    for start in _DATA_URLS:
+        if data_url.startswith(start):
+            return data_url[len(start) :]
+    raise MalformedToken("malformed_claim", "an enveloped credential is no data URL of application/vc+jwt")
 
 
 def verify_presentation(
@@ -257,7 +268,8 @@ def presentation_signing_input(signer: KeyIdentity, draft: PresentationDraft) ->
         claims["nonce"] = draft.nonce
     presentation: dict[str, object] = {
         "@context": [CONTEXT_OF[draft.profile]],
-        "type": [BASE_TYPE],
+        # One text, no list: the field's most used connector reads nothing else.
+        "type": BASE_TYPE,
         "holder": signer.did,
     }
     if draft.profile == VC11:
