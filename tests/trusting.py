@@ -1,8 +1,16 @@
 """Settings of companies that ask each other for credentials, and the lists that say whose word counts."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from ashiato.connector.ports import UnitOfWork
+from ashiato.identity.wallet import HeldCredential
+from ashiato.stores.engine import open_store
+from ashiato.trust.credentials import parse_credential
+from ashiato.trust.enveloping import Profile
+from tests.companies import Company
 
 
 def own_list(
@@ -41,3 +49,29 @@ def dcp_settings(
         key = "url" if isinstance(place, str) else "file"
         lines += ["[[trust.lists]]", f'signer = "{signer}"', f'{key} = "{place}"', "foreign = true"]
     return "\n".join(lines) + "\n"
+
+
+async def put_credentials(company: Company, slug: str, credentials: Sequence[str]) -> None:
+    """Lay credentials into the wallet of a participant of a company that does not run."""
+    store = await open_store(company.store_url, "seeding")
+
+    def put(uow: UnitOfWork) -> None:
+        for text in credentials:
+            credential = parse_credential(text)
+            uow.wallet.held.put(
+                HeldCredential(
+                    held_id=hashlib.sha256(text.encode()).hexdigest()[:32],
+                    credential_id=credential.credential_id,
+                    profile=Profile.VC20,
+                    types=credential.types,
+                    issuer=credential.issuer,
+                    valid_from_ms=credential.valid_from_ms,
+                    valid_until_ms=credential.valid_until_ms,
+                    envelope=text,
+                    request_id="",
+                    received_ms=credential.valid_from_ms,
+                )
+            )
+
+    await store.run(company.future_did(slug), put)
+    await store.close()
