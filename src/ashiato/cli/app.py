@@ -6,6 +6,7 @@ from ashiato.cli.commanding import command
 from ashiato.cli.commands import contracts, keys, offering, operating, processes, rights, trusting, vaulting
 from ashiato.cli.getting import get_dataset
 from ashiato.cli.texts import say
+from ashiato.cli.verifying import verify
 
 
 def make_app() -> typer.Typer:
@@ -18,6 +19,7 @@ def make_app() -> typer.Typer:
         add_completion=False,
     )
     command(made, "get", "get")(get_dataset)
+    made.command("verify", help=say("verify"))(verify)
     for module in (offering, contracts, rights, trusting, processes, vaulting, operating, keys):
         module.add_to(made)
     return made

@@ -229,7 +229,11 @@ def end_agreement(
     if agreement.state is not AgreementState.ACTIVE:
         raise WrongState("This agreement has ended already.", id=agreement_id)
     ended = msgspec.structs.replace(
-        agreement, state=AgreementState.TERMINATED, ended_ms=moment.now_ms, end_reason=reason
+        agreement,
+        state=AgreementState.TERMINATED,
+        ended_ms=moment.now_ms,
+        end_reason=reason,
+        ended_by=company.participant_id,
     )
     uow.contracts.put_agreement(ended)
     tell(
@@ -243,6 +247,24 @@ def end_agreement(
             if not transfer.state.is_terminal:
                 terminate(uow, company, transfer.own_pid, f"The agreement ended: {reason}", moment)
     return ended
+
+
+def retire_agreement(uow: UnitOfWork, company: Company, agreement_id: str, moment: Moment) -> AgreementRecord:
+    """Take an ended agreement out of the lists; it stays as evidence. Raises `WrongState` for one that is in force."""
+    agreement = uow.contracts.agreement(agreement_id)
+    if agreement is None:
+        raise NotFound(f"There is no agreement {agreement_id!r}.", id=agreement_id)
+    if agreement.state is AgreementState.ACTIVE:
+        raise WrongState("This agreement is in force; end it first.", id=agreement_id)
+    if agreement.is_retired:
+        return agreement
+    retired = msgspec.structs.replace(agreement, is_retired=True)
+    uow.contracts.put_agreement(retired)
+    tell(
+        uow, company, moment, "agreement.retired", agreement_id, agreement.peer_id,
+        asset_id=agreement.asset_id,
+    )  # fmt: skip
+    return retired
 
 
 def own(uow: UnitOfWork, own_pid: str) -> TransferProcess:

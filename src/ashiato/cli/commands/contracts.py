@@ -1,5 +1,7 @@
 """ashiato framework, contract: the contract master."""
 
+import hashlib
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +10,7 @@ import typer
 
 from ashiato.cli.commanding import Session, command, group
 from ashiato.cli.documents import (
+    STANDARD_INPUT,
     Address,
     Allow,
     DataItem,
@@ -27,7 +30,7 @@ from ashiato.cli.documents import (
     policy_of,
     read_bytes,
 )
-from ashiato.cli.saving import Overwrite, ToFile, save
+from ashiato.cli.saving import Overwrite, ToFile, opened, save
 from ashiato.cli.texts import say
 
 SCAN_TYPES = {
@@ -144,6 +147,22 @@ def _contracts(app: typer.Typer) -> None:
     @command(app, "end", "contract.end")
     def end_agreement(session: Session, agreement_id: Id, reason: Reason = "") -> None:
         session.output.show(session.post({"reason": reason}, "agreements", agreement_id, "terminate"))
+
+    @command(app, "retire", "contract.retire")
+    def retire_agreement(session: Session, agreement_id: Id) -> None:
+        session.output.show(session.post(None, "agreements", agreement_id, "retire"))
+
+    @command(app, "export", "contract.export")
+    def export_agreement(
+        session: Session, agreement_id: Id, to: ToFile, overwrite: Overwrite = False
+    ) -> None:
+        document = session.get("agreements", agreement_id, "export")
+        body = json.dumps(document, ensure_ascii=False, indent=1).encode()
+        with opened(to, overwrite=overwrite) as file:
+            file.write(body)
+        if to != STANDARD_INPUT:
+            sha256 = hashlib.sha256(body).hexdigest()
+            session.output.done("done.saved", path=to, size_bytes=len(body), sha256=sha256)
 
     @command(app, "paper", "contract.paper")
     def put_paper(

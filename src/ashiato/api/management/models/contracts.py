@@ -194,6 +194,8 @@ class AgreementQuery(PageQuery):
 
     partner: Partner | None = None
     framework_id: FrameworkId | None = None
+    retired: bool = False
+    """Also those that were retired."""
 
 
 class FrameworkQuery(PageQuery):

@@ -1,9 +1,11 @@
 """The contract master: standing contracts, single agreements and contracts on paper, per partner."""
 
+import json
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, cast
 
 from fastapi import Path, Query, Response
+from pydantic import JsonValue
 from starlette.convertors import Convertor, register_url_convertor
 
 from ashiato.api.management.calls import Call, CallOf
@@ -24,12 +26,13 @@ from ashiato.api.management.models.contracts import (
 from ashiato.api.management.models.shared import ForeignId, Page, page_of
 from ashiato.api.management.openapi import WITH_JSON_BODY, WITH_PARTNER, problems
 from ashiato.api.management.routing import participant_router
-from ashiato.connector import frameworks, negotiations, transfers
+from ashiato.connector import agreement_files, frameworks, negotiations, transfers
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import NotFound, WrongState
 from ashiato.connector.records import FrameworkContract
 from ashiato.dsp.states import Role
 
+MOST_DID_CHANGES_COUNT = 1000
 KINDS = ("framework", "paper", "agreement")
 # What a proposal says; the rest of the record is what became of it.
 PROPOSED_MEMBERS = (
@@ -42,7 +45,7 @@ router = participant_router("contracts")
 class _ForeignId(Convertor[str]):
     """A partner's id may hold slashes; only our own step at the end of the path is no part of it."""
 
-    regex = r"(?:(?!/terminate$).)+"
+    regex = r"(?:(?!/(?:terminate|retire|export)$).)+"
 
     def convert(self, value: str) -> str:
         return value
@@ -71,7 +74,9 @@ async def list_agreements(call: CallOf, wanted: Annotated[AgreementQuery, Query(
         )
     )
     shown = [agreement_shown(agreement) for agreement in found]
-    return page_of(Page[Agreement], shown, wanted.limit, lambda agreement: agreement.agreement_id)
+    page = page_of(Page[Agreement], shown, wanted.limit, lambda agreement: agreement.agreement_id)
+    visible = [agreement for agreement in page.items if wanted.retired or not agreement.is_retired]
+    return Page[Agreement](items=visible, next_cursor=page.next_cursor)
 
 
 @router.post(
@@ -84,6 +89,32 @@ async def terminate_agreement(call: CallOf, agreement_id: AgreementId, body: End
         lambda uow: transfers.end_agreement(uow, call.company, agreement_id, body.reason, call.moment)
     )
     return agreement_shown(ended)
+
+
+@router.post(
+    "/agreements/{agreement_id:foreign_id}/retire",
+    summary="Take an ended agreement out of the lists; it is kept as evidence",
+    responses=problems("wrong-state"),
+)
+async def retire_agreement(call: CallOf, agreement_id: AgreementId) -> Agreement:
+    return agreement_shown(
+        await call.run(lambda uow: transfers.retire_agreement(uow, call.company, agreement_id, call.moment))
+    )
+
+
+@router.get(
+    "/agreements/{agreement_id:foreign_id}/export",
+    summary="The agreement with its signatures as one self-contained file, which `ashiato verify` checks offline",
+)
+async def export_agreement(call: CallOf, agreement_id: AgreementId) -> dict[str, JsonValue]:
+    agreement = await call.read(lambda uow: uow.contracts.agreement(agreement_id))
+    if agreement is None:
+        raise NotFound(f"There is no agreement {agreement_id!r}.", id=agreement_id)
+    changes = await call.around.keys.did_changes(call.tenant.participant_id, 0, MOST_DID_CHANGES_COUNT)
+    kids = {signature.kid for signature in agreement.signatures}
+    own = [change for change in changes if any(f'"{kid}"' in change.document for kid in kids)]
+    documents = [json.loads(change.document) for change in own[-1:]]
+    return cast("dict[str, JsonValue]", agreement_files.write(agreement, documents))
 
 
 @router.get("/agreements/{agreement_id:foreign_id}", summary="Show an agreement")

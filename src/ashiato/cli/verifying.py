@@ -1,0 +1,112 @@
+"""ashiato verify: what an agreement file proves, told without asking anybody."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+import typer
+
+from ashiato.cli.documents import read_bytes, read_object
+from ashiato.cli.output import Output
+from ashiato.cli.problems import CliProblem, ExitCode, UsageProblem
+from ashiato.cli.texts import say
+
+if TYPE_CHECKING:
+    from ashiato.trust.did import DidDocument
+
+Language = Literal["en", "ja"]
+
+TEXTS: Mapping[str, Mapping[Language, str]] = {
+    "verified": {
+        "en": "Both parties signed exactly this agreement.",
+        "ja": "両当事者がこの契約にこのとおり署名しています。",
+    },
+    "incomplete": {
+        "en": "Nothing is wrong, but not everything is proved.",
+        "ja": "誤りはありませんが、すべては証明されていません。",
+    },
+    "invalid": {"en": "This is not what was signed.", "ja": "署名された内容と一致しません。"},
+    "party.valid": {
+        "en": "{role} {party}: signed with {kid}, which its DID document lists for assertions.",
+        "ja": "{role} {party}: DID文書に記載の鍵 {kid} による署名が有効です。",
+    },
+    "party.missing": {"en": "{role} {party}: has not signed.", "ja": "{role} {party}: 署名がありません。"},
+    "party.no-document": {
+        "en": "{role} {party}: the signature is not checked, because its DID document was not given (--did-document).",
+        "ja": "{role} {party}: DID文書が渡されていないため署名は未確認です (--did-document)。",
+    },
+    "party.invalid": {
+        "en": "{role} {party}: the signature does not hold: {why}",
+        "ja": "{role} {party}: 署名が無効です: {why}",
+    },
+    "hash.holds": {"en": "The rules have the hash {hash}.", "ja": "条件のハッシュは {hash} です。"},
+    "hash.broken": {
+        "en": "The rules have the hash {hash}, not the one that the file states.",
+        "ja": "条件のハッシュは {hash} で、ファイルの記載と異なります。",
+    },
+    "not_checked": {
+        "en": "Not checked: whether the agreement is still in force, whether the DID documents are genuine and of the time "
+        "of the signature, who stands behind a DID, and the hour (no time stamp is examined).",
+        "ja": "未確認: 契約が現在も有効か、DID文書が真正で署名時のものか、DIDの主体が誰か、"
+        "署名時刻 (タイムスタンプは検査しません)。",
+    },
+}
+
+
+def verify(
+    file: Annotated[str, typer.Argument(help=say("option.agreement_file"))],
+    did_document: Annotated[
+        list[Path] | None, typer.Option("--did-document", help=say("option.did_document"))
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=say("option.json"))] = False,
+    language: Annotated[Language | None, typer.Option("--language", help=say("option.language"))] = None,
+) -> None:
+    """The command; it exits with 0 only when both signatures hold."""
+    output = Output(as_json=as_json)
+    try:
+        verdict = _verify(file, did_document or [], as_json, language or _language())
+    except CliProblem as problem:
+        output.problem(problem)
+        raise typer.Exit(problem.exit_code) from None
+    if verdict != "verified":
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+def _verify(file: str, paths: list[Path], as_json: bool, language: Language) -> str:
+    # Loaded here because every other command does without it.
+    from ashiato.connector.agreement_files import NoAgreementFile, examine
+
+    try:
+        found = examine(read_object(file), dict(_document(path) for path in paths))
+    except NoAgreementFile as error:
+        raise UsageProblem("problem.no_agreement_file", path=file, why=error) from None
+    lines = [TEXTS[found.verdict.value][language]]
+    for party in found.parties:
+        text = TEXTS[f"party.{party.finding.value}"][language]
+        lines.append(text.format(role=party.role, party=party.party, kid=party.kid, why=party.why))
+    text = TEXTS["hash.holds" if found.policy_hash_holds else "hash.broken"][language]
+    lines += [text.format(hash=found.policy_hash), TEXTS["not_checked"][language]]
+    if as_json:
+        told = {**msgspec.to_builtins(found), "explanation": lines}
+        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write("\n".join(lines) + "\n")
+    return found.verdict.value
+
+
+def _document(path: Path) -> tuple[str, "DidDocument"]:
+    from ashiato.trust.did import InvalidDidDocument, parse_did_document
+
+    did = read_object(str(path)).get("id")
+    try:
+        return str(did), parse_did_document(read_bytes(str(path)), str(did))
+    except InvalidDidDocument as error:
+        raise UsageProblem("problem.bad_did_document", path=str(path), why=error.problem) from None
+
+
+def _language() -> Language:
+    return "ja" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).startswith("ja") else "en"

@@ -1,0 +1,152 @@
+"""`ashiato verify`: what an agreement file proves, and with which exit code, without a network."""
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ashiato.cli.app import make_app
+from ashiato.connector import agreement_files, signing
+from ashiato.connector.records import AgreementRecord, AgreementSignature
+from ashiato.dsp.states import Role
+from ashiato.trust import agreements as signed
+from ashiato.trust.did import did_document
+from ashiato.trust.signing import LocalSigner
+from tests.trust.parties import ACME, GLOBEX, NOW_MS, Party, new_party
+
+AGREEMENT: dict[str, object] = {
+    "@id": "urn:uuid:a-1",
+    "@type": "Agreement",
+    "target": "nmc811",
+    "assigner": ACME,
+    "assignee": GLOBEX,
+    "timestamp": "2026-11-24T09:00:00Z",
+    "permission": [{"action": "use"}],
+}
+
+
+def signature_of(party: Party) -> AgreementSignature:
+    text = signed.sign_now(LocalSigner(party.key), signing.statement_of(AGREEMENT))
+    assert text is not None
+    return AgreementSignature(
+        signer_id=party.did, kid=party.kid, jwk=party.key.public_jwk(), jws=text, signed_ms=NOW_MS
+    )
+
+
+def file_of(*parties: Party) -> dict[str, Any]:
+    return agreement_files.write(
+        AgreementRecord(
+            agreement_id="urn:uuid:a-1",
+            role=Role.PROVIDER,
+            peer_id=GLOBEX,
+            asset_id="nmc811",
+            negotiation_pid="n-1",
+            document=AGREEMENT,
+            policy_hash="",
+            agreed_ms=NOW_MS,
+            signatures=tuple(signature_of(party) for party in parties),
+        )
+    )
+
+
+class Desk:
+    """A folder with an agreement and two DID documents, and the command."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.acme, self.globex = new_party(ACME), new_party(GLOBEX)
+        for name, party in (("acme", self.acme), ("globex", self.globex)):
+            document = did_document(party.did, [party.key.verification_key()], [])
+            (folder / f"{name}.json").write_bytes(document)
+
+    def verify(self, file: dict[str, Any], *names: str, options: tuple[str, ...] = ()) -> tuple[int, str]:
+        path = self.folder / "agreement.json"
+        path.write_text(json.dumps(file), "utf-8")
+        documents = [part for name in names for part in ("--did-document", str(self.folder / f"{name}.json"))]
+        result = CliRunner().invoke(make_app(), ["verify", str(path), *documents, *options])
+        return result.exit_code, result.output
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    def refuse(*_: object) -> None:
+        raise AssertionError("verify must not use the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setenv("LANG", "en_US.UTF-8")
+    return Desk(tmp_path)
+
+
+def test_a_file_signed_by_both_is_verified_by_their_two_documents_alone(desk: Desk) -> None:
+    code, told = desk.verify(file_of(desk.acme, desk.globex), "acme", "globex")
+    assert (code, told.splitlines()[0]) == (0, "Both parties signed exactly this agreement.")
+    assert "Not checked" in told
+
+
+def test_japanese_is_told_on_demand_and_a_program_gets_one_document(desk: Desk) -> None:
+    file = file_of(desk.acme, desk.globex)
+    assert "両当事者" in desk.verify(file, "acme", "globex", options=("--language", "ja"))[1]
+    code, told = desk.verify(file, "acme", "globex", options=("--json",))
+    document = json.loads(told)
+    assert (code, document["verdict"]) == (0, "verified")
+    assert [party["finding"] for party in document["parties"]] == ["valid", "valid"]
+
+
+@pytest.mark.parametrize("given", [(), ("acme",), ("globex",)])
+def test_without_a_document_nothing_is_proved_of_its_party(desk: Desk, given: tuple[str, ...]) -> None:
+    code, told = desk.verify(file_of(desk.acme, desk.globex), *given, options=("--json",))
+    assert (code, json.loads(told)["verdict"]) == (1, "incomplete")
+
+
+def test_a_one_sided_signature_is_incomplete(desk: Desk) -> None:
+    code, told = desk.verify(file_of(desk.acme), "acme", "globex", options=("--json",))
+    document = json.loads(told)
+    assert (code, document["verdict"]) == (1, "incomplete")
+    assert [party["finding"] for party in document["parties"]] == ["valid", "missing"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"permission": [{"action": "use"}, {"action": "sell"}]},
+        {"target": "another"},
+        {"timestamp": "2020-01-01T00:00:00Z"},
+        {"@id": "urn:uuid:a-2"},
+        {"note": "nobody agreed to this"},
+    ],
+)
+def test_whatever_is_changed_in_the_agreement_shows(desk: Desk, changed: dict[str, object]) -> None:
+    file = file_of(desk.acme, desk.globex)
+    file["agreement"] = {**file["agreement"], **changed}
+    code, told = desk.verify(file, "acme", "globex", options=("--json",))
+    assert (code, json.loads(told)["verdict"]) == (1, "invalid")
+
+
+def test_keys_and_documents_inside_the_file_prove_nothing(desk: Desk) -> None:
+    forger = new_party(ACME)
+    file = file_of(forger, desk.globex)
+    file["didDocuments"] = [json.loads(did_document(ACME, [forger.key.verification_key()], []))]
+    code, told = desk.verify(file, "acme", "globex", options=("--json",))
+    assert (code, json.loads(told)["verdict"]) == (1, "invalid")
+
+
+def test_a_signature_of_one_party_does_not_stand_for_the_other(desk: Desk) -> None:
+    file = file_of(desk.acme, desk.acme)
+    file["signatures"][1]["signer"] = GLOBEX
+    code, told = desk.verify(file, "acme", "globex", options=("--json",))
+    assert [party["finding"] for party in json.loads(told)["parties"]] == ["valid", "invalid"]
+    assert code == 1
+
+
+def test_another_hash_of_the_rules_than_the_real_one_shows(desk: Desk) -> None:
+    file = {**file_of(desk.acme, desk.globex), "policyHash": "0" * 64}
+    code, told = desk.verify(file, "acme", "globex", options=("--json",))
+    assert (code, json.loads(told)["policy_hash_holds"]) == (1, False)
+
+
+@pytest.mark.parametrize("file", [{}, {"type": "AshiatoAgreementFile"}, {"agreement": {}, "signatures": []}])
+def test_what_is_no_agreement_file_is_the_callers_to_mend(desk: Desk, file: dict[str, Any]) -> None:
+    assert desk.verify(file, "acme", "globex")[0] == 2
