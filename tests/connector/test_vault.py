@@ -294,3 +294,34 @@ async def _end(place: Warehouse) -> None:
         tell(uow, place.company, moment, "agreement.terminated", place.agreement_id, PROVIDER, reason="over")
 
     await place.run(end)
+
+
+async def test_a_read_under_way_is_asked_again(opened: Opened) -> None:
+    place = await opened(use_with(when("elapsedTime", "lteq", "P1D"), when("count", "lteq", "1")))
+    await place.read()
+
+    async def again() -> None:
+        await place.run(lambda uow, moment: vault.recheck(uow, "received-1", PERSON, "", moment))
+
+    await again()
+    place.now_ms = AGREED_MS + DAY_MS + 1
+    with pytest.raises(NotPermitted):
+        await again()
+    place.now_ms = AGREED_MS + DAY_MS
+    await _order(place, place.now_ms)
+    await place.erase()
+    with pytest.raises(NotFound):
+        await again()
+
+
+async def test_what_is_read_directly_at_the_partners_is_asked_for_its_purpose(opened: Opened) -> None:
+    place = await opened(use_with(when("purpose", "eq", "legal")))
+
+    async def check(transfer_pid: str, purpose: str) -> None:
+        await place.run(lambda uow, moment: vault.check_live(uow, transfer_pid, PERSON, purpose, moment))
+
+    await check("urn:uuid:own-received-1", "legal")
+    await check("urn:uuid:none", "")
+    for purpose in ("", "advertising"):
+        with pytest.raises(NotPermitted):
+            await check("urn:uuid:own-received-1", purpose)

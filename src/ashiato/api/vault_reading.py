@@ -8,7 +8,7 @@ import structlog
 
 from ashiato.connector import vault
 from ashiato.connector.node import Node, Tenant
-from ashiato.connector.problems import NotFound
+from ashiato.connector.problems import NotFound, Problem
 from ashiato.connector.ranges import ByteRange
 from ashiato.connector.records import ReceivedData
 from ashiato.connector.sources import ReceivedReader
@@ -16,6 +16,7 @@ from ashiato.connector.vault import Reader
 from ashiato.connector.vault_records import VaultItem
 
 CHUNK_BYTES = 512 * 1024
+RECHECK_EVERY_MS = 1000
 
 log = structlog.get_logger()
 
@@ -57,23 +58,35 @@ class VaultReading:
         except BaseException:
             file.close()
             raise
-        return OpenedData(self._node, self._tenant, file, item)
+        return OpenedData(self._node, self._tenant, file, item, reader, purpose)
 
 
 class OpenedData:
     """An admitted read."""
 
-    def __init__(self, node: Node, tenant: Tenant, file: ReceivedReader, item: VaultItem) -> None:
+    def __init__(
+        self,
+        node: Node,
+        tenant: Tenant,
+        file: ReceivedReader,
+        item: VaultItem,
+        reader: Reader,
+        purpose: str,
+    ) -> None:
         self._node = node
         self._tenant = tenant
         self._file = file
         self._item = item
+        self._reader = reader
+        self._purpose = purpose
+        self._checked_ms = node.moment().now_ms
 
     async def chunks(self, part: ByteRange) -> AsyncIterator[bytes]:
-        """The bytes of `part`. When they went out to the end, the use is over."""
+        """The bytes of `part`. When they went out to the end, the use is over; when the right ends before, they break off."""
         at_bytes, is_whole = part.start_bytes, False
         try:
             while at_bytes < part.end_bytes:
+                await self._check()
                 most_bytes = min(CHUNK_BYTES, part.end_bytes - at_bytes)
                 chunk = await asyncio.to_thread(self._file.read, at_bytes, most_bytes)
                 if not chunk:
@@ -85,6 +98,22 @@ class OpenedData:
         finally:
             self._file.close()
             await self._finish(is_whole=is_whole)
+
+    async def _check(self) -> None:
+        """Once a second: a right that ends in the middle of a long read ends the read."""
+        moment = self._node.moment()
+        if moment.now_ms - self._checked_ms < RECHECK_EVERY_MS:
+            return
+        self._checked_ms = moment.now_ms
+        received_id, reader, purpose = self._item.received_id, self._reader, self._purpose
+        try:
+            await self._node.store.read(
+                self._tenant.participant_id,
+                lambda uow: vault.recheck(uow, received_id, reader, purpose, moment),
+            )
+        except Problem as problem:
+            log.info("a read of the vault was cut", received=received_id, why=problem.sentence)
+            raise ConnectionAbortedError(problem.sentence) from None
 
     async def _finish(self, *, is_whole: bool) -> None:
         use, moment = self._item.use, self._node.moment()

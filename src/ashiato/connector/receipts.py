@@ -151,7 +151,8 @@ def take(
                 compact=verified.compact,
             )
         )
-    if any(verified.receipt.kind is ReceiptKind.DELETED for verified in examined.taken):
+    is_told = any(verified.receipt.kind is ReceiptKind.DELETED for verified in examined.taken)
+    if is_told and not examined.chain.held:
         obligations.settle_deletions(
             uow, agreement_id, moment, "The partner's receipt says that it is deleted."
         )

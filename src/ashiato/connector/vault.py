@@ -132,6 +132,25 @@ def admit(
     return item
 
 
+def recheck(uow: UnitOfWork, received_id: str, reader: Reader, purpose: str, moment: Moment) -> None:
+    """Whether a read that was admitted may go on; raises as `admit` does."""
+    item = check_held(uow, received_id)
+    account = uow.vault.account(item.agreement_id) or VaultAccount(agreement_id=item.agreement_id)
+    agreement = _usable_agreement(uow, item)
+    _check_policy(agreement, account.uses_count, Checkpoint.RUNNING, reader, purpose, moment.now_ms)
+
+
+def check_live(uow: UnitOfWork, transfer_pid: str, reader: Reader, purpose: str, moment: Moment) -> None:
+    """Whether the company's own systems may use what they read directly at the partner's, where nothing is kept.
+
+    The partner counts these uses and writes them down; purpose and application are ours to see to. Raises `NotPermitted`.
+    """
+    transfer = uow.transfers.get(transfer_pid)
+    agreement = None if transfer is None else uow.contracts.agreement(transfer.agreement_id)
+    if agreement is not None and agreement.role is Role.CONSUMER:
+        _check_policy(agreement, 0, Checkpoint.RUNNING, reader, purpose, moment.now_ms)
+
+
 def finish(
     uow: UnitOfWork, company: Company, received_id: str, use_number: int, *, is_whole: bool, moment: Moment
 ) -> None:

@@ -15,9 +15,13 @@ from ashiato.api.management.models.shared import ForeignId
 from ashiato.api.management.openapi import any_answer, problems
 from ashiato.api.management.ports import DataAnswer
 from ashiato.api.management.routing import participant_router
+from ashiato.connector import vault
 from ashiato.connector.problems import Invalid, Problem
+from ashiato.connector.vault import Reader
 
 MOST_SENT_BYTES = 8 * 1_048_576
+PURPOSE_HEADER = "ashiato-purpose"
+LONGEST_PURPOSE_CHARS = 256
 SENT_HEADERS = ("accept", "content-type", "range", "if-range", "if-none-match")
 
 router = participant_router("transfers")
@@ -78,6 +82,9 @@ async def _passed_on(call: Call, transfer_pid: str, rest: str, request: Request)
         path, query = forwarded_target(request.scope, rest)
     except Refused as error:
         raise Invalid(error.refusal.reason, path="path") from None
+    purpose = request.headers.get(PURPOSE_HEADER, "")[:LONGEST_PURPOSE_CHARS]
+    reader = Reader(subject=call.subject)
+    await call.read(lambda uow: vault.check_live(uow, transfer_pid, reader, purpose, call.moment))
     headers = {name: request.headers[name] for name in SENT_HEADERS if name in request.headers}
     target = f"{path}?{query}" if query else path
     opened = call.around.data.call(call.tenant, transfer_pid, request.method, target, headers, body)
