@@ -3,6 +3,8 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from sys import intern
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -64,6 +66,12 @@ class SchemaCheck(Protocol):
 
     def violation(self, schema: bytes, value: object) -> str | None:
         """What in `value` breaks the schema, or why the schema cannot be used; None when all is well."""
+
+
+@lru_cache(1024)
+def _shared(types: tuple[str, ...]) -> tuple[str, ...]:
+    """The same object for equal types, since all counterparties hold credentials of the same few."""
+    return types
 
 
 class JudgedCredential(msgspec.Struct, frozen=True):
@@ -342,8 +350,10 @@ class _Case:
     @property
     def judged(self) -> JudgedCredential:
         """The outcome."""
-        types = () if self.credential is None else self.credential.types
-        return JudgedCredential(types=types, issuer=self.issuer, why=self._why, until_ms=self.until_ms)
+        types = () if self.credential is None else _shared(self.credential.types)
+        return JudgedCredential(
+            types=types, issuer=intern(self.issuer), why=self._why, until_ms=self.until_ms
+        )
 
     def document(self) -> Mapping[str, object]:
         """The whole credential as its issuer wrote it."""

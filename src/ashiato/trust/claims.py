@@ -1,6 +1,8 @@
 """The claims that policies read, from verified credentials: one name for one thing."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from sys import intern
 
 from ashiato.trust.credentials import VerifiedCredential
 
@@ -23,12 +25,18 @@ def claims_of(credentials: Iterable[VerifiedCredential]) -> Claims:
             members = {name: values_of(value) for name, value in credential.claims.items()}
             for name, values in members.items():
                 if values:
-                    collected.setdefault(f"{type_}.{name}", set()).update(values)
+                    collected.setdefault(intern(f"{type_}.{name}"), set()).update(values)
             short = _SHORT.get(type_)
             for name, values in (short(members) if short else {}).items():
                 if values:
                     collected.setdefault(name, set()).update(values)
-    return {name: frozenset(values) for name, values in collected.items()}
+    return {name: _shared(frozenset(values)) for name, values in collected.items()}
+
+
+@lru_cache(4096)
+def _shared(values: frozenset[str]) -> frozenset[str]:
+    """The same object for equal values: ten thousand members are `active`, and it is kept once."""
+    return values
 
 
 def values_of(value: object) -> tuple[str, ...]:
