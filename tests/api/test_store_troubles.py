@@ -47,3 +47,25 @@ async def test_the_data_plane_asks_for_the_request_again(
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     assert json.loads(answer.body)["code"] == code
     assert b"/secret" not in answer.body
+
+
+@pytest.mark.parametrize(("trouble", "code"), TROUBLES)
+async def test_the_credential_service_asks_for_the_message_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, trouble: Exception, code: str
+) -> None:
+    async def troubled(participant_id: str, work: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(pair.maker.program.store, "run", troubled)
+    offer = {
+        "@context": ["https://w3id.org/dspace-dcp/v1.0/dcp.jsonld"],
+        "type": "CredentialOfferMessage",
+        "issuer": pair.cells.did,
+        "credentials": [
+            {"type": "CredentialObject", "id": "x", "credentialType": "X", "profile": "vc20-bssl/jwt"}
+        ],
+    }
+    below = pair.maker.tenant.root_url
+    heard = await pair.as_cells.ask("POST", "dcp/offers", offer, below=below)
+    assert (heard.status, heard.headers["Retry-After"], heard.said["code"]) == (503, "1", code)
+    assert b"/secret" not in heard.body

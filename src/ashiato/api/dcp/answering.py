@@ -11,16 +11,18 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from ashiato.connector.node import Node, Tenant
-from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.ports import Conflict, Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, NotPermitted, Problem, QuotaExceeded, WrongState
 from ashiato.identity.callers import KnownCaller
 from ashiato.identity.dcp_v1_0 import MOST_BODY_BYTES, MalformedDcpMessage, UnsupportedQuery
 from ashiato.identity.signed_tokens import CannotResolve, Documents, NotAuthenticated, SignedTokens
+from ashiato.stores.errors import StoreUnavailable
 from ashiato.trust.did import DidDocument
 from ashiato.trust.enveloping import Sign
 from ashiato.trust.jws import TokenRefused
 
 BODY_TIMEOUT_S = 20.0
+RETRY_AFTER_S = 1
 LONGEST_SENTENCE_CHARS = 500
 
 log = structlog.get_logger()
@@ -123,10 +125,12 @@ _FAULTS = (
     BodyTooLarge,
     BodyTooSlow,
     CannotResolve,
+    Conflict,
     MalformedDcpMessage,
     NotAuthenticated,
     Problem,
     Replayed,
+    StoreUnavailable,
     TokenRefused,
     UnsupportedQuery,
     WrongMethod,
@@ -144,6 +148,8 @@ def _refused(tenant: Tenant, request: Request, error: Exception) -> Response:
         why=error.why if isinstance(error, NotAuthenticated) else sentence[:LONGEST_SENTENCE_CHARS],
     )
     headers = {"WWW-Authenticate": "Bearer"} if status_code == 401 else {}
+    if status_code == 503:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
     if isinstance(error, WrongMethod):
         headers["Allow"] = error.allowed
     body = msgspec.json.encode({"code": code, "reason": [sentence[:LONGEST_SENTENCE_CHARS]]})
@@ -154,6 +160,14 @@ def _explain(error: Exception) -> tuple[int, str, str]:
     match error:
         case NotAuthenticated(is_temporary=True) | CannotResolve():
             return 503, "identity-unavailable", "Your DID document cannot be fetched now; try again."
+        case Conflict():
+            return 503, "busy", "Others changed the same thing at the same moment; send the message again."
+        case StoreUnavailable():
+            return (
+                503,
+                "store-unavailable",
+                "This service cannot reach its store now; send the message again.",
+            )
         case NotAuthenticated():
             return 401, "unauthorized", "The request does not prove who you are."
         case Replayed():
