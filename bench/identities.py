@@ -1,7 +1,4 @@
-"""What ten thousand counterparties cost in memory: their DID documents with keys, and what was verified of them.
-
-Not counted is the memory of signatures that were verified already, which has its own bound (`identity/judging.py`).
-"""
+"""What ten thousand counterparties cost in memory: DID documents with keys, what was verified of them, and by what."""
 
 import gc
 from collections.abc import Awaitable, Callable
@@ -12,12 +9,18 @@ import psutil
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ashiato.clients.keeping import Keeper, KeepingRules
-from ashiato.identity.judging import JudgedCredential, Judgement
+from ashiato.identity.judging import MOST_VERIFIED_COUNT, JudgedCredential, Judgement
 from ashiato.identity.presentations import StoredPresentation
 from ashiato.identity.querying import PresentationQuery
 from ashiato.identity.standings import KnownPeers, StandingRules
 from ashiato.trust.claims import claims_of
-from ashiato.trust.credentials import VerifiedCredential
+from ashiato.trust.credentials import (
+    CredentialDraft,
+    VerifiedCredential,
+    issue_credential,
+    parse_credential,
+    verify_credential,
+)
 from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
 from ashiato.trust.keys import SigningKey
 
@@ -108,13 +111,32 @@ async def cache_mb() -> float:
         _Query(), _Store(), _Flights(), _Judge(), StandingRules(), _ignore_change, _ignore_need
     )
     await _meet(keeper, peers, "did:web:warm.example")
+    issuer = SigningKey("did:web:issuer.example#key-1", ec.generate_private_key(ec.SECP256R1()))
+    _verified(issuer, MOST_VERIFIED_COUNT)
     gc.collect()
     before_bytes = psutil.Process().memory_info().rss
     for number in range(IDENTITIES_COUNT):
         await _meet(keeper, peers, f"did:web:partner-{number}.example")
+    # The memory of signatures that were verified already is full, as after an hour of many callers.
+    verified = [_verified(issuer, number) for number in range(MOST_VERIFIED_COUNT)]
     gc.collect()
     grown_bytes = psutil.Process().memory_info().rss - before_bytes
+    if len(verified) != MOST_VERIFIED_COUNT:
+        raise SystemExit("every credential must be in memory while it is measured")
     return round(grown_bytes / 1_000_000, 1)
+
+
+def _verified(issuer: SigningKey, number: int) -> VerifiedCredential:
+    draft = CredentialDraft(
+        credential_id=f"urn:uuid:{number:032x}",
+        subject=f"did:web:partner-{number}.example",
+        types=("MembershipCredential",),
+        claims={"holderIdentifier": f"BPNL{number:012d}", **_SUBJECTS["MembershipCredential"]},
+        issued_ms=NOW_MS - 1000,
+        valid_from_ms=NOW_MS - 1000,
+    )
+    document = parse_did_document(did_document(issuer.did, [issuer.verification_key()], []), issuer.did)
+    return verify_credential(parse_credential(issue_credential(issuer, draft)), document, now_ms=NOW_MS)
 
 
 async def _meet(keeper: Keeper[DidDocument], peers: KnownPeers, did: str) -> None:

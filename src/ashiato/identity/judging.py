@@ -33,7 +33,8 @@ from ashiato.trust.status_lists import (
 )
 from ashiato.trust.trust_list import TrustBook, TrustedIssuer, TrustVerdict, trusts
 
-_MOST_VERIFIED_COUNT = 20_000
+# With ten thousand counterparties known, all of it together stays below 100 MB (`make bench BENCH=policy`).
+MOST_VERIFIED_COUNT = 8_000
 _MOST_STATUS_LIST_BYTES = 64 * 1024 * 1024
 # Of these kinds the older one is written by some issuers for the subject alone.
 _SUBJECT_SCHEMA_KINDS = frozenset({"JsonSchemaValidator2018"})
@@ -171,7 +172,7 @@ class CredentialJudge:
                 verified = verify_credential(credential, document, now_ms=now_ms, leeway_s=LEEWAY_S)
                 key = hashlib.sha256(case.text.encode()).digest()
                 _remember(self._verified, key, (document, verified))
-                while len(self._verified) > _MOST_VERIFIED_COUNT:
+                while len(self._verified) > MOST_VERIFIED_COUNT:
                     self._verified.popitem(last=False)
         except TokenRefused as error:
             # What is not valid yet may become so: it is looked at again when its time has come.
