@@ -44,6 +44,7 @@ from ashiato.stores.sealed_files import PlainReader
 from ashiato.trust.did import DidDocument, did_document, parse_did_document
 from ashiato.trust.keys import SigningKey
 from ashiato.trust.proofs import VerifiedProof, verify_proof
+from ashiato.trust.standing import Standing
 from ashiato.trust.tokens import TokenRefused
 
 PROVIDER = "did:web:maker.example"
@@ -166,6 +167,17 @@ class FolderFiles:
         return sorted(path.name for path in self._folder.iterdir())
 
 
+class KnownStandings(SignedTokens):
+    """Proves who calls as the program does; what else is verified of each is what the test says."""
+
+    def __init__(self, documents: Parties, keys: Mapping[str, SigningKey]) -> None:
+        super().__init__(documents, keys)
+        self.standings: dict[str, Standing] = {}
+
+    async def standing(self, participant_id: str, peer_id: str, now_ms: int) -> Standing:
+        return self.standings.get(peer_id, Standing(peer_id))
+
+
 @dataclass
 class Side:
     """One connector program with its data plane behind a real server."""
@@ -186,6 +198,12 @@ class Side:
     clock: Clock
     sources: SourceFactory
     events: list[Event] = field(default_factory=list)
+
+    def knows(self, standing: Standing) -> None:
+        """From now on this is what is verified of its participant."""
+        identity = self.node.identity
+        assert isinstance(identity, KnownStandings)
+        identity.standings[standing.participant_id] = standing
 
     @property
     def port(self) -> int:
@@ -343,7 +361,7 @@ def _side(
     )
     slug = role.lower()
     tenant = Tenant(slug=slug, name=slug, company=company, root_url=root_url, did_document=b"{}")
-    identity = SignedTokens(parties, {participant_id: key})
+    identity = KnownStandings(parties, {participant_id: key})
     node = Node(store=store, identity=identity, tenants=OneTenant(tenant), moment=clock.moment)
     streams = RunningStreams(
         LastingRights(node),
