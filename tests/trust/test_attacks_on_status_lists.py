@@ -196,6 +196,24 @@ def test_another_list_of_the_same_issuer_put_in_the_place_of_the_named_one(issue
     assert _status_why(REVOCATION, credential, other) == "wrong_status_list"
 
 
+def test_address_does_not_overrule_the_id_of_a_list(issuer: Party) -> None:
+    credential = _holding(issuer, REVOCATION)
+    for list_id, is_read in (
+        (LIST_URL, True),
+        ("urn:uuid:1", True),
+        (None, True),
+        ("https://issuer.example/2", False),
+    ):
+        payload = _payload() | {"id": list_id}
+        compact = signed(issuer, {name: value for name, value in payload.items() if value is not None})
+        verified = verify_credential(parse_status_list(compact), issuer.document, now_ms=NOW_MS)
+        status_list = status_list_from(verified, fetched_from=LIST_URL)
+        if is_read:
+            assert is_barred(REVOCATION, credential, status_list, now_ms=NOW_MS) is False
+        else:
+            assert _status_why(REVOCATION, credential, status_list) == "wrong_status_list"
+
+
 def test_entry_of_another_credential(issuer: Party) -> None:
     credential = _holding(issuer, REVOCATION)
     other = StatusEntry("BitstringStatusListEntry", "revocation", LIST_URL, 43)

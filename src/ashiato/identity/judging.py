@@ -267,7 +267,7 @@ class CredentialJudge:
         if not isinstance(document, DidDocument):
             raise _DoesNotCount(f"its status list is signed by {unverified.issuer}, who may not sign it")
         verified = verify_credential(unverified, document, now_ms=now_ms, leeway_s=LEEWAY_S)
-        status_list = status_list_from(verified)
+        status_list = status_list_from(verified, fetched_from=url)
         _remember(self._status_lists, url, (document, fetched, status_list))
         while sum(len(one.bits) for _, _, one in self._status_lists.values()) > _MOST_STATUS_LIST_BYTES:
             self._status_lists.popitem(last=False)

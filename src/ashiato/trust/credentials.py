@@ -161,7 +161,7 @@ def _read(
     valid_from_ms, valid_until_ms = _window(profile, credential, claims)
     return UnverifiedCredential(
         profile=profile,
-        credential_id=_credential_id(credential, claims, compact, is_loose=is_loose),
+        credential_id=_credential_id(credential, claims, compact),
         issuer=_issuer(profile, credential, claims),
         subject=subject,
         types=types,
@@ -225,15 +225,17 @@ def _issuer(profile: Profile, credential: Mapping[str, object], claims: Mapping[
     return _mirrored(members, "id", claims, "iss", what="issuer", max_chars=jws.MAX_DID_CHARS)
 
 
-def _credential_id(
-    credential: Mapping[str, object], claims: Mapping[str, object], compact: str, *, is_loose: bool
-) -> str:
-    own, jti = credential.get("id"), claims.get("jti")
-    if own is None and jti is None:
-        return f"ni:///sha-256;{base64url.encode(hashlib.sha256(compact.encode('ascii')).digest())}"
-    return _mirrored(
-        credential, "id", claims, "jti", what="id", max_chars=_MAX_URL_CHARS, may_differ=is_loose
-    )
+def _credential_id(credential: Mapping[str, object], claims: Mapping[str, object], compact: str) -> str:
+    """The credential's own id, else `jti`, else that of its bytes.
+
+    A `jti` that differs is no fault: VC-JOSE-COSE, 3.1.3 only advises against it, and widely used issuers
+    write a fresh one into each token.
+    """
+    if credential.get("id") is not None:
+        return _text(credential, "id", _MAX_URL_CHARS)
+    if claims.get("jti") is not None:
+        return _text(claims, "jti", _MAX_URL_CHARS)
+    return f"ni:///sha-256;{base64url.encode(hashlib.sha256(compact.encode('ascii')).digest())}"
 
 
 def _mirrored(

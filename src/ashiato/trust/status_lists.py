@@ -81,9 +81,13 @@ def parse_status_list(compact: str, *, loose_vc11: bool = False) -> UnverifiedCr
     return parse_credential(compact, max_chars=MAX_LIST_CHARS, loose_vc11=loose_vc11)
 
 
-def status_list_from(credential: VerifiedCredential, *, min_bits: int = MIN_LIST_BITS) -> StatusList:
+def status_list_from(
+    credential: VerifiedCredential, *, fetched_from: str | None = None, min_bits: int = MIN_LIST_BITS
+) -> StatusList:
     """The list that a verified credential carries; raises `MalformedToken`.
 
+    Where the credential's id is a URL, it is the list's address and no other list can stand in for it. Some
+    issuers write no id, or no URL: then the address that it was `fetched_from` counts.
     `min_bits` below the standard's is for issuers known to publish short lists. `ttl` is ignored, the
     credential's `validUntil` counts (DCP 1.0, "Profiles").
     """
@@ -100,7 +104,9 @@ def status_list_from(credential: VerifiedCredential, *, min_bits: int = MIN_LIST
         )
     return StatusList(
         kind=kind,
-        list_url=credential.credential_id,
+        list_url=credential.credential_id
+        if fetched_from is None or credential.credential_id.startswith(("https://", "http://"))
+        else fetched_from,
         issuer=credential.issuer,
         purposes=_purposes(credential.claims, kind),
         bits=bits,
