@@ -10,13 +10,13 @@ import msgspec
 import pytest
 from sqlalchemy import delete
 
-from ashiato.connector import receipts, vault
+from ashiato.connector import receipts, transfers, vault
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import NotFound
 from ashiato.connector.receipts import Standing, standing_of
-from ashiato.connector.records import Fetch
+from ashiato.connector.records import AgreementState, Fetch
 from ashiato.connector.vault import Reader
-from ashiato.connector.vault_records import KeptReceipt, ReceiptWatch
+from ashiato.connector.vault_records import KeptReceipt, ReceiptWatch, VaultItem, VaultState
 from ashiato.outbox.deliveries import DeliveryKind
 from ashiato.policy.builder import permit
 from ashiato.statements.examination import Fault
@@ -305,6 +305,54 @@ async def test_a_consumer_that_cannot_be_reached_is_silent_and_asked_again(tmp_p
         assert watch.findings == ()
         (waiting,) = await maker.read(lambda uow: uow.outbox.of_process(f"receipts:{agreement_id}"))
         assert waiting.kind is DeliveryKind.RECEIPTS
+
+
+async def test_when_the_provider_ends_the_agreement_the_consumer_hears_and_deletes_as_it_says(
+    companies: Companies,
+) -> None:
+    maker, cells = companies
+    agreement_id = await _traded(companies, {**permit("use"), "obligation": [{"action": "delete"}]})
+    await maker.run(
+        lambda uow, moment: transfers.end_agreement(uow, maker.tenant.company, agreement_id, "over", moment)
+    )
+
+    def deleted(uow: UnitOfWork) -> VaultItem | None:
+        (item,) = uow.vault.list_items("", 2)
+        return item if item.state is VaultState.DELETED else None
+
+    item = await cells.until(deleted)
+    assert item.delete_why == "agreement-ended"
+    ended = await cells.read(lambda uow: uow.contracts.agreement(agreement_id))
+    assert ended is not None
+    assert (ended.state, ended.ended_by) == (AgreementState.TERMINATED, maker.did)
+    watch = await _asked(maker, agreement_id)
+    assert (watch.findings, watch.chain.held, len(watch.chain.deleted)) == ((), {}, 1)
+
+
+async def test_nobody_else_ends_an_agreement_by_a_question(companies: Companies) -> None:
+    _, cells = companies
+    agreement_id = await _traded(companies)
+    stranger = "did:web:stranger.example"
+    await cells.run(
+        lambda uow, moment: receipts.told_of_end(uow, cells.tenant.company, stranger, agreement_id, moment)
+    )
+    agreement = await cells.read(lambda uow: uow.contracts.agreement(agreement_id))
+    assert agreement is not None
+    assert agreement.state is AgreementState.ACTIVE
+
+
+async def test_data_that_was_altered_on_its_way_is_used_and_its_receipt_fits(companies: Companies) -> None:
+    maker, cells = companies
+    refinement = [
+        {"leftOperand": "ashiato:jsonPath", "operator": "eq", "rightOperand": "$.declared"},
+        {"leftOperand": "ashiato:method", "operator": "eq", "rightOperand": "drop"},
+    ]
+    action = {"rdf:value": {"@id": "odrl:anonymize"}, "refinement": refinement}
+    rules = {"permission": [{"action": "use", "duty": [{"action": [action]}]}]}
+    agreement_id = await _traded(companies, rules)
+    await _use(cells)
+    watch = await _asked(maker, agreement_id)
+    assert (watch.findings, watch.chain.uses_count) == ((), 1)
 
 
 async def test_only_the_provider_of_an_agreement_asks_about_it(companies: Companies) -> None:

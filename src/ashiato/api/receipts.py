@@ -1,5 +1,7 @@
 """Shows a consumer's receipts to the provider of the agreement: `GET /{tenant}/receipts?agreement=…&after=…`.
 
+With `ended=true` the provider says that it has ended the agreement.
+
 The caller proves who it is with a token like those of the protocol. What is not signed yet is signed now, outside every
 transaction, and keeps that signature.
 """
@@ -30,6 +32,14 @@ LONGEST_ID_CHARS = 2048
 log = structlog.get_logger()
 
 
+class _Asked(msgspec.Struct, frozen=True):
+    """A question: `is_ended` says that the provider has ended the agreement."""
+
+    agreement_id: str
+    after_sequence: int
+    is_ended: bool
+
+
 class ReceiptApi:
     """The route of the receipts for every participant of a node. `signer_of` gives a participant's present key."""
 
@@ -45,8 +55,9 @@ class ReceiptApi:
         tenant = self._node.tenants.by_slug(request.path_params["tenant"])
         if tenant is None:
             raise refuse(404, "not-found", "There is nothing here.")
-        agreement_id, after_sequence = _asked(request)
-        shown = await self._look(tenant, request, agreement_id, after_sequence)
+        asked = _asked(request)
+        agreement_id = asked.agreement_id
+        shown = await self._look(tenant, request, asked)
         try:
             document = await self._document(tenant, agreement_id, shown)
         except SigningFailed as error:
@@ -76,7 +87,7 @@ class ReceiptApi:
             document["head"] = await sign(signer, HEAD_TYP, canonical(shown.head))
         return document
 
-    async def _look(self, tenant: Tenant, request: Request, agreement_id: str, after_sequence: int) -> Shown:
+    async def _look(self, tenant: Tenant, request: Request, asked: _Asked) -> Shown:
         moment = self._node.moment()
         try:
             caller = await self._node.identity.authenticate(
@@ -95,9 +106,12 @@ class ReceiptApi:
                 return Refusal(
                     status_code=401, code="token-replayed", reason="Make a fresh token for each request."
                 )
+            caller_id, agreement_id = caller.participant_id, asked.agreement_id
+            if asked.is_ended:
+                receipts.told_of_end(uow, tenant.company, caller_id, agreement_id, moment)
             try:
                 return receipts.shown_to(
-                    uow, tenant.company, caller.participant_id, agreement_id, after_sequence, moment.now_ms
+                    uow, tenant.company, caller_id, agreement_id, asked.after_sequence, moment.now_ms
                 )
             except NotFound as error:
                 return Refusal(status_code=404, code="agreement-not-found", reason=error.sentence)
@@ -108,10 +122,10 @@ class ReceiptApi:
         return shown
 
 
-def _asked(request: Request) -> tuple[str, int]:
+def _asked(request: Request) -> _Asked:
     agreements, afters = request.query_params.getlist("agreement"), request.query_params.getlist("after")
     after = afters[0] if afters else "0"
     is_number = after.isascii() and after.isdigit() and len(after) < 16
     if len(agreements) != 1 or len(afters) > 1 or not is_number or len(agreements[0]) > LONGEST_ID_CHARS:
         raise refuse(400, "bad-question", "Ask with ?agreement=ID and, for the next page, &after=NUMBER.")
-    return agreements[0], int(after)
+    return _Asked(agreements[0], int(after), request.query_params.get("ended") == "true")

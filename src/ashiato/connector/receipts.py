@@ -13,7 +13,7 @@ from ashiato.connector.deletion import deletion_terms
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import NotFound
 from ashiato.connector.receipt_dates import GRACE_MS, NEXT_QUESTION_AFTER_MS, ask_at, ask_next_at, process_of
-from ashiato.connector.records import AccessRecord, AgreementRecord, AgreementState
+from ashiato.connector.records import AccessRecord, AgreementRecord, AgreementState, Event
 from ashiato.connector.vault import USE_LASTS_MS, Reader
 from ashiato.connector.vault_records import KeptReceipt, ReceiptWatch, VaultAccount
 from ashiato.dsp.states import Role, TransferState
@@ -66,6 +66,30 @@ def shown_to(
     return Shown(receipts=tuple(found[:PAGE_COUNT]), head=head, is_last=len(found) <= PAGE_COUNT)
 
 
+def told_of_end(uow: UnitOfWork, company: Company, caller_id: str, agreement_id: str, moment: Moment) -> None:
+    """The provider says, with its question, that it has ended the agreement: it ends here too, and what the agreement says of
+    its end is done. The protocol has no message for it. Somebody else's word changes nothing.
+    """
+    agreement = uow.contracts.agreement(agreement_id)
+    if agreement is None or agreement.role is not Role.CONSUMER or agreement.peer_id != caller_id:
+        return
+    if agreement.state is not AgreementState.ACTIVE:
+        return
+    uow.contracts.put_agreement(
+        msgspec.structs.replace(
+            agreement,
+            state=AgreementState.TERMINATED,
+            ended_ms=moment.now_ms,
+            end_reason="The provider ended it.",
+            ended_by=caller_id,
+        )
+    )
+    tell(
+        uow, company, moment, "agreement.terminated", agreement_id, caller_id,
+        reason="The provider ended it.", asset_id=agreement.asset_id,
+    )  # fmt: skip
+
+
 def keep_signed(uow: UnitOfWork, receipts: Sequence[KeptReceipt]) -> None:
     """Keep the signatures, so that a receipt is always shown with the one it was first shown with."""
     for receipt in receipts:
@@ -109,6 +133,20 @@ def watched(uow: UnitOfWork, agreement_id: str) -> tuple[AgreementRecord, Receip
     return agreement, known or ReceiptWatch(
         agreement_id=agreement_id, peer_id=agreement.peer_id, asset_id=agreement.asset_id
     )
+
+
+def follow(uow: UnitOfWork, company: Company, event: Event, moment: Moment) -> None:
+    """Reactor: when a provider ends an agreement, the consumer is told by the next question, which is asked at once."""
+    if event.name != "agreement.terminated":
+        return
+    agreement = uow.contracts.agreement(event.process_id)
+    if agreement is None or agreement.role is not Role.PROVIDER:
+        return
+    watch = uow.vault.watch(agreement.agreement_id)
+    if watch is not None and watch.is_offered is False:
+        return
+    if uow.transfers.list_accesses("", 1, agreement_id=agreement.agreement_id):
+        ask_at(uow, agreement.agreement_id, agreement.peer_id, moment.now_ms, moment.now_ms)
 
 
 def ask_now(uow: UnitOfWork, agreement_id: str, now_ms: int) -> ReceiptWatch:

@@ -10,6 +10,7 @@ from ashiato.clients.egress import Egress, EgressRefused, EgressResponse, Unreac
 from ashiato.connector import receipts
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import UnitOfWork
+from ashiato.connector.records import AgreementState
 from ashiato.connector.vault_records import ReceiptWatch
 from ashiato.couriers.delivering import Outcome, Verdict
 from ashiato.facts.strict_json import MalformedJson, parse_strict
@@ -69,17 +70,17 @@ class ReceiptCourier:
         found = await self._node.store.read(owner, lambda uow: receipts.watched(uow, agreement_id))
         if found is None:
             return Outcome(verdict=Verdict.DONE)
-        _, watch = found
+        agreement, watch = found
         try:
-            return await self._ask(tenant, watch)
+            return await self._ask(tenant, watch, is_ended=agreement.state is not AgreementState.ACTIVE)
         except _Unanswered as error:
             return await self._unanswered(tenant, agreement_id, error)
 
-    async def _ask(self, tenant: Tenant, watch: ReceiptWatch) -> Outcome:
+    async def _ask(self, tenant: Tenant, watch: ReceiptWatch, *, is_ended: bool) -> Outcome:
         # The last receipt is asked for again: one that was changed since must show.
         after_sequence = max(watch.chain.last_sequence - 1, 0)
         for _ in range(MOST_PAGES_COUNT):
-            answer = await self._page(tenant, watch, after_sequence)
+            answer = await self._page(tenant, watch, after_sequence, is_ended=is_ended)
             take = self._taking(tenant, watch.agreement_id, answer)
             if not answer.more:
                 # The next question is written with the last page, in the transaction that forgets this one.
@@ -116,7 +117,9 @@ class ReceiptCourier:
             record=lambda uow: receipts.given_up(uow, agreement_id, moment),
         )
 
-    async def _page(self, tenant: Tenant, watch: ReceiptWatch, after_sequence: int) -> Answer:
+    async def _page(
+        self, tenant: Tenant, watch: ReceiptWatch, after_sequence: int, *, is_ended: bool
+    ) -> Answer:
         moment = self._node.moment()
         document = await self._document_of(watch.peer_id)
         service = document.service(RECEIPT_SERVICE)
@@ -125,7 +128,8 @@ class ReceiptCourier:
         token = await self._node.identity.token_for(
             tenant.participant_id, watch.peer_id, moment.now_ms, moment.fresh_id()
         )
-        query = urlencode({"agreement": watch.agreement_id, "after": after_sequence})
+        wanted = {"agreement": watch.agreement_id, "after": f"{after_sequence}"}
+        query = urlencode(wanted | ({"ended": "true"} if is_ended else {}))
         try:
             response = await self._egress.request(
                 "GET",

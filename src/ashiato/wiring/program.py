@@ -37,7 +37,7 @@ from ashiato.clients.egress import Egress, EgressRules
 from ashiato.clients.sources.factory import AssetSources
 from ashiato.clients.trust_lists import TrustListBook
 from ashiato.clients.ways_out import WaysOut
-from ashiato.connector import fetching, obligations, vault
+from ashiato.connector import fetching, obligations, receipts, vault
 from ashiato.connector.node import Node
 from ashiato.connector.ports import Identity, Moment
 from ashiato.connector.strategies import Automatic, Strategy
@@ -135,7 +135,7 @@ class Program:
             BASE,
             self._ways_out,
             self._strategy,
-            (fetching.follow, vault.follow, obligations.follow),
+            (fetching.follow, vault.follow, receipts.follow, obligations.follow),
             settings.limits,
             lambda: now().now_ms,
             settings.keys.require_signatures,
@@ -342,8 +342,8 @@ class Program:
             settings=InboxSettings(most_pushed_bytes=limits.pushed_data_bytes),
         )
         data = DataApi(self.node, doorkeeper, sources, streams, DataSettings())
-        receipts = ReceiptApi(self.node, lambda owner: self.tenancy.signer_of(owner)())
-        return [*data.routes(), *InboxApi(inbox).routes(), *receipts.routes()]
+        receipt_api = ReceiptApi(self.node, lambda owner: self.tenancy.signer_of(owner)())
+        return [*data.routes(), *InboxApi(inbox).routes(), *receipt_api.routes()]
 
     async def _purge(self) -> None:
         while True:
