@@ -160,6 +160,9 @@ class FolderFiles:
     def remove(self, participant_id: str, file_name: str) -> None:
         (self._folder / file_name).unlink()
 
+    def remove_part(self, participant_id: str, transfer_pid: str) -> None:
+        (self._folder / f"{quote(transfer_pid, safe='')}.part").unlink(missing_ok=True)
+
     def content(self, file_name: str) -> bytes:
         return (self._folder / file_name).read_bytes()
 

@@ -315,6 +315,11 @@ async def test_a_pull_stops_when_our_own_side_ends_the_right(
     assert outcome.verdict is Verdict.DONE
     assert outcome.why == event
     assert await received_by(consumer) == []
+    # What came in waits for the transfer to go on.
+    assert len(consumer.files.names()) == 1
+    await consumer.set_state(big.consumer_pid, TransferState.TERMINATED)
+    assert (await pull(consumer, big)).verdict is Verdict.DONE
+    assert consumer.files.names() == []
 
 
 async def test_a_right_that_ended_meanwhile_leaves_no_file(provider: Side, consumer: Side) -> None:
@@ -345,6 +350,7 @@ async def test_a_refusal_ends_the_transfer_with_its_reason(provider: Side, consu
     assert outcome.verdict is Verdict.NEVER
     assert "agreement has ended" in outcome.why
     assert await state_of(consumer, big.consumer_pid) is TransferState.TERMINATED
+    assert consumer.files.names() == []
 
 
 async def test_a_provider_that_is_away_is_asked_again(provider: Side, consumer: Side, big: Deal) -> None:

@@ -248,6 +248,9 @@ class ReceivedFiles(Protocol):
     def remove(self, participant_id: str, file_name: str) -> None:
         """Delete a finished file, and what came in of it."""
 
+    def remove_part(self, participant_id: str, transfer_pid: str) -> None:
+        """Delete the unfinished file of a transfer that will not be continued, if there is one."""
+
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]{0,4096}")

@@ -110,16 +110,34 @@ class Puller:
             delivery.participant_id, lambda uow: data_receipt.expected(uow, own_pid)
         )
         if transfer is None:
+            await self._clear(delivery.participant_id, own_pid)
             return Outcome(verdict=Verdict.DONE)
         with self._means.streams.enter(delivery.participant_id, own_pid, transfer.agreement_id) as stream:
             pulling = asyncio.create_task(_Pull(self._means, tenant, transfer, delivery).run())
             try:
                 # A transfer that is started again brings a new delivery; the bytes that are there wait for it.
                 await wait_for_either(pulling, stream.stopped)
-                return pulling.result() if pulling.done() else Outcome(verdict=Verdict.DONE, why=stream.why)
+                outcome = (
+                    pulling.result() if pulling.done() else Outcome(verdict=Verdict.DONE, why=stream.why)
+                )
             finally:
                 pulling.cancel()
                 await asyncio.wait({pulling})
+        if outcome.verdict is not Verdict.AGAIN:
+            await self._clear(delivery.participant_id, own_pid, is_given_up=outcome.verdict is Verdict.NEVER)
+        return outcome
+
+    async def _clear(self, participant_id: str, own_pid: str, *, is_given_up: bool = False) -> None:
+        """Delete what came in of a transfer that has ended: the right to it has ended too."""
+
+        def is_over(uow: UnitOfWork) -> bool:
+            found = uow.transfers.get(own_pid)
+            return found is None or found.state.is_terminal
+
+        if is_given_up or await self._means.node.store.read(participant_id, is_over):
+            await asyncio.get_running_loop().run_in_executor(
+                self._means.threads, self._means.files.remove_part, participant_id, own_pid
+            )
 
 
 class _Pull:

@@ -63,7 +63,6 @@ class ReceivedFolder:
             sync_folder(path.parent)
 
     def remove_part(self, participant_id: str, transfer_pid: str) -> None:
-        """Delete what came in of a transfer that will not be continued."""
         name = _checked(quote(transfer_pid, safe="") + PART_ENDING)
         with contextlib.suppress(FileNotFoundError):
             (self._folder(participant_id) / name).unlink()
