@@ -5,7 +5,7 @@ import base64
 # The spare bits of the last character must be zero; otherwise many texts decode to one value.
 _LAST_OF_TWO = frozenset("AQgw")
 _LAST_OF_THREE = frozenset("AEIMQUYcgkosw048")
-_ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 def encode(data: bytes) -> str:
@@ -15,7 +15,7 @@ def encode(data: bytes) -> str:
 
 def decode(text: str) -> bytes:
     """The bytes of `text`; raises `ValueError` for padding, other characters, or spare bits that are set."""
-    if not _ALPHABET.issuperset(text):
+    if not text.isascii() or text.encode("ascii").translate(None, _ALPHABET):
         raise ValueError("it holds a character outside the base64url alphabet")
     rest = len(text) % 4
     if rest == 1:
