@@ -26,7 +26,7 @@ from ashiato.api.protocol import BASE, ProtocolApi
 from ashiato.api.turns import Queues
 from ashiato.clients.egress import Egress, EgressResponse, Unreachable
 from ashiato.clients.trust_lists import LoadedTrustList, TrustListSource
-from ashiato.connector import data_receipt, fetching, vault
+from ashiato.connector import data_receipt, fetching, obligations, vault
 from ashiato.connector.company import Company
 from ashiato.connector.data_access import AccessOutcome
 from ashiato.connector.data_address import TokenDoor
@@ -119,7 +119,7 @@ class Companies:
             data_door=TokenDoor(data_url=f"{root_url}/data", inbox_url=f"{root_url}/inbox", key=lambda: key),
             vet_address=vet_address,
             vet_own_address=vet_address,
-            reactors=(fetching.follow, vault.follow),
+            reactors=(fetching.follow, vault.follow, obligations.follow),
         )
         tenant = Tenant(slug, name, company, root_url, document)
         self._tenants[slug] = tenant
