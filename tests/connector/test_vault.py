@@ -325,3 +325,16 @@ async def test_what_is_read_directly_at_the_partners_is_asked_for_its_purpose(op
     for purpose in ("", "advertising"):
         with pytest.raises(NotPermitted):
             await check("urn:uuid:own-received-1", purpose)
+
+
+async def test_only_where_the_agreement_lets_data_be_used(opened: Opened) -> None:
+    place = await opened(use_with(when("spatial", "eq", "JP")))
+    for location, permitted in (("", False), ("US", False), ("JP", True)):
+        reader = msgspec.structs.replace(
+            PERSON, facts={"location": frozenset((location,) if location else ())}
+        )
+        if permitted:
+            assert (await place.read(reader)).uses_count == 1
+            continue
+        with pytest.raises(NotPermitted):
+            await place.read(reader)

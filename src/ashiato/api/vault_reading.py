@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from ashiato.connector import vault
@@ -45,6 +46,9 @@ class VaultReading:
         """
         owner, company, moment = self._tenant.participant_id, self._tenant.company, self._node.moment()
         received_id = received.received_id
+        if self._tenant.location:
+            facts = {**reader.facts, "location": frozenset((self._tenant.location,))}
+            reader = msgspec.structs.replace(reader, facts=facts)
         # What the vault says of data that was deleted helps more than that its file is gone.
         await self._node.store.read(owner, lambda uow: vault.check_held(uow, received_id))
         try:

@@ -19,6 +19,8 @@ class Tenant(msgspec.Struct, frozen=True):
     root_url: str
     did_document: bytes
     is_issuer: bool = False
+    location: str = ""
+    """Where data is used at this participant's, as its operator says: a country of ISO 3166-1, or nothing."""
 
     @property
     def participant_id(self) -> str:

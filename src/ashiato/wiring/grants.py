@@ -29,6 +29,7 @@ class Grants:
         self.secrets = ParticipantSecrets()
         self.folders: dict[str, Path] = {}
         self.app_folders: dict[str, Path] = {}
+        self.locations: dict[str, str] = {}
 
     def give(self, participant_id: str, settings: ParticipantSettings) -> None:
         """From now on the participant has what its settings open to it."""
@@ -36,5 +37,7 @@ class Grants:
         self._ways_out.open_networks(participant_id, settings.own_networks)
         if settings.files_directory:
             self.folders[participant_id] = Path(settings.files_directory)
+        if settings.location:
+            self.locations[participant_id] = settings.location
         if settings.apps_directory:
             self.app_folders[participant_id] = Path(settings.apps_directory)

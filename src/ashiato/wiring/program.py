@@ -140,6 +140,7 @@ class Program:
             lambda: now().now_ms,
             settings.keys.require_signatures,
         )
+        self.tenancy.locations = self._grants.locations
         self._documents = self.make_documents()
         self.tokens = SignedTokens(
             self._documents, self.tenancy.keys, lambda _participant, _audience: settings.trust.shown_scopes

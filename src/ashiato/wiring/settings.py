@@ -69,6 +69,7 @@ class ParticipantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """A company that this connector serves, below the path segment `slug`.
 
     `apps_directory` holds programs that the company may have started as apps, as the user of this program.
+    `location` is the country (ISO 3166-1, "JP") in which data received is used: policies may ask for it.
     `own_networks` ("10.0.0.0/8") are networks of the company's own, in which its sources and webhooks may lie; what a
     counterparty names is never called there. `issues_credentials` gives the company an issuer service.
     """
@@ -79,6 +80,7 @@ class ParticipantSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     api_key_sha256: tuple[str, ...] = ()
     files_directory: str = ""
     apps_directory: str = ""
+    location: str = ""
     own_networks: tuple[str, ...] = ()
     secrets: dict[str, str] = {}
     issues_credentials: bool = False

@@ -76,6 +76,7 @@ class Tenancy:
         self._strategy = strategy
         self._reactors = reactors
         self._limits = limits
+        self.locations: dict[str, str] = {}
         self._by_slug: dict[str, Tenant] = {}
         self._by_id: dict[str, Tenant] = {}
         self._documents: dict[str, DidDocument] = {}
@@ -106,6 +107,7 @@ class Tenancy:
             root_url=root_url,
             did_document=document,
             is_issuer=identity.is_issuer,
+            location=self.locations.get(identity.did, ""),
         )
         self._by_slug[identity.slug] = tenant
         self._by_id[identity.did] = tenant
