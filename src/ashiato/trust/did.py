@@ -153,10 +153,13 @@ def parse_did_document(data: bytes, expected_did: str) -> DidDocument:
     reader = _Reader(expected_did)
     for method in _array(expected_did, document, "verificationMethod"):
         reader.method(method)
-    relations = {
+    # Most documents name the same keys in each relation: thousands of them are kept, with one set each.
+    sets: dict[frozenset[str], frozenset[str]] = {}
+    found = {
         relation: frozenset(reader.relation(_array(expected_did, document, relation)))
         for relation in RELATIONS
     }
+    relations = {relation: sets.setdefault(kids, kids) for relation, kids in found.items()}
     services = tuple(
         service
         for entry in _array(expected_did, document, "service")
