@@ -15,12 +15,13 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from ashiato.api import catalog_pages
-from ashiato.connector import catalog, negotiations, signing, transfers
+from ashiato.connector import agreement_ends, catalog, negotiations, signing, transfers
 from ashiato.connector.company import Company
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Caller, Conflict, Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, NotPermitted, Problem, QuotaExceeded, WrongState
 from ashiato.dsp import v2025_1 as wire
+from ashiato.dsp.effects import Ending
 from ashiato.dsp.errors import IllegalTransition, MalformedMessage, MismatchedMessage, UnsendableMessage
 from ashiato.dsp.messages import (
     CatalogError,
@@ -263,6 +264,12 @@ def _later(kind: type[NegotiationMessage]) -> Answer:
 
         def work(uow: UnitOfWork, company: Company, moment: Moment) -> ContractNegotiation:
             _use_token(uow, caller)
+            known = negotiations.of_peer(uow, caller.participant_id, pid)
+            ended_id = agreement_ends.ended_by_peer(known, message)
+            if ended_id is not None and isinstance(message, ContractNegotiationTerminationMessage):
+                reason = negotiations.in_words(Ending(reason=message.reason))
+                transfers.agreement_ended_by_peer(uow, company, ended_id, reason, moment)
+                return known
             return negotiations.received(uow, company, caller.standing, pid, message, moment, evidence)
 
         return _negotiation(await signing.run(node.store, tenant.company, moment, work))

@@ -124,6 +124,7 @@ ENGLISH: Mapping[str, str] = {
     "get": "Get a dataset from a company: catalog, contract and transfer to the end.",
     "verify": "Check an agreement file offline: who signed it, by the DID documents that you give.",
     "contract.export": "Write an agreement with its signatures into one file.",
+    "contract.renew": "Negotiate a new agreement over the same dataset, which names the one that it renews.",
     "contract.retire": "Take an ended agreement out of the lists; it is kept as evidence.",
     # Arguments and options.
     "option.url": "Where the management API is (ASHIATO_URL).",

@@ -3,9 +3,11 @@
 Every function runs inside the unit of work of the step that leads to it, so that no agreement is lost or doubled.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
-from ashiato.connector import frameworks
+from ashiato.connector import agreement_ends, frameworks
 from ashiato.connector.catalog import LISTING, compiled, passes, rules_of
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid
@@ -21,6 +23,7 @@ from ashiato.policy.transformations import Transformation, announced, to_apply
 from ashiato.trust.standing import Standing
 
 LONGEST_ID_BYTES = 1000
+RENEWS_MEMBER = "ashiato:renews"
 
 
 def draw_up(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> dict[str, object]:
@@ -38,10 +41,29 @@ def draw_up(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -
         "timestamp": format_datetime(moment.now_ms),
     }
     agreement.update(terms)
+    predecessor_id = predecessor(uow, negotiation, negotiation.offer)
+    if predecessor_id is not None:
+        agreement[RENEWS_MEMBER] = predecessor_id
     framework = frameworks.covering(uow, negotiation, moment.now_ms)
     if framework is not None:
         agreement[frameworks.NAMED_MEMBER] = framework.framework_id
     return agreement
+
+
+def predecessor(
+    uow: UnitOfWork, negotiation: ContractNegotiation, document: Mapping[str, object]
+) -> str | None:
+    """The agreement that an offer or agreement says to renew, when it is one of the same parties over the same dataset."""
+    named = document.get(RENEWS_MEMBER)
+    known = uow.contracts.agreement(named) if isinstance(named, str) else None
+    if known is None or not known.finalized:
+        return None
+    same = (known.role, known.peer_id, known.asset_id) == (
+        negotiation.role,
+        negotiation.peer_id,
+        negotiation.dataset_id,
+    )
+    return known.agreement_id if same else None
 
 
 def remember(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:
@@ -64,6 +86,7 @@ def remember(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) 
             policy_hash=policy_hash(document),
             agreed_ms=moment.now_ms,
             framework_id=frameworks.named_in(uow, document, negotiation.peer_id),
+            predecessor_id=predecessor(uow, negotiation, document),
             access_policy=access_policy,
             access=() if offer is None else offer.access,
         )
@@ -134,7 +157,9 @@ def finalize(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) 
     agreement = uow.contracts.agreement(str(document["@id"]))
     if agreement is None:
         raise Invalid("The negotiation has no agreement.", pid=negotiation.own_pid)
-    uow.contracts.put_agreement(msgspec.structs.replace(agreement, finalized=True))
+    final = msgspec.structs.replace(agreement, finalized=True)
+    uow.contracts.put_agreement(final)
+    agreement_ends.schedule(uow, final, moment)
     if frameworks.is_framework_target(negotiation.dataset_id):
         frameworks.activate(uow, negotiation.dataset_id, rules_of(document), moment)
 

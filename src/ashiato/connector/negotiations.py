@@ -448,9 +448,8 @@ def _next_offer(
         "target": negotiation.dataset_id,
         **rules_of(reaction.rules),
     }
-    described = negotiation.offer.get(frameworks.CLASS_MEMBER)
-    if described is not None:
-        document[frameworks.CLASS_MEMBER] = described
+    kept = (frameworks.CLASS_MEMBER, agreements.RENEWS_MEMBER)
+    document |= {member: negotiation.offer[member] for member in kept if member in negotiation.offer}
     if negotiation.role is Role.PROVIDER:
         offers.checked_policy(document)
     context = uow.negotiations.context(negotiation.own_pid)

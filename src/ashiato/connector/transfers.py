@@ -6,6 +6,7 @@ are deliveries in the outbox like any message, so a crash between start and data
 
 import msgspec
 
+from ashiato.connector import agreement_ends
 from ashiato.connector.agreements import decide_served
 from ashiato.connector.catalog import compiled, rules_of
 from ashiato.connector.company import Company, send, tell, vet_callback
@@ -222,26 +223,63 @@ def terminate(
 def end_agreement(
     uow: UnitOfWork, company: Company, agreement_id: str, reason: str, moment: Moment
 ) -> AgreementRecord:
-    """End an agreement one-sidedly: nothing is served or fetched under it from the commit on, its transfers end."""
+    """End an agreement: nothing is served or fetched under it from the commit on, its transfers end, the partner is told.
+
+    Of one that the partner ended already it makes a mutual end.
+    """
     agreement = uow.contracts.agreement(agreement_id)
     if agreement is None:
         raise NotFound(f"There is no agreement {agreement_id!r}.", id=agreement_id)
+    if agreement.ended_by == agreement.peer_id:
+        agreement_ends.notify(uow, company, agreement, moment)
+        return agreement_ends.both_ended(uow, company, agreement, moment)
     if agreement.state is not AgreementState.ACTIVE:
         raise WrongState("This agreement has ended already.", id=agreement_id)
-    ended = msgspec.structs.replace(
-        agreement,
-        state=AgreementState.TERMINATED,
-        ended_ms=moment.now_ms,
-        end_reason=reason,
-        ended_by=company.participant_id,
-    )
+    ended = _end(uow, company, agreement, AgreementState.TERMINATED, company.participant_id, reason, moment)
+    agreement_ends.notify(uow, company, ended, moment)
+    return ended
+
+
+def agreement_ended_by_peer(
+    uow: UnitOfWork, company: Company, agreement_id: str, reason: str, moment: Moment
+) -> None:
+    """The partner told us that it ended an agreement; a repeated notice changes nothing."""
+    agreement = uow.contracts.agreement(agreement_id)
+    if agreement is None:
+        return
+    if agreement.ended_by == company.participant_id:
+        agreement_ends.both_ended(uow, company, agreement, moment)
+    elif agreement.state is AgreementState.ACTIVE:
+        _end(uow, company, agreement, AgreementState.TERMINATED, agreement.peer_id, reason, moment)
+
+
+def expire_agreement(uow: UnitOfWork, company: Company, agreement_id: str, moment: Moment) -> None:
+    """The time in the agreement's own policy is over; nothing happens before it is, or when it ended otherwise."""
+    agreement = uow.contracts.agreement(agreement_id)
+    if agreement is None or agreement.state is not AgreementState.ACTIVE:
+        return
+    due_ms = agreement_ends.expires_ms(agreement)
+    if due_ms is not None and due_ms <= moment.now_ms:
+        _end(uow, company, agreement, AgreementState.EXPIRED, "", "Its own time is over.", moment)
+
+
+def _end(
+    uow: UnitOfWork,
+    company: Company,
+    agreement: AgreementRecord,
+    state: AgreementState,
+    ended_by: str,
+    reason: str,
+    moment: Moment,
+) -> AgreementRecord:
+    ended = agreement_ends.ended(agreement, state, ended_by, reason, moment.now_ms)
     uow.contracts.put_agreement(ended)
     tell(
-        uow, company, moment, "agreement.terminated", agreement_id, agreement.peer_id,
-        reason=reason, asset_id=agreement.asset_id,
+        uow, company, moment, "agreement.terminated", agreement.agreement_id, agreement.peer_id,
+        reason=reason, asset_id=agreement.asset_id, state=state, ended_by=ended_by,
     )  # fmt: skip
     after_id = ""
-    while running := uow.transfers.page(after_id, 1000, agreement_id=agreement_id):
+    while running := uow.transfers.page(after_id, 1000, agreement_id=agreement.agreement_id):
         after_id = running[-1].own_pid
         for transfer in running:
             if not transfer.state.is_terminal:

@@ -44,6 +44,7 @@ from ashiato.connector.strategies import Automatic, Strategy
 from ashiato.couriers.asking_receipts import ReceiptCourier
 from ashiato.couriers.calling import DataCaller
 from ashiato.couriers.delivering import Courier, Handler
+from ashiato.couriers.ending import Ender
 from ashiato.couriers.erasing import Eraser
 from ashiato.couriers.indexing import Indexer
 from ashiato.couriers.issuing import IssuanceCourier
@@ -224,6 +225,7 @@ class Program:
         self, streams: RunningStreams, sources: AssetSources, disk_threads: ThreadPoolExecutor
     ) -> dict[DeliveryKind, Handler]:
         prover = Prover(self.tenancy)
+        ender = Ender(self.node, self._egress)
         pull = PullMeans(
             node=self.node,
             egress=self._egress,
@@ -253,6 +255,8 @@ class Program:
             DeliveryKind.RECEIPTS: ReceiptCourier(self.node, self._egress, self._documents).deliver,
             DeliveryKind.OBLIGATION: ObligationCourier(self.node).deliver,
             DeliveryKind.NOTICE: notices.deliver,
+            DeliveryKind.EXPIRY: ender.expire,
+            DeliveryKind.ENDING: ender.notify,
             DeliveryKind.ERASE: Eraser(self.node, self.files, disk_threads).deliver,
             DeliveryKind.INDEX: Indexer(self.node).deliver,
         }

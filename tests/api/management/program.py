@@ -36,6 +36,7 @@ from ashiato.connector.problems import Invalid, WrongState
 from ashiato.connector.strategies import Automatic
 from ashiato.couriers.calling import DataCaller
 from ashiato.couriers.delivering import Courier, Outcome, Verdict
+from ashiato.couriers.ending import Ender
 from ashiato.couriers.erasing import Eraser
 from ashiato.couriers.lasting_rights import LastingRights
 from ashiato.couriers.messaging import Messenger
@@ -357,6 +358,8 @@ async def running_program(folder: Path, store_url: str | None = None) -> AsyncIt
             DeliveryKind.MESSAGE: Messenger(node, egress).deliver,
             DeliveryKind.PULL: Puller(node, files, contents).deliver,
             DeliveryKind.PUSH: push_nothing,
+            DeliveryKind.EXPIRY: Ender(node, egress).expire,
+            DeliveryKind.ENDING: Ender(node, egress).notify,
             DeliveryKind.ERASE: Eraser(node, files, disk_threads).deliver,
         },
         Queues().turn,

@@ -61,7 +61,9 @@ class Kind(StrEnum):
 def add_to(app: typer.Typer) -> None:
     """Adds the groups to the program."""
     _frameworks(group(app, "framework"))
-    _contracts(group(app, "contract"))
+    contracts = group(app, "contract")
+    _contracts(contracts)
+    _agreements(contracts)
 
 
 def _frameworks(app: typer.Typer) -> None:
@@ -148,22 +150,6 @@ def _contracts(app: typer.Typer) -> None:
     def end_agreement(session: Session, agreement_id: Id, reason: Reason = "") -> None:
         session.output.show(session.post({"reason": reason}, "agreements", agreement_id, "terminate"))
 
-    @command(app, "retire", "contract.retire")
-    def retire_agreement(session: Session, agreement_id: Id) -> None:
-        session.output.show(session.post(None, "agreements", agreement_id, "retire"))
-
-    @command(app, "export", "contract.export")
-    def export_agreement(
-        session: Session, agreement_id: Id, to: ToFile, overwrite: Overwrite = False
-    ) -> None:
-        document = session.get("agreements", agreement_id, "export")
-        body = json.dumps(document, ensure_ascii=False, indent=1).encode()
-        with opened(to, overwrite=overwrite) as file:
-            file.write(body)
-        if to != STANDARD_INPUT:
-            sha256 = hashlib.sha256(body).hexdigest()
-            session.output.done("done.saved", path=to, size_bytes=len(body), sha256=sha256)
-
     @command(app, "paper", "contract.paper")
     def put_paper(
         session: Session,
@@ -188,6 +174,34 @@ def _contracts(app: typer.Typer) -> None:
         paper = session.get("papers", paper_id)
         path = session.path("papers", paper_id, "scan")
         save(session, path, to, paper["size_bytes"], paper["scan_sha256"], overwrite=overwrite)
+
+
+def _agreements(app: typer.Typer) -> None:
+    @command(app, "renew", "contract.renew")
+    def renew_agreement(
+        session: Session,
+        agreement_id: Id,
+        offer: Annotated[str | None, typer.Option("--offer", help=say("option.offer_choice"))] = None,
+        address: Address = None,
+    ) -> None:
+        body = given(offer_id=offer, address=address)
+        session.output.show(session.post(body, "agreements", agreement_id, "renew"))
+
+    @command(app, "retire", "contract.retire")
+    def retire_agreement(session: Session, agreement_id: Id) -> None:
+        session.output.show(session.post(None, "agreements", agreement_id, "retire"))
+
+    @command(app, "export", "contract.export")
+    def export_agreement(
+        session: Session, agreement_id: Id, to: ToFile, overwrite: Overwrite = False
+    ) -> None:
+        document = session.get("agreements", agreement_id, "export")
+        body = json.dumps(document, ensure_ascii=False, indent=1).encode()
+        with opened(to, overwrite=overwrite) as file:
+            file.write(body)
+        if to != STANDARD_INPUT:
+            sha256 = hashlib.sha256(body).hexdigest()
+            session.output.done("done.saved", path=to, size_bytes=len(body), sha256=sha256)
 
 
 def _row(kind: str, contract: dict[str, object]) -> dict[str, object]:

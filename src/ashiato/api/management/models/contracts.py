@@ -90,6 +90,21 @@ def agreement_shown(agreement: AgreementRecord) -> Agreement:
     return Agreement.of(agreement, signed=agreement.signed, terms=terms_of(agreement.document))
 
 
+class Renewal(Model):
+    """How an agreement is renewed: under the offer that the partner makes now."""
+
+    offer_id: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    """The @id of the offer to take, when there are several."""
+    address: Address | None = None
+
+
+class Renewed(Model):
+    """The negotiation of the new agreement."""
+
+    predecessor_id: str
+    negotiation_pid: str
+
+
 class FrameworkProposal(Model):
     """A framework contract to propose to a partner, in either role; the partner approves or rejects it.
 

@@ -21,12 +21,17 @@ from ashiato.api.management.models.contracts import (
     FrameworkQuery,
     Paper,
     ProposedFramework,
+    Renewal,
+    Renewed,
     agreement_shown,
 )
 from ashiato.api.management.models.shared import ForeignId, Page, page_of
+from ashiato.api.management.offers_of_partner import chosen_offer
 from ashiato.api.management.openapi import WITH_JSON_BODY, WITH_PARTNER, problems
 from ashiato.api.management.routing import participant_router
 from ashiato.connector import agreement_files, frameworks, negotiations, transfers
+from ashiato.connector.agreements import RENEWS_MEMBER
+from ashiato.connector.negotiations import Partner
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import NotFound, WrongState
 from ashiato.connector.records import FrameworkContract
@@ -45,7 +50,7 @@ router = participant_router("contracts")
 class _ForeignId(Convertor[str]):
     """A partner's id may hold slashes; only our own step at the end of the path is no part of it."""
 
-    regex = r"(?:(?!/(?:terminate|retire|export)$).)+"
+    regex = r"(?:(?!/(?:terminate|retire|export|renew)$).)+"
 
     def convert(self, value: str) -> str:
         return value
@@ -89,6 +94,27 @@ async def terminate_agreement(call: CallOf, agreement_id: AgreementId, body: End
         lambda uow: transfers.end_agreement(uow, call.company, agreement_id, body.reason, call.moment)
     )
     return agreement_shown(ended)
+
+
+@router.post(
+    "/agreements/{agreement_id:foreign_id}/renew",
+    summary="As the consumer: negotiate a new agreement that names this one as the one it renews",
+    responses=problems(*WITH_JSON_BODY, *WITH_PARTNER, "not-permitted", "wrong-state", "quota-exceeded"),
+)
+async def renew_agreement(call: CallOf, agreement_id: AgreementId, body: Renewal) -> Renewed:
+    agreement = await call.read(lambda uow: uow.contracts.agreement(agreement_id))
+    if agreement is None:
+        raise NotFound(f"There is no agreement {agreement_id!r}.", id=agreement_id)
+    if agreement.role is not Role.CONSUMER or not agreement.finalized:
+        raise WrongState("A final agreement is renewed by its consumer, who asks for it.", id=agreement_id)
+    partner = Partner(agreement.peer_id, await call.address_of(agreement.peer_id, body.address))
+    offer, told = await chosen_offer(call, partner, agreement.asset_id, body.offer_id)
+    partner = partner if body.address else call.checked(told)
+    document = {**offer, RENEWS_MEMBER: agreement_id}
+    negotiation = await call.run(
+        lambda uow: negotiations.request(uow, call.company, partner, document, call.moment)
+    )
+    return Renewed(predecessor_id=agreement_id, negotiation_pid=negotiation.own_pid)
 
 
 @router.post(
