@@ -1,4 +1,5 @@
 import gzip
+import random
 
 import pytest
 
@@ -97,3 +98,10 @@ def test_nobody_sets_a_bit_outside_the_list(index: int) -> None:
 def test_a_status_list_cannot_be_made_by_hand() -> None:
     with pytest.raises(TypeError, match="status_list_from"):
         StatusList("BitstringStatusListEntry", LIST_URL, "i", frozenset(), b"", 0, None, object())
+
+
+@pytest.mark.parametrize("kind", ["BitstringStatusListEntry", "StatusList2021Entry"])
+def test_a_list_that_does_not_compress_is_issued_and_read(kind: str, issuer: Party) -> None:
+    # A million credentials, every status drawn by a fixed generator.
+    bits = random.Random(7).randbytes(131_072)
+    assert _list(issuer, bits, kind=kind).bits == bits

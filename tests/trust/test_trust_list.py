@@ -3,6 +3,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ashiato.trust.credentials import (
     VerifiedCredential,
@@ -232,3 +234,17 @@ def test_a_malformed_list_is_refused(change: dict[str, Any], hub: Party) -> None
     with pytest.raises(TokenRefused) as refusal:
         parse_trust_list(text)
     assert refusal.value.why_code == "malformed_claim"
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.integers(0, 100_000), st.characters(codec="ascii"), st.sampled_from(["replace", "insert", "delete"])
+)
+def test_no_mutation_of_a_trust_list_verifies(hub: Party, place: int, character: str, kind: str) -> None:
+    compact = sign_trust_list(hub.key, _content(MEMBERSHIP))
+    at = place % len(compact)
+    middle = "" if kind == "delete" else character
+    changed = compact[:at] + middle + compact[at + (kind != "insert") :]
+    if changed != compact:
+        with pytest.raises(TokenRefused):
+            verify_trust_list(parse_trust_list(changed), hub.document, now_ms=NOW_MS)

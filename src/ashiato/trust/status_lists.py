@@ -8,6 +8,7 @@ from typing import Literal
 from ashiato.trust import base64url, jws
 from ashiato.trust.credentials import (
     MAX_STATUS_INDEX,
+    MAX_STATUS_LIST_CHARS,
     VC11,
     VC20,
     CredentialDraft,
@@ -23,7 +24,6 @@ from ashiato.trust.jws import MalformedToken, MisdirectedToken, OutOfTime
 MAX_LIST_BYTES = (MAX_STATUS_INDEX + 1) // 8
 # Herd privacy: in a shorter list the index alone would tell whose status is asked (5.1 of both standards).
 MIN_LIST_BITS = 131_072
-MAX_LIST_CHARS = 4_194_304
 
 Purpose = Literal["revocation", "suspension"]
 # Of the purposes of the standard these two say that a credential must not be relied on.
@@ -78,7 +78,7 @@ class StatusList:
 
 def parse_status_list(compact: str, *, loose_vc11: bool = False) -> UnverifiedCredential:
     """The credential that carries a list, with room for a large one; then `verify_credential` as any other."""
-    return parse_credential(compact, max_chars=MAX_LIST_CHARS, loose_vc11=loose_vc11)
+    return parse_credential(compact, max_chars=MAX_STATUS_LIST_CHARS, loose_vc11=loose_vc11)
 
 
 def status_list_from(
@@ -97,7 +97,7 @@ def status_list_from(
     size = credential.claims.get("statusSize", 1)
     if type(size) is not int or size != 1:
         raise MalformedToken("wrong_status_list", "the list has more than one bit per credential")
-    bits = decode_bits(jws.text_claim(credential.claims, "encodedList", max_chars=MAX_LIST_CHARS))
+    bits = decode_bits(jws.text_claim(credential.claims, "encodedList", max_chars=MAX_STATUS_LIST_CHARS))
     if len(bits) * 8 < min_bits:
         raise MalformedToken(
             "wrong_status_list", f"the list has {len(bits) * 8} bits; at least {min_bits} are needed"
