@@ -76,7 +76,9 @@ async def with_little_room(maker: Member, cells: Member, ballast: Path) -> dict[
     received = await cells.read(lambda uow: uow.transfers.received(done.received_id or ""))
     assert waiting is not None
     assert received is not None
-    content = cells.program.files.path(cells.did, received.file_name).read_bytes()
+    file = cells.program.files.open(cells.did, received.file_name)
+    content = file.read(0, len(RECORD) + 1)
+    file.close()
     return {"waiting": waiting.state, "ended": done.state, "is_whole": content == RECORD}
 
 
