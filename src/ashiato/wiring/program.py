@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
 from pathlib import Path
 
 import structlog
@@ -25,6 +26,7 @@ from ashiato.api.inbox import InboxApi, InboxMeans, InboxSettings
 from ashiato.api.management.gate import Gate, KeyList
 from ashiato.api.protocol import BASE, ProtocolApi
 from ashiato.api.receipts import ReceiptApi
+from ashiato.api.self_descriptions import SelfDescriptionApi
 from ashiato.api.turns import (
     Queues,
     Turns,
@@ -348,7 +350,12 @@ class Program:
         )
         data = DataApi(self.node, doorkeeper, sources, streams, DataSettings())
         receipt_api = ReceiptApi(self.node, lambda owner: self.tenancy.signer_of(owner)())
-        return [*data.routes(), *InboxApi(inbox).routes(), *receipt_api.routes()]
+        describing = SelfDescriptionApi(
+            self.node, lambda owner: self.tenancy.signer_of(owner)(), f"ashiato {version('ashiato')}"
+        )
+        return [
+            *data.routes(), *InboxApi(inbox).routes(), *receipt_api.routes(), *describing.routes(),
+        ]  # fmt: skip
 
     async def _purge(self) -> None:
         while True:
