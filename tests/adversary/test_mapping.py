@@ -134,6 +134,7 @@ ATTACKS = {
     ),
     "Data plane": (
         "token for another asset, agreement or consumer",
+        "token out of its time (CVE-2024-8642)",
         "token after termination",
         "policy expiry in the middle of a stream",
         "parallel refresh",

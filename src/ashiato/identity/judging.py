@@ -229,7 +229,8 @@ class CredentialJudge:
     ) -> None:
         fetched = self._had(case, found, "status list", now_ms)
         fresh_until_ms = fetched.fetched_ms + self._rules.status_fresh_s * 1000
-        case.limit(max(fresh_until_ms, self._soon_ms(now_ms)))
+        # One that is used in need is asked for again soon.
+        case.limit(fresh_until_ms if fresh_until_ms > now_ms else self._soon_ms(now_ms))
         status_list = self._status_list(entry.list_url, fetched, documents, now_ms)
         case.limit(status_list.valid_until_ms)
         delegates = case.verdict.status_issuers

@@ -1,5 +1,6 @@
 """A running company that asks its callers for credentials, seen through its management API and its command line."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -123,3 +124,24 @@ async def test_a_token_that_was_used_is_refused_after_a_restart_too(
         ):
             statuses.append(answer.status)
     assert statuses == [200, 401, 401]
+
+
+async def test_a_revocation_reaches_a_running_company_when_its_status_list_is_no_longer_fresh(
+    tmp_path: Path, list_file: Path, world: World, hub: Issuer
+) -> None:
+    settings = dcp_settings(list_file, status_fresh_s=1, presentation_fresh_s=3600)
+    async with Company(tmp_path / "quick", ["quick"], settings=settings) as company:
+        maker = world.holder("maker")
+        maker.shown = [hub.credential(maker.did, MEMBER, status=[("revocation", 9)])]
+        assert (await _call(company, maker))[0] == 200
+        path = f"/partners/{maker.did.replace('%', '%25')}"
+        assert (await company.call("GET", path))["claims"]["membership"] == ["active"]
+        hub.revoke(9)
+        deadline_s = time.monotonic() + 10
+        while (await company.call("GET", path))["claims"] and time.monotonic() < deadline_s:
+            await asyncio.sleep(0.1)
+        known = await company.call("GET", path)
+        assert known["claims"] == {}
+        assert known["credentials"][0]["why"] == "the credential is revoked"
+        # It was presented once: the verdict changed without asking the maker again.
+        assert len(maker.queries) == 1
