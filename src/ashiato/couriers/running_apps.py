@@ -71,12 +71,12 @@ class AppRunner:
     async def start(self, tenant: Tenant, app_id: str) -> None:
         """Start an approved app; how it ends stands in the history. Raises a `Problem` and starts nothing."""
         owner = tenant.participant_id
+        app = await self._node.store.read(owner, lambda uow: apps.own(uow, app_id))
         folder = self._folders.get(owner)
         if folder is None:
             raise WrongState("The operator has opened no folder of apps to this company.", id=app_id)
         if len(self._running) >= MOST_RUNS_COUNT:
             raise WrongState(f"{MOST_RUNS_COUNT} apps are running already; wait until one has ended.")
-        app = await self._node.store.read(owner, lambda uow: apps.own(uow, app_id))
         place = tempfile.TemporaryDirectory(prefix="ashiato-app-")
         try:
             program = await asyncio.to_thread(

@@ -24,6 +24,7 @@ from tests.api.management.offering import (
 )
 from tests.api.management.program import OPERATOR_KEY, Program, did_of, key_of
 
+MANIFEST = {"name": "App", "version": "1", "digest": "ab" * 32}
 SECRET = "geheim-4711"  # stands in everything that `cells` owns
 
 # Good bodies, so that nothing but the foreign id can be the reason of a refusal. A new route must be added here.
@@ -55,6 +56,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "query_catalog": {"json": {"partner": MAKER}},
     "begin_fetch": {"json": {"partner": MAKER, "asset_id": "secret"}},
     "cancel_fetch": {},
+    "ask_for_receipts": {"json": {"agreement_id": "filled in"}},
+    "put_app": {"json": MANIFEST},
+    "approve_app": {},
+    "revoke_app": {},
+    "run_app": {},
 }
 # These make or ask for something of the caller's own, so they succeed.
 OWN_BUSINESS = {"query_catalog", "propose_framework", "get_own"}
@@ -74,6 +80,7 @@ async def ids(program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncCl
     await ok(
         cells.put("/v1/cells/webhooks/secret", json={"url": f"https://{SECRET}.example/", "events": ["a."]})
     )
+    await ok(cells.put("/v1/cells/apps/secret", json={**MANIFEST, "name": SECRET}))
     told = {"partner": MAKER, "title": SECRET, "signed_on": "2026-01-01"}
     await ok(cells.put("/v1/cells/papers/secret", params=told, content=SECRET.encode(), headers=PDF))
     await ok(cells.post("/v1/cells/frameworks", json=proposal(title=SECRET)), 201)
@@ -102,6 +109,7 @@ async def ids(program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncCl
         "transfer_pid": running["transfer_pid"],
         "received_id": done["received_id"],
         "fetch_id": going["fetch_id"],
+        "app_id": "secret",
     }
 
 
@@ -135,10 +143,12 @@ def filled(path: str, operation_id: str, slug: str, ids: dict[str, str]) -> str:
 
 
 def body_of(method: str, operation_id: str, ids: dict[str, str]) -> dict[str, Any]:
+    if operation_id == "list_receipts":
+        return {"params": {"agreement_id": ids["agreement_id"]}}
     if method not in ("PUT", "POST"):
         return {}
     body = dict(BODIES[operation_id])
-    if operation_id == "request_transfer":
+    if operation_id in ("request_transfer", "ask_for_receipts"):
         body["json"] = {"agreement_id": ids["agreement_id"]}
     return body
 
