@@ -235,3 +235,8 @@ async def test_an_older_edition_does_not_come_back(desk: Desk, tmp_path: Path) -
     await book.read(everything=False)
     assert _recognised(book, hub) == set()
     assert "edition 1 is older than 2" in _only(book).problem
+    # Nor does it at a later reading, when nothing is in force any more.
+    for everything in (False, True):
+        await book.read(everything=everything)
+        assert _recognised(book, hub) == set()
+        assert "edition 1 is older than 2" in _only(book).problem

@@ -68,7 +68,10 @@ class TrustListSource:
 
 @dataclass(frozen=True, slots=True)
 class LoadedTrustList:
-    """A source and what became of it: the list in force, and what is wrong with the last reading of it."""
+    """A source and what became of it: the list in force, and what is wrong with the last reading of it.
+
+    `newest_number` is the highest edition that was ever in force here: none before it comes back, also after the list ended.
+    """
 
     source: TrustListSource
     trust_list: TrustList | None = None
@@ -76,6 +79,7 @@ class LoadedTrustList:
     problem: str = ""
     read_ms: int = 0
     changed_ns: int = 0
+    newest_number: int = 0
 
 
 class TrustListBook:
@@ -150,7 +154,7 @@ class TrustListBook:
         )
         try:
             text = await self._text(source)
-            trust_list = await self._verified(source, text, kept.trust_list, now_ms)
+            trust_list = await self._verified(source, text, kept.newest_number, now_ms)
         except (_NotRead, SignerUnknown) as error:
             return self._without(kept, error.why)
         except TokenRefused as error:
@@ -165,10 +169,11 @@ class TrustListBook:
             number=trust_list.content.number,
             expires=trust_list.content.expires,
         )
-        return replace(kept, trust_list=trust_list, text=text, problem="")
+        newest_number = max(kept.newest_number, trust_list.content.number if source.signer else 0)
+        return replace(kept, trust_list=trust_list, text=text, problem="", newest_number=newest_number)
 
     async def _verified(
-        self, source: TrustListSource, text: str, before: TrustList | None, now_ms: int
+        self, source: TrustListSource, text: str, newest_number: int, now_ms: int
     ) -> TrustList:
         if not source.signer:
             try:
@@ -177,9 +182,8 @@ class TrustListBook:
                 raise _NotRead(f"it is no trust list: {error}") from None
         unverified = parse_trust_list(text)
         document = await self._signers.document(source.signer, now_ms, needs_kid=unverified.kid)
-        known_number = 0 if before is None else before.content.number
         return verify_trust_list(
-            unverified, document, now_ms=now_ms, leeway_s=_LEEWAY_S, not_before_number=known_number
+            unverified, document, now_ms=now_ms, leeway_s=_LEEWAY_S, not_before_number=newest_number
         )
 
     def _without(self, kept: LoadedTrustList, problem: str) -> LoadedTrustList:
