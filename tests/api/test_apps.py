@@ -13,10 +13,10 @@ import aiohttp
 import msgspec
 import pytest
 
-from ashiato.connector import apps, receipts
+from ashiato.connector import apps, offers, receipts
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, WrongState
-from ashiato.connector.records import Asset, HistoryEntry, Visibility
+from ashiato.connector.records import Asset, HistoryEntry, OfferDefinition, PolicyDefinition, Visibility
 from ashiato.connector.vault_records import AppItems, AppManifest, AppState, ReceiptWatch
 from ashiato.couriers.running_apps import AppRunner
 from ashiato.policy.builder import permit
@@ -234,6 +234,39 @@ async def test_an_app_writes_only_what_its_manifest_lets_it(place: Place) -> Non
     file = Asset(asset_id="sum-file", title="x", source={"kind": "file", "path": "x"})
     await place.cells.run(lambda uow, moment: uow.assets.put_asset(file))
     assert await place.refused("/results/sum-file", body=good) == (409, "wrong-state")
+
+
+async def test_an_app_changes_neither_the_terms_nor_the_class_of_what_the_company_offers(
+    place: Place,
+) -> None:
+    await place.register()
+    for_one = permit(participants=["did:web:one.example"])
+    result = {"title": "Sum", "record": {"sum": "3.5"}, "data_item": "inner", "policy": for_one}
+    assert (await place.ask("/results/sum-1", body=result))[0] == 200
+
+    def offer(uow: UnitOfWork, moment: Moment) -> None:
+        written = uow.assets.asset("sum-1")
+        assert written is not None
+        offers.put_asset(uow, msgspec.structs.replace(written, visibility=Visibility.OFFERED), moment)
+        for offer_id, policy_id, data_item in (
+            ("narrow", "proposed-by-sum", "inner"),
+            ("wide", "all", "open"),
+        ):
+            if policy_id == "all":
+                offers.put_policy(uow, PolicyDefinition(policy_id="all", document=permit("use")), moment)
+            terms = OfferDefinition(offer_id=offer_id, contract_policy_id=policy_id, data_item=data_item)
+            offers.put_offer(uow, terms, moment)
+
+    await place.cells.run(offer)
+    for widened in ({**result, "policy": permit("use")}, {**result, "data_item": "open"}):
+        assert await place.refused("/results/sum-1", body=widened) == (409, "wrong-state")
+    assert (await place.ask("/results/sum-1", body={**result, "record": {"sum": "4"}}))[0] == 200
+    policy, entries = await place.cells.read(
+        lambda uow: (uow.assets.policy("proposed-by-sum"), uow.assets.entries_of("sum-1"))
+    )
+    assert policy is not None
+    assert policy.document == for_one
+    assert [entry.offer_id for entry in entries] == ["narrow"]
 
 
 async def test_an_app_hears_of_data_that_comes_in_for_it(place: Place) -> None:

@@ -107,3 +107,17 @@ async def test_a_suspended_transfer_is_resumed_only_by_who_has_its_standing_agai
     provider.knows(MEMBER)
     part = await ask(provider.data_url(deal.provider_pid), token_of(provider, deal), Range="bytes=0-9")
     assert part.status == 206
+
+
+async def test_what_is_asked_of_everybody_is_asked_at_every_read_whatever_the_agreement_says(
+    provider: Side,
+) -> None:
+    record = Asset(asset_id="open", title="open", source={"kind": "record"})
+    deal = await make_deal(provider, None, record, body=b"open to all partners")
+    url, token = provider.data_url(deal.provider_pid), token_of(provider, deal)
+    assert (await ask(url, token)).status == 200
+    provider.knows(Standing(CONSUMER, lacks=("MembershipCredential",)))
+    for answer in (await ask(url, token), await ask(url, token, Range="bytes=0-3")):
+        assert (answer.status, json.loads(answer.body)["code"]) == (403, "policy-denied")
+        assert "MembershipCredential" in json.loads(answer.body)["detail"]
+    assert (await ask(url, token, "HEAD")).status == 403

@@ -223,6 +223,20 @@ async def test_who_lacks_a_required_credential_is_refused(
         _member(hub, maker)
         world.now_ms += 300_000
         assert (await strict.call(maker)).claims["membership"] == {"active"}
+        assert (await strict.stored(maker)).lacks == ()
+
+
+async def test_whoever_loses_a_required_credential_lacks_it_also_where_it_does_not_call(
+    world: World, store: SqlStore, hub: Issuer, maker: Holder
+) -> None:
+    async with verifier(world, store, required=("MembershipCredential",)) as strict:
+        strict.trust(hub, hub.trust_list((hub.did, ["MembershipCredential"])))
+        assert (await strict.stored(maker)).lacks == ("MembershipCredential",)
+        _member(hub, maker)
+        await strict.call(maker)
+        hub.revoke(7)
+        world.now_ms += 300_000
+        assert (await strict.stored(maker)).lacks == ("MembershipCredential",)
 
 
 async def test_a_required_credential_whose_service_is_away_may_come_later(

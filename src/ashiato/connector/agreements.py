@@ -14,7 +14,7 @@ from ashiato.connector.problems import Invalid
 from ashiato.connector.records import AgreementRecord, AgreementState, Asset, FrameworkState, OfferDefinition
 from ashiato.connector.rights import informed, lets_in, under_agreement
 from ashiato.dsp.negotiation import ContractNegotiation
-from ashiato.facts.decisions import Decision
+from ashiato.facts.decisions import Decision, Reason
 from ashiato.facts.instants import format_datetime
 from ashiato.policy.evaluation import Checkpoint, decide
 from ashiato.policy.identity import policy_hash
@@ -124,10 +124,13 @@ def decide_served(
 ) -> Served:
     """As the provider: whether `consumer` has what was agreed now.
 
-    The agreement's policy must permit it. Besides, whoever was let in must still be one whom the owner lets in: those forms
-    of access and that access policy which stood when it was agreed, asked as then but of what is verified now, and the forms
-    that the asset has now.
+    The consumer must have what this node asks of everybody, and the agreement's policy must permit it. Besides, whoever was
+    let in must still be one whom the owner lets in: those forms of access and that access policy which stood when it was
+    agreed, asked as then but of what is verified now, and the forms that the asset has now.
     """
+    if consumer.lacks:
+        missing = Reason("credentials_missing", satisfied=False, fields=(("types", consumer.lacks),))
+        return Served(Decision(permitted=False, reasons=(missing,)))
     classification = "" if asset is None else asset.classification
     agreed_ms = agreement.agreed_ms
     for access in (agreement.access, () if asset is None else asset.access):

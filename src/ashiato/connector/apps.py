@@ -208,7 +208,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 def write_result(uow: UnitOfWork, app: App, asset_id: str, result: Result, moment: Moment) -> Asset:
     """Store a result. A new one is hidden until somebody of the company offers it; the proposed terms become a policy that no
-    offer uses yet. Raises `NotPermitted` and `WrongState`.
+    offer uses yet. What the company has offered since, the app leaves as it is: neither the terms nor the class of an asset
+    that is shown change by its word. Raises `NotPermitted` and `WrongState`.
     """
     offers.check_id("asset", asset_id)
     if not any(asset_id.startswith(beginning) for beginning in app.manifest.writes):
@@ -216,6 +217,9 @@ def write_result(uow: UnitOfWork, app: App, asset_id: str, result: Result, momen
     known = uow.assets.asset(asset_id)
     if known is not None and known.source != RECORD_SOURCE:
         raise WrongState(f"The asset {asset_id!r} is no record; choose another id.", id=asset_id)
+    is_shown = known is not None and known.visibility is not Visibility.HIDDEN
+    if is_shown and known and (known.data_item, known.part_group) != (result.data_item, result.part_group):
+        raise WrongState("The asset is shown to partners: only the company changes its class.", id=asset_id)
     asset = msgspec.structs.replace(
         known or Asset(asset_id=asset_id, title="", source=RECORD_SOURCE, visibility=Visibility.HIDDEN),
         title=result.title,
@@ -225,10 +229,22 @@ def write_result(uow: UnitOfWork, app: App, asset_id: str, result: Result, momen
     asset = offers.put_asset(uow, asset, moment)
     uow.assets.put_record(asset_id, result.body)
     if result.policy is not None:
-        policy_id = f"proposed-by-{app.app_id}"
-        offers.put_policy(uow, PolicyDefinition(policy_id=policy_id, document=result.policy), moment)
+        _propose(uow, PolicyDefinition(policy_id=f"proposed-by-{app.app_id}", document=result.policy), moment)
     offers.note(uow, moment, "app.result", asset_id, {"app": app.app_id, "size_bytes": len(result.body)})
     return asset
+
+
+def _propose(uow: UnitOfWork, proposed: PolicyDefinition, moment: Moment) -> None:
+    known = uow.assets.policy(proposed.policy_id)
+    if known is not None and known.document == proposed.document:
+        return
+    users = offers.offers_with_policy(uow, proposed.policy_id)
+    if users:
+        raise WrongState(
+            f"The offer {users[0].offer_id!r} uses the terms that were proposed before; only the company changes them.",
+            policy_id=proposed.policy_id,
+        )
+    offers.put_policy(uow, proposed, moment)
 
 
 def news(uow: UnitOfWork, app: App, after_sequence: int, limit_count: int) -> tuple[list[HistoryEntry], int]:

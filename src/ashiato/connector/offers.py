@@ -118,7 +118,7 @@ def put_policy(uow: UnitOfWork, policy: PolicyDefinition, moment: Moment) -> Pol
     checked_policy(policy.document)
     policy = msgspec.structs.replace(policy, created_ms=moment.now_ms)
     uow.assets.put_policy(policy)
-    for offer in _offers_with_policy(uow, policy.policy_id):
+    for offer in offers_with_policy(uow, policy.policy_id):
         index_offer(uow, offer)
     note(uow, moment, "policy.stored", policy.policy_id, {})
     return policy
@@ -142,7 +142,7 @@ def checked_policy(document: dict[str, object]) -> Policy:
 
 def delete_policy(uow: UnitOfWork, policy_id: str, moment: Moment) -> None:
     """Remove a policy that no offer uses."""
-    users = _offers_with_policy(uow, policy_id)
+    users = offers_with_policy(uow, policy_id)
     if users:
         raise Invalid(
             f"The policy {policy_id!r} is used by the offer {users[0].offer_id!r}; withdraw the offer first.",
@@ -340,7 +340,9 @@ def _assets_of(uow: UnitOfWork, offer: OfferDefinition) -> list[str]:
     return uow.assets.assets_in_class(offer.data_item, offer.part_group)
 
 
-def _offers_with_policy(uow: UnitOfWork, policy_id: str) -> list[OfferDefinition]:
+def offers_with_policy(uow: UnitOfWork, policy_id: str) -> list[OfferDefinition]:
+    """The offers that use a policy, for whatever."""
+
     def uses(offer: OfferDefinition) -> bool:
         return policy_id in (
             offer.contract_policy_id,

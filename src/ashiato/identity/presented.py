@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from ashiato.identity.callers import KnownCaller
 from ashiato.identity.signed_tokens import NotAuthenticated
 from ashiato.identity.standings import KnownPeers
@@ -48,8 +50,7 @@ class PresentedCredentials:
             now_ms,
         )
         standing = self.peers.standing(caller.participant_id, known)
-        held = standing.claims.get(CREDENTIAL_CLAIM, frozenset())
-        missing = [type_ for type_ in self._required if type_ not in held]
+        missing = self._missing(standing)
         if missing:
             why = f"{caller.participant_id} lacks {', '.join(missing)}: {known.reasons() or 'it presented none'}"
             raise LacksCredentials(missing, why, is_temporary=known.is_temporary)
@@ -57,7 +58,12 @@ class PresentedCredentials:
 
     async def standing(self, participant_id: str, peer_id: str, now_ms: int) -> Standing:
         """What the peer presented before and what of it still counts; no claims when that is nothing."""
-        return self.peers.standing(peer_id, await self.peers.of_peer(participant_id, peer_id, now_ms))
+        standing = self.peers.standing(peer_id, await self.peers.of_peer(participant_id, peer_id, now_ms))
+        return msgspec.structs.replace(standing, lacks=self._missing(standing))
+
+    def _missing(self, standing: Standing) -> tuple[str, ...]:
+        held = standing.claims.get(CREDENTIAL_CLAIM, frozenset())
+        return tuple(type_ for type_ in self._required if type_ not in held)
 
     async def token_for(self, participant_id: str, audience: str, now_ms: int, token_id: str) -> str:
         """See `signed_tokens.SignedTokens.token_for`."""
