@@ -80,14 +80,14 @@ def put_asset(uow: UnitOfWork, asset: Asset, moment: Moment) -> Asset:
     asset = msgspec.structs.replace(asset, created_ms=created_ms, updated_ms=moment.now_ms)
     uow.assets.put_asset(asset)
     if before is None or _shown(before) != _shown(asset):
-        index_asset(uow, asset)
+        index_asset(uow, asset, before)
     note(uow, moment, "asset.stored", asset.asset_id, {"title": asset.title})
     return asset
 
 
-def index_asset(uow: UnitOfWork, asset: Asset) -> None:
+def index_asset(uow: UnitOfWork, asset: Asset, before: Asset | None) -> None:
     """Make the catalog entries of one asset anew, from the offers that name it and those of its class."""
-    named = _offers_where(uow, lambda offer: asset.asset_id in offer.asset_ids)
+    named = _offers_naming(uow, asset, before)
     uow.assets.delete_entries(asset_id=asset.asset_id)
     if asset.visibility is Visibility.LISTED:
         uow.assets.put_entries([_listing(asset)])
@@ -95,6 +95,16 @@ def index_asset(uow: UnitOfWork, asset: Asset) -> None:
         of_class = uow.assets.offers_for_class(asset.data_item, asset.part_group)
         found = {offer.offer_id: offer for offer in (*named, *of_class)}
         uow.assets.put_entries([_of_asset(_entry(uow, offer), asset) for offer in found.values()])
+
+
+def _offers_naming(uow: UnitOfWork, asset: Asset, before: Asset | None) -> list[OfferDefinition]:
+    if before is None:
+        return []
+    if before.visibility is not Visibility.OFFERED:
+        # Its entries do not tell them: this is the one way that looks at every offer.
+        return _offers_where(uow, lambda offer: asset.asset_id in offer.asset_ids)
+    known = (uow.assets.offer(entry.offer_id) for entry in uow.assets.entries_of(asset.asset_id))
+    return [offer for offer in known if offer is not None and asset.asset_id in offer.asset_ids]
 
 
 def covers(offer: OfferDefinition, asset: Asset) -> bool:
