@@ -13,10 +13,11 @@ from ashiato.couriers.delivering import Outcome, Verdict
 from ashiato.couriers.pushing import Pusher, PushMeans
 from ashiato.dsp.messages import DataAddress
 from ashiato.dsp.states import TransferState
-from ashiato.policy.builder import permit
+from ashiato.policy.builder import compare, permit
+from ashiato.trust.standing import Standing
 from tests.breaking_proxy import BreakingProxy, breaking_proxy
 from tests.clients.loopback_server import Asked, loopback_server, respond
-from tests.data_plane import PROVIDER, Deal, Side, data_delivery, make_deal, move_address
+from tests.data_plane import CONSUMER, PROVIDER, Deal, Side, data_delivery, make_deal, move_address
 
 RECORD = b'{"footprint": "73.4"}'
 RECORD_ASSET = Asset(asset_id="powder", title="NMC811", source={"kind": "record"})
@@ -332,3 +333,53 @@ async def test_an_inbox_that_never_gets_further_is_not_asked_without_end(
         await move_address(provider, big.provider_pid, server.port)
         assert (await push(provider, big)).verdict is Verdict.AGAIN
     assert [asked.method for asked in server.asked] == ["HEAD", "PUT", "HEAD"]
+
+
+ALTERS: dict[str, object] = {
+    "permission": [
+        {
+            "action": "use",
+            "duty": [
+                {
+                    "action": "anonymize",
+                    "constraint": [
+                        compare("ashiato:jsonPath", "eq", "$.price"),
+                        compare("ashiato:method", "eq", "drop"),
+                    ],
+                }
+            ],
+        }
+    ]
+}
+MEMBERS: dict[str, object] = {
+    "permission": [{"action": "use", "constraint": [compare("membership", "eq", "active")]}]
+}
+
+
+async def test_what_the_policy_drops_is_not_pushed(provider: Side, consumer: Side) -> None:
+    body = b'{"footprint": "73.4", "price": 12.50}'
+    deal = await make_deal(provider, consumer, RECORD_ASSET, body=body, rules=ALTERS, is_push=True)
+    outcome = await push(provider, deal)
+    assert outcome.verdict is Verdict.DONE, outcome.why
+    (received,) = await received_by(consumer)
+    assert consumer.files.content(received.file_name) == b'{"footprint":"73.4"}'
+    (sent,) = await provider.finished_accesses(1)
+    assert (sent.sent_bytes, sent.altered_by) == (20, ("permission[0].duty[0]",))
+
+
+async def test_what_cannot_be_altered_is_not_pushed_at_all(provider: Side, consumer: Side) -> None:
+    plain = msgspec.structs.replace(RECORD_ASSET, media_type="text/plain")
+    deal = await make_deal(provider, consumer, plain, body=RECORD, rules=ALTERS, is_push=True)
+    assert (await push(provider, deal)).verdict is Verdict.NEVER
+    assert await received_by(consumer) == []
+
+
+async def test_only_members_are_pushed_to(provider: Side, consumer: Side) -> None:
+    refused = await make_deal(provider, consumer, RECORD_ASSET, body=RECORD, rules=MEMBERS, is_push=True)
+    outcome = await push(provider, refused)
+    assert outcome.verdict is Verdict.NEVER
+    assert "membership" in outcome.why
+    assert await received_by(consumer) == []
+    provider.knows(Standing(CONSUMER, {"membership": frozenset({"active"})}))
+    granted = await make_deal(provider, consumer, RECORD_ASSET, body=RECORD, rules=MEMBERS, is_push=True)
+    assert (await push(provider, granted)).verdict is Verdict.DONE
