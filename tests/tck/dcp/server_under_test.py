@@ -27,14 +27,24 @@ from ashiato.identity.wallet import CredentialRequest, RequestState
 from ashiato.trust.did import RELATIONS, DidDocument
 from ashiato.trust.enveloping import Profile
 from ashiato.trust.service_tokens import mint_service_token
+from ashiato.trust.trust_list import TrustedIssuer, TrustListContent
 from ashiato.wiring.listening import Listener, bind
 from ashiato.wiring.program import Program
 from ashiato.wiring.serving import configure_logs
-from ashiato.wiring.settings import ListenerSettings, ParticipantSettings, Settings, StoreSettings
+from ashiato.wiring.settings import (
+    DCP,
+    ListenerSettings,
+    ParticipantSettings,
+    Settings,
+    StoreSettings,
+    TrustListSettings,
+    TrustSettings,
+)
 
 ROLES = ("holder", "issuer", "verifier")
 HOLDER_PID = "the-request-of-the-kit"
 CREDENTIAL_TYPES = ("MembershipCredential", "SensitiveDataCredential")
+MEMBERSHIP_SCOPE = "org.eclipse.dspace.dcp.vc.type:MembershipCredential:read"
 MOST_CONNECTIONS_COUNT = 2_000
 
 
@@ -192,6 +202,19 @@ def seed_issuer(uow: UnitOfWork) -> None:
         )
 
 
+def trust_list(kit_port: int) -> bytes:
+    """The kit's issuer, for the credential that its verifier asks for."""
+    issuer = TrustedIssuer(f"did:web:127.0.0.1%3A{kit_port}:issuer", CREDENTIAL_TYPES[:1])
+    content = TrustListContent(
+        publisher="did:web:operator.example",
+        number=1,
+        issued="2026-01-01T00:00:00Z",
+        expires="2099-01-01T00:00:00Z",
+        issuers=(issuer,),
+    )
+    return msgspec.json.encode(content)
+
+
 async def serve(settings: Settings, kit_ports: Mapping[str, int], ready: Path) -> None:
     """Serve until SIGTERM; `ready` tells where, once everything listens."""
     program = ServerUnderTest(settings, kit_ports)
@@ -233,8 +256,20 @@ def main() -> None:
     ports = {role: int(port) for role, _, port in (one.partition("=") for one in given.kit_ports.split(","))}
     configure_logs()
     key = hashlib.sha256(secrets.token_bytes()).hexdigest()
+    trusted = given.ready.parent / "trusted.json"
+    trusted.write_bytes(trust_list(ports["verifier"]))
     settings = Settings(
         store=StoreSettings(url=given.store, directory=str(given.ready.parent)),
+        trust=TrustSettings(
+            mode=DCP,
+            scopes=(MEMBERSHIP_SCOPE,),
+            required_credentials=CREDENTIAL_TYPES[:1],
+            # The kit presents something else in each test and expects to be asked each time.
+            presentation_fresh_s=0,
+            # The kit's credentials of the older data model lack the base type and the context.
+            unsafe_loose_vc11=True,
+            lists=(TrustListSettings(file=str(trusted)),),
+        ),
         participants=tuple(
             ParticipantSettings(slug=role, api_key_sha256=(key,), issues_credentials=role == "issuer")
             for role in ROLES
