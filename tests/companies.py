@@ -48,6 +48,7 @@ class Company:
         settings: str = "",
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
+        issues_credentials: bool = False,
         logs_level: str = "WARNING",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,6 +58,7 @@ class Company:
         self.store_url = store_url or f"sqlite:///{folder}/connector.db"
         self._more_settings = settings
         self._secrets = dict(secrets or {})
+        self._issues_credentials = issues_credentials
         self._environment = {"ASHIATO_LOG_LEVEL": logs_level, **(environment or {})}
         self._ports = (_free_port(), _free_port())
         self._process: subprocess.Popen[bytes] | None = None
@@ -199,6 +201,7 @@ name = "{slug}"
 api_key_sha256 = ["{hashlib.sha256(api_key(slug).encode()).hexdigest()}"]
 files_directory = "{self.folder / ("files" if slug == self._slugs[0] else f"files-{slug}")}"
 secrets = {{ {secrets} }}
+issues_credentials = {str(self._issues_credentials).lower()}
 """
             for slug in self._slugs
         )

@@ -3,7 +3,17 @@
 import typer
 
 from ashiato.cli.commanding import command
-from ashiato.cli.commands import contracts, keys, offering, operating, processes, rights, trusting, vaulting
+from ashiato.cli.commands import (
+    contracts,
+    credentials,
+    keys,
+    offering,
+    operating,
+    processes,
+    rights,
+    trusting,
+    vaulting,
+)
 from ashiato.cli.getting import get_dataset
 from ashiato.cli.texts import say
 from ashiato.cli.verifying import verify
@@ -20,7 +30,7 @@ def make_app() -> typer.Typer:
     )
     command(made, "get", "get")(get_dataset)
     made.command("verify", help=say("verify"))(verify)
-    for module in (offering, contracts, rights, trusting, processes, vaulting, operating, keys):
+    for module in (offering, contracts, rights, trusting, processes, vaulting, operating, keys, credentials):
         module.add_to(made)
     return made
 

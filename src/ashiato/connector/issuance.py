@@ -31,8 +31,8 @@ from ashiato.trust.enveloping import (
     Profile,
     Purpose,
     StatusReference,
-    with_bit,
 )
+from ashiato.trust.status_lists import with_bits
 
 MOST_TYPES_COUNT = 500
 MOST_OPEN_REQUESTS_PER_HOLDER_COUNT = 100
@@ -374,7 +374,7 @@ def _set_bit(uow: UnitOfWork, list_id: str, index: int, *, is_set: bool) -> None
     bits = uow.wallet.bits(list_id)
     if record is None or bits is None:
         raise NotFound(f"The status list {list_id!r} is gone.", id=list_id)
-    changed = with_bit(bits, index, is_set=is_set)
+    changed = with_bits(bits, on=[index]) if is_set else with_bits(bits, off=[index])
     if changed != bits:
         uow.wallet.put_bits(list_id, changed)
         uow.wallet.status_lists.put(msgspec.structs.replace(record, changes_count=record.changes_count + 1))

@@ -15,7 +15,8 @@ from ashiato.identity import dcp_v1_0 as dcp
 from ashiato.identity.issuing import IssuedCredential
 from ashiato.identity.signed_tokens import CannotResolve, Documents, SignedTokens
 from ashiato.outbox.deliveries import Delivery
-from ashiato.trust.enveloping import Sign, sign_credential
+from ashiato.trust.enveloping import sign_credential
+from ashiato.trust.signing import Signer, SigningFailed
 
 MESSAGE_TIMEOUT_S = 15.0
 LONGEST_REASON_CHARS = 300
@@ -34,7 +35,7 @@ class _NoService(Exception):
 
 
 class IssuanceCourier:
-    """The handler of ISSUANCE deliveries. `sign_of` gives the signing of a participant of this node."""
+    """The handler of ISSUANCE deliveries. `signer_of` gives what signs for a participant of this node."""
 
     def __init__(
         self,
@@ -42,13 +43,13 @@ class IssuanceCourier:
         egress: Egress,
         documents: Documents,
         tokens: SignedTokens,
-        sign_of: Callable[[str], Sign],
+        signer_of: Callable[[str], Signer],
     ) -> None:
         self._node = node
         self._egress = egress
         self._documents = documents
         self._tokens = tokens
-        self._sign_of = sign_of
+        self._signer_of = signer_of
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """One try: sign what is not signed yet, find the service, post."""
@@ -66,7 +67,7 @@ class IssuanceCourier:
             return self._failed(delivery, str(error), is_final=False)
         except EgressRefused as error:
             return self._failed(delivery, error.why, is_final=True)
-        except EgressError as error:
+        except (EgressError, SigningFailed) as error:
             return self._failed(delivery, str(error), is_final=False)
         if 200 <= response.status < 300:
             return Outcome(verdict=Verdict.DONE, record=self._taken(delivery, response))
@@ -95,9 +96,9 @@ class IssuanceCourier:
             return request.holder_pid, [issuance.issued(uow, id_) for id_ in ids]
 
         holder_pid, credentials = await self._node.store.read(participant_id, load)
-        sign = self._sign_of(participant_id)
+        signer = self._signer_of(participant_id)
         fresh = {
-            one.credential_id: await sign_credential(sign, issuance.terms_of(tenant, one))
+            one.credential_id: await sign_credential(signer, issuance.terms_of(tenant, one))
             for one in credentials
             if not one.envelope
         }

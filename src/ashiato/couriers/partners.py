@@ -12,7 +12,9 @@ from ashiato.dsp import v2025_1 as wire
 from ashiato.dsp.catalog import Catalog, Dataset
 from ashiato.dsp.errors import MalformedMessage
 from ashiato.dsp.messages import CatalogRequestMessage
+from ashiato.identity import dcp_v1_0 as dcp
 from ashiato.identity.signed_tokens import CannotResolve, Documents
+from ashiato.identity.wallet import OfferedCredential
 
 ADDRESS_FRESH_MS = 300_000
 MOST_CATALOG_BYTES = 64 * 1_048_576
@@ -96,6 +98,25 @@ class Partners:
             return wire.decode_dataset(response.body)
         except MalformedMessage as error:
             raise PartnerUnavailable(f"The dataset of {partner_id} is malformed: {error}") from error
+
+    async def issues(self, issuer_id: str) -> tuple[OfferedCredential, ...]:
+        """What an issuer issues, by its metadata (DCP 1.0, 6.7)."""
+        try:
+            document = await self._documents.resolve(issuer_id, self._node.moment().now_ms)
+        except CannotResolve as error:
+            raise PartnerUnavailable(f"The DID document of {issuer_id} cannot be had: {error.why}") from error
+        service = document.service(dcp.ISSUER_SERVICE)
+        if service is None:
+            raise PartnerUnavailable(f"The DID document of {issuer_id} names no {dcp.ISSUER_SERVICE}.")
+        try:
+            response = await self._egress.request(
+                "GET", f"{service.endpoint.rstrip('/')}/{dcp.METADATA_PATH}"
+            )
+            if response.status != 200:
+                raise PartnerUnavailable(f"{issuer_id} answered {response.status} and not with its metadata.")
+            return dcp.decode_metadata(response.body)
+        except (EgressError, dcp.MalformedDcpMessage) as error:
+            raise PartnerUnavailable(f"The metadata of {issuer_id} cannot be had: {error}") from error
 
     async def _ask(
         self, tenant: Tenant, partner_id: str, method: str, url: str, body: bytes | None

@@ -462,7 +462,9 @@ def _common(issuer: str, draft: CredentialDraft) -> dict[str, object]:
         "credentialSubject": {"id": draft.subject, **draft.claims},
     }
     if draft.statuses:
-        credential["credentialStatus"] = [status_object(entry) for entry in draft.statuses]
+        # A single one stands alone: readers of the older data model know no list of them.
+        entries = [status_object(entry) for entry in draft.statuses]
+        credential["credentialStatus"] = entries[0] if len(entries) == 1 else entries
     if draft.schemas:
         credential["credentialSchema"] = [{"id": schema.id, "type": schema.type} for schema in draft.schemas]
     return credential

@@ -1,20 +1,18 @@
 """Credentials, presentations and status lists as their issuer or holder signs them (DCP 1.0, profiles; VC-JOSE-COSE)."""
 
-import gzip
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
 
-from ashiato.facts.instants import format_datetime
-from ashiato.trust import base64url
+from ashiato.trust import credentials, jws
+from ashiato.trust.credentials import CredentialDraft, StatusEntry, credential_signing_input
+from ashiato.trust.presentations import PresentationDraft, presentation_signing_input
+from ashiato.trust.signing import Signer
+from ashiato.trust.status_lists import MIN_LIST_BITS, status_list_draft
 
-CONTEXT_2 = "https://www.w3.org/ns/credentials/v2"
-CONTEXT_1 = "https://www.w3.org/2018/credentials/v1"
-CONTEXT_STATUS_2021 = "https://w3id.org/vc/status-list/2021/v1"
-BASE_TYPE = "VerifiableCredential"
-STATUS_LIST_BITS_COUNT = 131_072
-"""The least that the herd privacy of Bitstring Status List 1.0, 6.1 demands: 16 KiB."""
+STATUS_LIST_BITS_COUNT = MIN_LIST_BITS
+"""Each list has the least size that its herd privacy demands (Bitstring Status List 1.0, 6.1)."""
 
 
 class Profile(StrEnum):
@@ -58,158 +56,78 @@ class CredentialTerms(msgspec.Struct, frozen=True, kw_only=True):
     status: tuple[StatusReference, ...] = ()
 
 
-Sign = Callable[[str, bytes], Awaitable[str]]
-"""The compact JWS of a payload under the typ that is given first, by the key of the one who speaks."""
+_NAME: Mapping[Profile, credentials.Profile] = {
+    Profile.VC20: credentials.VC20,
+    Profile.VC11: credentials.VC11,
+}
+_KIND: Mapping[Profile, credentials.StatusKind] = {
+    Profile.VC20: "BitstringStatusListEntry",
+    Profile.VC11: "StatusList2021Entry",
+}
 
 
-async def sign_credential(sign: Sign, terms: CredentialTerms) -> str:
-    """The enveloped credential of `terms` in its profile."""
-    document = _credential(terms)
-    if terms.profile is Profile.VC20:
-        # VC-JOSE-COSE, 3.2.1: registered claims repeat the document where they are used at all.
-        claims = {
-            **document,
-            "iss": terms.issuer,
-            "sub": terms.subject,
-            "jti": terms.credential_id,
-            "iat": terms.valid_from_ms // 1000,
-            "exp": terms.valid_until_ms // 1000,
-        }
-        return await sign("vc+jwt", msgspec.json.encode(claims))
-    claims = {
-        "iss": terms.issuer,
-        "sub": terms.subject,
-        "jti": terms.credential_id,
-        "iat": terms.valid_from_ms // 1000,
-        "nbf": terms.valid_from_ms // 1000,
-        "exp": terms.valid_until_ms // 1000,
-        "vc": document,
-    }
-    return await sign("JWT", msgspec.json.encode(claims))
-
-
-def _credential(terms: CredentialTerms) -> dict[str, object]:
-    is_second = terms.profile is Profile.VC20
-    contexts = [CONTEXT_2] if is_second else [CONTEXT_1, *([CONTEXT_STATUS_2021] if terms.status else [])]
-    begin, end = ("validFrom", "validUntil") if is_second else ("issuanceDate", "expirationDate")
-    document: dict[str, object] = {
-        "@context": contexts,
-        "id": terms.credential_id,
-        "type": [BASE_TYPE, terms.credential_type],
-        "issuer": terms.issuer,
-        begin: format_datetime(terms.valid_from_ms),
-        end: format_datetime(terms.valid_until_ms),
-        "credentialSubject": {**terms.claims, "id": terms.subject},
-    }
-    kind = "BitstringStatusListEntry" if is_second else "StatusList2021Entry"
-    entries = [
-        {
-            "id": f"{status.list_url}#{status.index}",
-            "type": kind,
-            "statusPurpose": status.purpose.value,
-            "statusListIndex": str(status.index),
-            "statusListCredential": status.list_url,
-        }
-        for status in terms.status
-    ]
-    if entries:
-        document["credentialStatus"] = entries[0] if len(entries) == 1 else entries
-    return document
+async def sign_credential(signer: Signer, terms: CredentialTerms) -> str:
+    """The enveloped credential of `terms` in its profile; raises `SigningFailed`."""
+    draft = CredentialDraft(
+        credential_id=terms.credential_id,
+        subject=terms.subject,
+        types=(terms.credential_type,),
+        claims=terms.claims,
+        issued_ms=terms.valid_from_ms,
+        valid_from_ms=terms.valid_from_ms,
+        valid_until_ms=terms.valid_until_ms,
+        statuses=tuple(
+            StatusEntry(_KIND[terms.profile], status.purpose.value, status.list_url, status.index)
+            for status in terms.status
+        ),
+        profile=_NAME[terms.profile],
+    )
+    return await _signed(signer, credential_signing_input(signer, draft))
 
 
 async def sign_presentation(
-    sign: Sign,
+    signer: Signer,
     profile: Profile,
-    credentials: Sequence[str],
+    envelopes: Sequence[str],
     *,
-    holder: str,
     audience: str,
     now_ms: int,
     ttl_s: int,
     token_id: str,
 ) -> str:
-    """The presentation of credentials of one profile by `holder` to `audience` alone (DCP 1.0, 5.4.3)."""
-    issued_s = now_ms // 1000
-    claims: dict[str, object] = {
-        "iss": holder,
-        "sub": holder,
-        "aud": audience,
-        "jti": token_id,
-        "iat": issued_s,
-        "nbf": issued_s,
-        "exp": issued_s + ttl_s,
-    }
-    if profile is Profile.VC20:
-        enveloped = [
-            {
-                "@context": CONTEXT_2,
-                "id": f"data:application/vc+jwt,{text}",
-                "type": "EnvelopedVerifiableCredential",
-            }
-            for text in credentials
-        ]
-        document = {"@context": [CONTEXT_2], "type": ["VerifiablePresentation"], "holder": holder}
-        return await sign(
-            "vp+jwt", msgspec.json.encode(claims | document | {"verifiableCredential": enveloped})
-        )
-    vp = {
-        "@context": [CONTEXT_1],
-        "type": ["VerifiablePresentation"],
-        "holder": holder,
-        "verifiableCredential": list(credentials),
-    }
-    return await sign("JWT", msgspec.json.encode(claims | {"vp": vp}))
+    """The presentation of credentials of one profile to `audience` alone (DCP 1.0, 5.4.3); raises `SigningFailed`."""
+    draft = PresentationDraft(
+        audience=audience,
+        credentials=envelopes,
+        profile=_NAME[profile],
+        now_ms=now_ms,
+        ttl_s=ttl_s,
+        token_id=token_id,
+    )
+    return await _signed(signer, presentation_signing_input(signer, draft))
 
 
 async def sign_status_list(
-    sign: Sign,
+    signer: Signer,
     profile: Profile,
     *,
     list_url: str,
-    issuer: str,
     purpose: Purpose,
     bits: bytes,
-    valid_from_ms: int,
+    issued_ms: int,
     valid_until_ms: int,
 ) -> str:
-    """The enveloped status list credential whose bits are `bits`, most significant first (Bitstring Status List 1.0, 2.2)."""
-    is_second = profile is Profile.VC20
-    # Without a time in its header, equal bits make equal bytes.
-    packed = base64url.encode(gzip.compress(bits, mtime=0))
-    kind = "BitstringStatusList" if is_second else "StatusList2021"
-    subject = {
-        "id": f"{list_url}#list",
-        "type": kind,
-        "statusPurpose": purpose.value,
-        # A multibase prefix came with the newer specification only.
-        "encodedList": f"u{packed}" if is_second else packed,
-    }
-    begin, end = ("validFrom", "validUntil") if is_second else ("issuanceDate", "expirationDate")
-    document: dict[str, object] = {
-        "@context": [CONTEXT_2] if is_second else [CONTEXT_1, CONTEXT_STATUS_2021],
-        "id": list_url,
-        "type": [BASE_TYPE, f"{kind}Credential"],
-        "issuer": issuer,
-        begin: format_datetime(valid_from_ms),
-        end: format_datetime(valid_until_ms),
-        "credentialSubject": subject,
-    }
-    claims = {
-        "iss": issuer,
-        "sub": list_url,
-        "jti": list_url,
-        "iat": valid_from_ms // 1000,
-        "exp": valid_until_ms // 1000,
-    }
-    if is_second:
-        return await sign("vc+jwt", msgspec.json.encode({**document, **claims}))
-    claims["nbf"] = valid_from_ms // 1000
-    return await sign("JWT", msgspec.json.encode({**claims, "vc": document}))
+    """The enveloped status list whose bits are `bits` (Bitstring Status List 1.0, 2.2); raises `SigningFailed`."""
+    draft = status_list_draft(
+        list_url=list_url,
+        purpose=purpose.value,
+        bits=bits,
+        issued_ms=issued_ms,
+        valid_until_ms=valid_until_ms,
+        kind=_KIND[profile],
+    )
+    return await _signed(signer, credential_signing_input(signer, draft))
 
 
-def with_bit(bits: bytes, index: int, *, is_set: bool) -> bytes:
-    """`bits` with the one at `index`, counted from the most significant bit of the first byte."""
-    changed = bytearray(bits)
-    mask = 0x80 >> (index % 8)
-    changed[index // 8] = changed[index // 8] | mask if is_set else changed[index // 8] & ~mask
-    return bytes(changed)
+async def _signed(signer: Signer, data: bytes) -> str:
+    return jws.assemble(data, await signer.sign(data))

@@ -8,8 +8,9 @@ from dataclasses import InitVar, dataclass
 
 from ashiato.facts.instants import MalformedInstant, parse_datetime
 from ashiato.trust import jws
+from ashiato.trust.credentials import BASE_TYPE
 from ashiato.trust.did import DidDocument
-from ashiato.trust.enveloping import BASE_TYPE, Profile
+from ashiato.trust.enveloping import Profile
 from ashiato.trust.jws import MalformedToken, MisdirectedToken
 
 _TYPS_OF_2: frozenset[str | None] = frozenset({"vc+jwt", "vc+ld+jwt", "vc+ld+json+jwt"})

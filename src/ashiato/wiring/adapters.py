@@ -6,10 +6,7 @@ from ashiato.connector.ports import Moment
 from ashiato.identity.signed_tokens import CannotResolve, NotAuthenticated
 from ashiato.identity.signed_tokens import Documents as DocumentsPort
 from ashiato.trust.did import DidDocument
-from ashiato.trust.enveloping import Sign
-from ashiato.trust.jws import assemble, signing_input
 from ashiato.trust.proofs import VerifiedProof, mint_proof, verify_proof
-from ashiato.trust.signing import Signer
 from ashiato.trust.tokens import TokenRefused
 from ashiato.wiring.tenancy import Tenancy
 
@@ -73,13 +70,3 @@ class Possession:
             raise NotAuthenticated(error.why, is_temporary=error.is_temporary) from error
         except TokenRefused as error:
             raise NotAuthenticated(str(error)) from error
-
-
-def envelope_signer(signer: Signer) -> Sign:
-    """The signing of credentials by whatever signs for a participant."""
-
-    async def sign(typ: str, payload: bytes) -> str:
-        data = signing_input(signer, typ, payload)
-        return assemble(data, await signer.sign(data))
-
-    return sign

@@ -68,8 +68,8 @@ from ashiato.outbox.deliveries import DeliveryKind
 from ashiato.stores.engine import SqlStore, open_store
 from ashiato.stores.keys import open_safe
 from ashiato.stores.received_files import ReceivedFolder
-from ashiato.trust.enveloping import Sign
-from ashiato.wiring.adapters import Documents, Possession, Prover, envelope_signer
+from ashiato.trust.signing import Signer
+from ashiato.wiring.adapters import Documents, Possession, Prover
 from ashiato.wiring.grants import Grants
 from ashiato.wiring.listening import Listener, bind
 from ashiato.wiring.management import LazyApp, TwoDoors, app_builder, make_gate
@@ -252,7 +252,7 @@ class Program:
             DeliveryKind.PUSH: Pusher(push).deliver,
             DeliveryKind.WEBHOOK: webhooks.deliver,
             DeliveryKind.ISSUANCE: IssuanceCourier(
-                self.node, self._egress, self._documents, self.tokens, self._sign_of
+                self.node, self._egress, self._documents, self.tokens, self._signer_of
             ).deliver,
             DeliveryKind.RECEIPTS: ReceiptCourier(self.node, self._egress, self._documents).deliver,
             DeliveryKind.OBLIGATION: ObligationCourier(self.node).deliver,
@@ -263,11 +263,11 @@ class Program:
             DeliveryKind.INDEX: Indexer(self.node).deliver,
         }
 
-    def _sign_of(self, participant_id: str) -> Sign:
-        return envelope_signer(self.tenancy.signer_of(participant_id)())
+    def _signer_of(self, participant_id: str) -> Signer:
+        return self.tenancy.signer_of(participant_id)()
 
     def _dcp_routes(self) -> list[BaseRoute]:
-        means = DcpMeans(self.node, self.tokens, self._documents, self.tenancy.document, self._sign_of)
+        means = DcpMeans(self.node, self.tokens, self._documents, self.tenancy.document, self._signer_of)
         return [*credential_service.routes(means), *IssuerApi(means).routes()]
 
     async def serve(self) -> None:

@@ -61,6 +61,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "approve_app": {},
     "revoke_app": {},
     "run_app": {},
+    "query_issuer": {"json": {"issuer": MAKER}},
+    "ask": {"json": {"issuer": MAKER, "credentials": ["MembershipCredential"]}},
+    "accept_credential_offer": {},
+    "put_type": {"json": {"credential_type": "MembershipCredential"}},
+    "grant_credential": {"json": {"holder": MAKER, "type_id": "membership"}},
+    "approve_request": {"json": {}},
+    "reject_request": {"json": {"reason": "x"}},
+    "renew_issued": {"json": {"valid_until_ms": 4_000_000_000_000}},
+    "act_on_issued": {"json": {}},
 }
 # These make or ask for something of the caller's own, so they succeed.
 OWN_BUSINESS = {"query_catalog", "propose_framework", "get_own"}

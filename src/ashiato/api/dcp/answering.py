@@ -18,8 +18,8 @@ from ashiato.identity.dcp_v1_0 import MOST_BODY_BYTES, MalformedDcpMessage, Unsu
 from ashiato.identity.signed_tokens import CannotResolve, Documents, NotAuthenticated, SignedTokens
 from ashiato.stores.errors import StoreUnavailable
 from ashiato.trust.did import DidDocument
-from ashiato.trust.enveloping import Sign
 from ashiato.trust.jws import TokenRefused
+from ashiato.trust.signing import Signer, SigningFailed
 
 BODY_TIMEOUT_S = 20.0
 RETRY_AFTER_S = 1
@@ -35,7 +35,7 @@ class DcpMeans(msgspec.Struct, frozen=True):
     tokens: SignedTokens
     documents: Documents
     own_document: Callable[[str], DidDocument | None]
-    sign_of: Callable[[str], Sign]
+    signer_of: Callable[[str], Signer]
 
 
 class BodyTooLarge(Exception):
@@ -131,6 +131,7 @@ _FAULTS = (
     Problem,
     Replayed,
     StoreUnavailable,
+    SigningFailed,
     TokenRefused,
     UnsupportedQuery,
     WrongMethod,
@@ -170,6 +171,8 @@ def _explain(error: Exception) -> tuple[int, str, str]:
             )
         case NotAuthenticated():
             return 401, "unauthorized", "The request does not prove who you are."
+        case SigningFailed():
+            return 503, "signing-failed", "The key that signs here cannot be used now; try again."
         case Replayed():
             return 401, "token-replayed", "This token was used before; make a fresh one for each request."
         case WrongMethod():

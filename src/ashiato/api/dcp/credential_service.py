@@ -54,14 +54,13 @@ async def _query(means: DcpMeans, tenant: Tenant, request: Request) -> Response:
 
     shown = await means.node.store.run(tenant.participant_id, work)
     # 4.
-    sign = means.sign_of(tenant.participant_id)
+    signer = means.signer_of(tenant.participant_id)
     async with waiting_outside():
         presentations = [
             await sign_presentation(
-                sign,
+                signer,
                 profile,
                 credentials,
-                holder=tenant.participant_id,
                 audience=grant.bearer,
                 now_ms=moment.now_ms,
                 ttl_s=PRESENTATION_TTL_S,

@@ -58,13 +58,12 @@ class IssuerApi:
         known = self._signed.get(key)
         if known is None or known[0] != record.changes_count or now_ms - known[1] >= SIGNED_AGAIN_AFTER_MS:
             text = await sign_status_list(
-                means.sign_of(tenant.participant_id),
+                means.signer_of(tenant.participant_id),
                 record.profile,
                 list_url=issuance.status_list_url(tenant, list_id),
-                issuer=tenant.participant_id,
                 purpose=record.purpose,
                 bits=bits,
-                valid_from_ms=now_ms // 1000 * 1000,
+                issued_ms=now_ms // 1000 * 1000,
                 valid_until_ms=now_ms + STATUS_LIST_VALID_MS,
             )
             if len(self._signed) >= MOST_SIGNED_LISTS_COUNT:

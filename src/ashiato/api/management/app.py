@@ -24,6 +24,7 @@ from ashiato.api.management.routes import (
     apps,
     contracts,
     fetching,
+    issuing,
     keys,
     negotiating,
     offering,
@@ -35,6 +36,7 @@ from ashiato.api.management.routes import (
     transferring,
     trusting,
     vaulting,
+    wallet,
 )
 from ashiato.connector.node import Node
 
@@ -56,6 +58,8 @@ ROUTERS = (
     apps.router,
     transferring.router,
     fetching.router,
+    wallet.router,
+    issuing.router,
     recording.router,
     operating.own_router,
     keys.router,

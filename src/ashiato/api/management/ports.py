@@ -11,6 +11,7 @@ from ashiato.connector.node import Tenant
 from ashiato.connector.sources import ReceivedReader
 from ashiato.dsp.catalog import Catalog, Dataset
 from ashiato.identity.standings import Known
+from ashiato.identity.wallet import OfferedCredential
 from ashiato.trust.keys import KeyKind
 
 
@@ -114,6 +115,9 @@ class PartnerClient(Protocol):
         cursor: str | None,
     ) -> PartnerPage:
         """One page of what the partner offers to `tenant`; `address` None means that it is looked up."""
+
+    async def issues(self, issuer_id: str) -> tuple[OfferedCredential, ...]:
+        """What that issuer issues, by its metadata."""
 
     async def dataset(self, tenant: Tenant, partner_id: str, address: str | None, asset_id: str) -> Dataset:
         """One dataset with the offers made to `tenant`; raises `NotFound` when the partner shows none."""
