@@ -27,7 +27,9 @@ Timeout = Annotated[int, typer.Option("--timeout", help=say("option.timeout"), m
 def add_to(app: typer.Typer) -> None:
     """Adds the groups to the program."""
     _wallet(group(app, "wallet"))
-    _issuer(group(app, "issuer"))
+    issuer = group(app, "issuer")
+    _types_and_grants(issuer)
+    _requests_and_issued(issuer)
 
 
 def _wallet(app: typer.Typer) -> None:
@@ -115,7 +117,7 @@ def _followed(session: Session, asked: Document, timeout_s: int) -> Document:
     return asked
 
 
-def _issuer(app: typer.Typer) -> None:
+def _types_and_grants(app: typer.Typer) -> None:
     @command(app, "types", "issuer.types")
     def list_types(session: Session, limit: Limit = 100) -> None:
         columns = ("type_id", "credential_type", "profile", "validity_days_count")
@@ -160,6 +162,8 @@ def _issuer(app: typer.Typer) -> None:
     def ungrant(session: Session, grant_id: Id) -> None:
         session.delete("issuer", "grants", grant_id)
 
+
+def _requests_and_issued(app: typer.Typer) -> None:
     @command(app, "requests", "issuer.requests")
     def list_requests(session: Session, limit: Limit = 100) -> None:
         columns = ("request_id", "holder_id", "type_ids", "state", "updated_ms")
