@@ -282,6 +282,32 @@ async def test_an_app_hears_of_data_that_comes_in_for_it(place: Place) -> None:
     assert later["events"] == []
 
 
+async def test_an_app_that_is_revoked_hears_nothing_more_also_where_it_waits_already(place: Place) -> None:
+    await place.register()
+    waiting = asyncio.create_task(place.ask("/events", query={"wait_s": "20"}))
+    await asyncio.sleep(0.05)
+    await place.cells.run(lambda uow, moment: apps.revoke(uow, "sum", moment))
+    await place.get("cfp-1")
+    status, problem = await asyncio.wait_for(waiting, 15)
+    assert (status, problem["code"]) == (401, "not-authenticated")
+
+
+async def test_a_long_read_of_an_app_breaks_off_when_the_app_is_revoked(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ashiato.api.vault_reading.RECHECK_EVERY_MS", 0)
+    monkeypatch.setattr("ashiato.api.vault_reading.CHUNK_BYTES", 65_536)
+    await place.register()
+    received_id = await place.get("cfp-1", b"[" + b"1," * 16_000_000 + b"1]")
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    url = f"{place.url}/received/{received_id}/content?purpose=quality"
+    async with place.client.get(url, headers=headers) as answer:
+        await answer.content.readexactly(65_536)
+        await place.cells.run(lambda uow, moment: apps.revoke(uow, "sum", moment))
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.read()
+
+
 @pytest.mark.parametrize("query", ["wait_s=61", "after=-1", "after=x", "wait_s=1&wait_s=2"])
 async def test_a_question_that_makes_no_sense_is_refused(place: Place, query: str) -> None:
     await place.register()

@@ -7,6 +7,7 @@ opens none of them. See docs/app_interface.md.
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -18,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from ashiato.api.management.problems import NotAuthenticated, TooLarge
-from ashiato.api.vault_reading import Files, VaultReading
+from ashiato.api.vault_reading import RECHECK_EVERY_MS, Files, Gate, VaultReading
 from ashiato.connector import apps
 from ashiato.connector.apps import AppGrant, Result
 from ashiato.connector.node import Node, Tenant
@@ -66,6 +67,7 @@ class _Call(msgspec.Struct, frozen=True):
     tenant: Tenant
     grant: AppGrant
     moment: Moment
+    token_sha256: str
 
 
 Handler = Callable[[_Call], Awaitable[Response]]
@@ -130,8 +132,8 @@ class AppApi:
             tenant.participant_id, lambda uow: apps.opened_by(uow, token_sha256, moment.now_ms)
         )
         if grant is None:
-            raise NotAuthenticated("This token opens nothing here.")
-        return _Call(request, tenant, grant, moment)
+            raise _closed()
+        return _Call(request, tenant, grant, moment, token_sha256)
 
     async def _self(self, call: _Call) -> Response:
         app = call.grant.app
@@ -182,7 +184,7 @@ class AppApi:
         if isinstance(part, Unsatisfiable):
             return _refused("range-not-satisfiable", f"The data has only {received.size_bytes} bytes.")
         wanted = part or ByteRange(0, received.size_bytes)
-        reading = VaultReading(self._node, self._files, call.tenant)
+        reading = VaultReading(self._node, self._files, call.tenant, self._gate(call))
         opened = await reading.open(received, call.grant.reader, purpose, part)
         headers = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Length": str(wanted.size_bytes)}
         if part is not None:
@@ -209,7 +211,9 @@ class AppApi:
         headers = {}
         if description.size_bytes is not None:
             headers["Content-Length"] = str(description.size_bytes)
-        return StreamingResponse(_out_of(source), headers=headers, media_type="application/octet-stream")
+        return StreamingResponse(
+            self._out_of(call, source), headers=headers, media_type="application/octet-stream"
+        )
 
     async def _write(self, call: _Call) -> Response:
         asset_id = call.request.path_params["asset_id"]
@@ -258,23 +262,52 @@ class AppApi:
         ]
         return shown, last
 
+    def _gate(self, call: _Call) -> Gate:
+        """An app that was revoked meanwhile, or approved anew, does nothing more with its old token."""
+
+        def gate(uow: UnitOfWork) -> None:
+            if apps.opened_by(uow, call.token_sha256, self._node.moment().now_ms) is None:
+                raise _closed()
+
+        return gate
+
+    def _gated(self, call: _Call, work: Callable[[UnitOfWork], T]) -> Callable[[UnitOfWork], T]:
+        gate = self._gate(call)
+
+        def gated(uow: UnitOfWork) -> T:
+            gate(uow)
+            return work(uow)
+
+        return gated
+
     async def _run(self, call: _Call, work: Callable[[UnitOfWork], T]) -> T:
-        return await self._node.store.run(call.tenant.participant_id, work)
+        return await self._node.store.run(call.tenant.participant_id, self._gated(call, work))
 
     async def _read(self, call: _Call, work: Callable[[UnitOfWork], T]) -> T:
-        return await self._node.store.read(call.tenant.participant_id, work)
+        return await self._node.store.read(call.tenant.participant_id, self._gated(call, work))
 
-
-async def _out_of(source: Source) -> AsyncIterator[bytes]:
-    try:
-        chunks = source.open(0, None)
+    async def _out_of(self, call: _Call, source: Source) -> AsyncIterator[bytes]:
+        checked_ms = call.moment.now_ms
         try:
-            async for chunk in chunks:
-                yield chunk
+            async with aclosing(source.open(0, None)) as chunks:
+                async for chunk in chunks:
+                    now_ms = self._node.moment().now_ms
+                    if now_ms - checked_ms >= RECHECK_EVERY_MS:
+                        checked_ms = now_ms
+                        await self._check(call)
+                    yield chunk
         finally:
-            await chunks.aclose()
-    finally:
-        await source.close()
+            await source.close()
+
+    async def _check(self, call: _Call) -> None:
+        try:
+            await self._read(call, lambda uow: None)
+        except Problem as problem:
+            raise ConnectionAbortedError(problem.sentence) from None
+
+
+def _closed() -> NotAuthenticated:
+    return NotAuthenticated("This token opens nothing here.")
 
 
 class _ResultBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

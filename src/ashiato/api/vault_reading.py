@@ -1,7 +1,7 @@
 """Reads data received for whoever may: the one way from the vault to a face."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 import msgspec
@@ -9,6 +9,7 @@ import structlog
 
 from ashiato.connector import vault
 from ashiato.connector.node import Node, Tenant
+from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import NotFound, Problem
 from ashiato.connector.ranges import ByteRange
 from ashiato.connector.records import ReceivedData
@@ -29,13 +30,22 @@ class Files(Protocol):
         """A finished file; raises `FileNotFoundError`."""
 
 
-class VaultReading:
-    """Reads the vault of one participant."""
+Gate = Callable[[UnitOfWork], None]
+"""Raises a `Problem` when the reader itself may do nothing any more, whatever the data's policy says."""
 
-    def __init__(self, node: Node, files: Files, tenant: Tenant) -> None:
+
+def _open_gate(uow: UnitOfWork) -> None:
+    """For a reader that stays one as long as its request lasts."""
+
+
+class VaultReading:
+    """Reads the vault of one participant. The `gate` is asked at the admission and while bytes go out."""
+
+    def __init__(self, node: Node, files: Files, tenant: Tenant, gate: Gate = _open_gate) -> None:
         self._node = node
         self._files = files
         self._tenant = tenant
+        self._gate = gate
 
     async def open(
         self, received: ReceivedData, reader: Reader, purpose: str, part: ByteRange | None
@@ -55,14 +65,17 @@ class VaultReading:
             file = await asyncio.to_thread(self._files.open, owner, received.file_name)
         except FileNotFoundError:
             raise NotFound(f"The bytes of {received_id!r} are not here any more.", id=received_id) from None
+
+        def admit(uow: UnitOfWork) -> VaultItem:
+            self._gate(uow)
+            return vault.admit(uow, company, received_id, reader, purpose, part, moment)
+
         try:
-            item = await self._node.store.run(
-                owner, lambda uow: vault.admit(uow, company, received_id, reader, purpose, part, moment)
-            )
+            item = await self._node.store.run(owner, admit)
         except BaseException:
             file.close()
             raise
-        return OpenedData(self._node, self._tenant, file, item, reader, purpose)
+        return OpenedData(self._node, self._tenant, file, item, reader, purpose, self._gate)
 
 
 class OpenedData:
@@ -76,8 +89,10 @@ class OpenedData:
         item: VaultItem,
         reader: Reader,
         purpose: str,
+        gate: Gate,
     ) -> None:
         self._node = node
+        self._gate = gate
         self._tenant = tenant
         self._file = file
         self._item = item
@@ -110,11 +125,13 @@ class OpenedData:
             return
         self._checked_ms = moment.now_ms
         received_id, reader, purpose = self._item.received_id, self._reader, self._purpose
+
+        def recheck(uow: UnitOfWork) -> None:
+            self._gate(uow)
+            vault.recheck(uow, received_id, reader, purpose, moment)
+
         try:
-            await self._node.store.read(
-                self._tenant.participant_id,
-                lambda uow: vault.recheck(uow, received_id, reader, purpose, moment),
-            )
+            await self._node.store.read(self._tenant.participant_id, recheck)
         except Problem as problem:
             log.info("a read of the vault was cut", received=received_id, why=problem.sentence)
             raise ConnectionAbortedError(problem.sentence) from None
