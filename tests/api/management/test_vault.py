@@ -120,11 +120,11 @@ async def test_only_the_provider_sees_the_other_side(
     agreement_id = str((await fetched(program, cells))["agreement_id"])
     shown = await ok(maker.get(f"/v1/maker/receipts/{agreement_id}"))
     assert (shown["standing"], shown["findings"]) == ("not_asked", [])
-    asked = await ok(maker.post("/v1/maker/receipts/ask", json={"agreement_id": agreement_id}), 202)
+    asked = await ok(maker.post("/v1/maker/receipts", json={"agreement_id": agreement_id}), 202)
     assert asked["next_ms"] is not None
     (listed,) = (await ok(maker.get("/v1/maker/receipts")))["items"]
     assert listed["agreement_id"] == agreement_id
     await assert_problem(cells.get(f"/v1/cells/receipts/{agreement_id}"), 404, "not-found")
     await assert_problem(
-        cells.post("/v1/cells/receipts/ask", json={"agreement_id": agreement_id}), 404, "not-found"
+        cells.post("/v1/cells/receipts", json={"agreement_id": agreement_id}), 404, "not-found"
     )

@@ -70,7 +70,7 @@ def _receipts(app: typer.Typer) -> None:
 
     @command(app, "ask", "receipt.ask")
     def ask_for_receipts(session: Session, agreement_id: Id) -> None:
-        session.output.show(session.post({"agreement_id": agreement_id}, "receipts", "ask"))
+        session.output.show(session.post({"agreement_id": agreement_id}, "receipts"))
 
     @command(app, "signed", "receipt.signed")
     def list_receipts(session: Session, agreement: OfAgreement, limit: Limit = 100) -> None:

@@ -93,7 +93,7 @@ async def other_side(scene: Scene) -> Json:
     ]
     expect(len(lots) == 1, f"There should be one agreement over the first lot, but there are {len(lots)}.")
     agreement_id = lots[0]["agreement_id"]
-    await scene.maker.post("/receipts/ask", {"agreement_id": agreement_id})
+    await scene.maker.post("/receipts", {"agreement_id": agreement_id})
     shown = await eventually(
         "the cell maker shows its receipts",
         lambda: scene.maker.get(f"/receipts/{agreement_id}"),

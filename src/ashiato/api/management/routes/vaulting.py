@@ -77,7 +77,7 @@ async def list_receipts(call: CallOf, wanted: Annotated[ReceiptQuery, Query()]) 
 
 
 @router.post(
-    "/receipts/ask",
+    "/receipts",
     status_code=202,
     summary="Ask the consumer of an agreement for its receipts now",
     responses=problems(*WITH_JSON_BODY),
