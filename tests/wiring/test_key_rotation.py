@@ -8,6 +8,7 @@ import itertools
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -16,7 +17,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ashiato.connector.problems import Invalid, WrongState
 from ashiato.connector.records import FetchState
+from ashiato.stores.keys import open_safe
+from ashiato.stores.participants import Participant
+from ashiato.stores.unit_of_work import SqlUnitOfWork
 from ashiato.trust.agreements import parse
+from ashiato.trust.key_life import revoked
+from ashiato.wiring.program import now
 from tests.exchange import Member, running
 
 
@@ -88,6 +94,32 @@ async def test_the_signing_key_is_not_retired_and_no_second_rotation_begins_befo
             await maker.program.registry.rotate_key(maker.did, "test", "P-256", 60, 60)
         await maker.program.registry.retire_key(maker.did, "test", "key-2")
         assert kids(maker) == ["key-1"]
+
+
+async def test_a_process_that_missed_what_another_did_catches_up(tmp_path: Path) -> None:
+    async with running(tmp_path, "maker", "cells") as [maker, cells]:
+        store, registry = maker.program.store, maker.program.registry
+        new = open_safe(tmp_path / "keys.json", None).new_key(f"{maker.did}#key-2")
+
+        def revoke(uow: SqlUnitOfWork, found: Participant) -> Participant:
+            return msgspec.structs.replace(
+                found, keys=revoked(found.keys, f"{maker.did}#key-1", new, now().now_ms)
+            )
+
+        def suspend(uow: SqlUnitOfWork, found: Participant) -> Participant:
+            return msgspec.structs.replace(found, is_suspended=True)
+
+        # As the other process does, and its wake-up is lost.
+        await store.change_participant(maker.did, revoke)
+        await store.change_participant(cells.did, suspend)
+        assert kids(maker) == ["key-1"]
+        await registry.catch_up()
+        assert kids(maker) == ["key-2"]
+        assert maker.program.tenancy.keys[maker.did].kid == f"{maker.did}#key-2"
+        assert maker.program.tenancy.by_slug("cells") is None
+        served = maker.program.tenancy.by_slug("maker")
+        await registry.catch_up()
+        assert maker.program.tenancy.by_slug("maker") is served
 
 
 async def test_two_rotations_at_once_make_one_new_key(tmp_path: Path) -> None:

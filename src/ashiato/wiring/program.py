@@ -361,6 +361,7 @@ class Program:
         while True:
             await asyncio.sleep(PURGE_EVERY_S)
             try:
+                await self.registry.catch_up()
                 await self.registry.write_down_documents()
                 now_ms = now().now_ms
                 await self.store.purge_expired(now_ms)

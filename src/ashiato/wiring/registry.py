@@ -100,7 +100,10 @@ class Registry:
         participant = await self._store.participant_by_slug(slug)
         if participant is None:
             raise NotFound(f"There is no participant {slug!r}.", slug=slug)
-        await self._store.replace_participant(msgspec.structs.replace(participant, is_suspended=True))
+        # As it is then: a key that is revoked at the same moment stays revoked.
+        await self._store.change_participant(
+            participant.participant_id, lambda uow, found: msgspec.structs.replace(found, is_suspended=True)
+        )
         self._tenancy.suspend(slug)
         self._on_suspension(slug)
         await self._announce(participant.participant_id, END_OF_SERVICE)
@@ -270,6 +273,17 @@ class Registry:
             self._on_suspension(participant.slug)
         else:
             self._serve(participant)
+
+    async def catch_up(self) -> None:
+        """Act on what another process changed and this one did not hear of: wake-ups between processes may be lost."""
+        for participant in await self._store.participants():
+            participant_id = participant.participant_id
+            is_served = self._tenancy.by_id(participant_id) is not None
+            if participant.is_suspended and is_served:
+                await self._refresh(participant_id)
+                await self._announce(participant_id, END_OF_SERVICE)
+            elif not participant.is_suspended and self._tenancy.lives(participant_id) != participant.keys:
+                await self._refresh(participant_id)
 
     async def _announce(self, participant_id: str, name: str) -> None:
         now_ms = self._moment().now_ms

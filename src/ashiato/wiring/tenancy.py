@@ -16,6 +16,7 @@ from ashiato.connector.strategies import Strategy
 from ashiato.couriers.asking_receipts import RECEIPT_SERVICE
 from ashiato.dsp import v2025_1 as wire
 from ashiato.identity import dcp_v1_0 as dcp
+from ashiato.stores.participants import SealedKey
 from ashiato.trust import agreements
 from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
 from ashiato.trust.keys import SigningKey
@@ -170,6 +171,11 @@ class Tenancy:
         """Whether a key of that participant came to its time since its document was made."""
         change_ms = self._changes_ms.get(did)
         return change_ms is not None and self._now_ms() >= change_ms
+
+    def lives(self, participant_id: str) -> tuple[SealedKey, ...]:
+        """The keys with which the participant is served; none when it is not."""
+        ring = self._rings.get(participant_id)
+        return () if ring is None else ring.lives
 
     def key_of(self, participant_id: str) -> Callable[[], SigningKey]:
         """A reader of the present key, so that a rotated one needs no restart."""
