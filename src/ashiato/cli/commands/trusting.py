@@ -5,8 +5,7 @@ from typing import Any
 import typer
 
 from ashiato.cli.commanding import Session, command, group
-from ashiato.cli.commands.processes import FromCompany
-from ashiato.cli.documents import Limit
+from ashiato.cli.documents import Id, Limit
 from ashiato.cli.texts import say
 
 
@@ -34,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
         session.list_all(session.path("partners"), ("partner", "asked_ms"), limit)
 
     @command(trust, "partner", "trust.partner")
-    def show_partner(session: Session, partner: FromCompany) -> None:
+    def show_partner(session: Session, partner: Id) -> None:
         known = session.get("partners", partner)
         if session.output.as_json:
             session.output.show(known)
@@ -43,7 +42,7 @@ def add_to(app: typer.Typer) -> None:
         session.output.table(known["credentials"], ("types", "issuer", "counts", "why", "until_ms"), None)
 
     @command(trust, "forget", "trust.forget")
-    def forget_partner(session: Session, partner: FromCompany) -> None:
+    def forget_partner(session: Session, partner: Id) -> None:
         session.delete("partners", partner)
 
 
