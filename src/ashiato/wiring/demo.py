@@ -10,14 +10,20 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from ashiato.wiring.walkthrough import exchange, rights
+from ashiato.wiring.walkthrough import exchange, rights, trust
 from ashiato.wiring.walkthrough.companies import StepFailed
 from ashiato.wiring.walkthrough.scene import Scene, Step, now_ms, set_scene
 from ashiato.wiring.walkthrough.texts import Language, Texts, language_of
 from ashiato.wiring.walkthrough.timeline import Outcome, Report, Timeline
 
 # Later walks are appended here, each with its own steps.
-STEPS: tuple[Step, ...] = exchange.STEPS + rights.STEPS
+STEPS: tuple[Step, ...] = (
+    Step("start", exchange.start),
+    *trust.STEPS[:1],
+    *exchange.STEPS,
+    *rights.STEPS,
+    *trust.STEPS[1:],
+)
 
 HELD, FAILED, INTERRUPTED = 0, 1, 130
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -24,6 +24,8 @@ CALL_TIMEOUT_S = 30.0
 LOOK_EVERY_S = 0.02
 SHOWN_LOG_LINES = 15
 PAGE_ITEMS_COUNT = 500
+# Nobody wants to watch for five minutes until a suspension is felt.
+STATUS_FRESH_S = 1
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -36,7 +38,16 @@ class StepFailed(Exception):
 class Company:
     """One connector process for one participant. It can be killed and started again on the same store and ports."""
 
-    def __init__(self, folder: Path, slug: str, name: str, secret_references: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        slug: str,
+        name: str,
+        secret_references: Mapping[str, str],
+        *,
+        trust_list: Path | None = None,
+    ) -> None:
+        """With a trust list its partners are asked for their credentials; without one it issues credentials to others."""
         self.slug = slug
         self.name = name
         self.api_key = f"ashiato_{secrets.token_urlsafe(32)}"
@@ -45,6 +56,7 @@ class Company:
         self.management_url = ""
         self._folder = folder
         self._secrets = dict(secret_references)
+        self._trust_list = trust_list
         self._process: subprocess.Popen[bytes] | None = None
         self._session: aiohttp.ClientSession | None = None
 
@@ -88,11 +100,23 @@ class Company:
         """GET below the participant's own path; the bytes of the answer."""
         return await self._call("GET", path, None, {})
 
+    async def did_document(self) -> bytes:
+        """The company's DID document, as everybody reads it."""
+        return await self._ask("GET", f"{self.public_url}/{self.slug}/did.json", None, {})
+
     async def post(self, path: str, body: object = None) -> Json:
         """POST `body` as JSON below the participant's own path; the JSON object of the answer."""
         return _object(
             await self._call("POST", path, None if body is None else json.dumps(body).encode(), {})
         )
+
+    async def refusal(self, path: str, body: object) -> str:
+        """What the company is told when it POSTs `body`; raises `StepFailed` when it is not refused."""
+        try:
+            answer = await self.post(path, body)
+        except StepFailed as refused:
+            return str(refused)
+        raise StepFailed(f"{self.name} was not refused POST {path}: {answer}")
 
     async def put(self, path: str, body: object) -> Json:
         """PUT `body` below the participant's own path, bytes as they are and everything else as JSON."""
@@ -135,9 +159,18 @@ class Company:
             f"slug = {_toml(self.slug)}",
             f"name = {_toml(self.name)}",
             f"api_key_sha256 = [{_toml(key_sha256)}]",
+            f"issues_credentials = {'true' if self._trust_list is None else 'false'}",
             "[participants.secrets]",
             *secret_lines,
         ]
+        if self._trust_list is not None:
+            lines += [
+                "[trust]",
+                'mode = "dcp"',
+                f"status_fresh_s = {STATUS_FRESH_S}",
+                "[[trust.lists]]",
+                f"file = {_toml(str(self._trust_list))}",
+            ]
         return "\n".join(lines) + "\n"
 
     def _spawn(self, settings_file: Path, ready_file: Path) -> subprocess.Popen[bytes]:
@@ -186,9 +219,13 @@ class Company:
     async def _call(
         self, method: str, path: str, content: bytes | None, query: Mapping[str, str | int]
     ) -> bytes:
+        return await self._ask(method, f"{self.management_url}/v1/{self.slug}{path}", content, query)
+
+    async def _ask(
+        self, method: str, url: str, content: bytes | None, query: Mapping[str, str | int]
+    ) -> bytes:
         if self._session is None:
             raise StepFailed(f"The connector of {self.name} is not running.")
-        url = f"{self.management_url}/v1/{self.slug}{path}"
         headers = {} if content is None else {"Content-Type": "application/json"}
         try:
             async with self._session.request(
@@ -196,9 +233,11 @@ class Company:
             ) as answer:
                 body = await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise StepFailed(f"{self.name} does not answer {method} {path}: {error}") from error
+            raise StepFailed(f"{self.name} does not answer {method} {url}: {error}") from error
         if answer.status >= 400:
-            raise StepFailed(f"{self.name} answered {method} {path} with {answer.status}: {_detail(body)}")
+            raise StepFailed(
+                f"{self.name} answered {method} {answer.url.path} with {answer.status}: {_detail(body)}"
+            )
         return body
 
 

@@ -1,6 +1,9 @@
 """What becomes of data on the other side: an app uses it through the vault, and its owner sees how often and what for."""
 
+import asyncio
 import hashlib
+import json
+import sys
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +11,7 @@ import aiohttp
 
 from ashiato.facts.strict_json import parse_strict
 from ashiato.wiring.walkthrough.companies import CALL_TIMEOUT_S, Company, Json, StepFailed, eventually, expect
-from ashiato.wiring.walkthrough.exchange import LOTS_COUNT
+from ashiato.wiring.walkthrough.exchange import LOTS_COUNT, lot_name
 from ashiato.wiring.walkthrough.scene import Scene, Step
 
 APP_ID = "lot-mean"
@@ -86,13 +89,7 @@ async def use_by_app(scene: Scene) -> Json:
 
 async def other_side(scene: Scene) -> Json:
     """The owner asks for the signed receipts of one agreement and checks them against its own record of what it sent."""
-    lots = [
-        agreement
-        for agreement in await scene.maker.items("/agreements", partner=scene.cells.participant_id)
-        if agreement["asset_id"] == "nmc811-lot-01"
-    ]
-    expect(len(lots) == 1, f"There should be one agreement over the first lot, but there are {len(lots)}.")
-    agreement_id = lots[0]["agreement_id"]
+    agreement_id = (await _agreement_over(scene, lot_name(1)))["agreement_id"]
     await scene.maker.post("/receipts", {"agreement_id": agreement_id})
     shown = await eventually(
         "the cell maker shows its receipts",
@@ -110,4 +107,58 @@ async def other_side(scene: Scene) -> Json:
     }
 
 
-STEPS = (Step("use_by_app", use_by_app), Step("other_side", other_side))
+async def verify_offline(scene: Scene) -> Json:
+    """The agreement over one lot, written into one file, holds by the DID documents of both alone."""
+    agreement = await _agreement_over(scene, lot_name(1))
+    folder = scene.trust_list.parent / "evidence"
+    await asyncio.to_thread(folder.mkdir, exist_ok=True)
+    file = folder / "agreement.json"
+    exported = await scene.cells.content(f"/agreements/{agreement['agreement_id']}/export")
+    await asyncio.to_thread(file.write_bytes, exported)
+    documents = []
+    for company in (scene.maker, scene.cells):
+        document = folder / f"{company.slug}.json"
+        await asyncio.to_thread(document.write_bytes, await company.did_document())
+        documents += ["--did-document", str(document)]
+    verdict = await _verdict(str(file), *documents)
+    expect(verdict["verdict"] == "verified", f"The signatures do not hold: {verdict}")
+    forged = folder / "forged.json"
+    await asyncio.to_thread(forged.write_bytes, exported.replace(lot_name(1).encode(), lot_name(2).encode()))
+    verdict = await _verdict(str(forged), *documents)
+    expect(verdict["verdict"] != "verified", "A changed agreement is taken for the signed one.")
+    return {
+        "agreement_id": agreement["agreement_id"],
+        "signers": [scene.maker.name, scene.cells.name],
+        "size_bytes": len(exported),
+    }
+
+
+async def _verdict(*arguments: str) -> Json:
+    """What `ashiato verify` says, in a process of its own that asks nobody."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ashiato.wiring.main", "verify", "--json", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    told, problem = await process.communicate()
+    if not told:
+        raise StepFailed(f"`ashiato verify` says nothing: {problem.decode('utf-8', 'replace')[-300:]}")
+    verdict: Json = json.loads(told)
+    return verdict
+
+
+async def _agreement_over(scene: Scene, asset_id: str) -> Json:
+    found = [
+        agreement
+        for agreement in await scene.maker.items("/agreements", partner=scene.cells.participant_id)
+        if agreement["asset_id"] == asset_id
+    ]
+    expect(len(found) == 1, f"There should be one agreement over {asset_id}, but there are {len(found)}.")
+    return found[0]
+
+
+STEPS = (
+    Step("use_by_app", use_by_app),
+    Step("other_side", other_side),
+    Step("verify_offline", verify_offline),
+)

@@ -18,26 +18,36 @@ PLANT_SECRET = "plant-key"
 
 @dataclass
 class Scene:
-    """Three companies and the maker's plant system; `remembered` holds ids that later steps go on with."""
+    """Three companies, the association that issues their credentials, and the maker's plant system.
 
+    `trust_list` is the file in which the three read whose word counts; `remembered` holds ids that later steps go on with.
+    """
+
+    association: Company
     maker: Company
     cells: Company
     trader: Company
     feed: PlantFeed
+    trust_list: Path
     remembered: dict[str, str] = field(default_factory=dict)
 
     @property
     def companies(self) -> tuple[Company, ...]:
-        """All companies."""
+        """The companies that trade."""
         return (self.maker, self.cells, self.trader)
+
+    @property
+    def everybody(self) -> tuple[Company, ...]:
+        """All processes."""
+        return (self.association, *self.companies)
 
     async def close(self) -> None:
         """End every process and server, whatever state they are in."""
-        await asyncio.gather(*(company.close() for company in self.companies), self.feed.close())
+        await asyncio.gather(*(company.close() for company in self.everybody), self.feed.close())
 
     def kill(self) -> None:
         """End every process now, without asking it."""
-        for company in self.companies:
+        for company in self.everybody:
             with contextlib.suppress(OSError):
                 company.kill()
 
@@ -54,13 +64,15 @@ def set_scene(folder: Path) -> Scene:
     credential = secrets.token_urlsafe(24)
     credential_file = folder / "plant.key"
     credential_file.write_text(credential, encoding="utf-8")
+    trust_list = folder / "trust-list.json"
+    plant = {PLANT_SECRET: f"file:{credential_file}"}
     return Scene(
-        maker=Company(
-            folder / "cathode", "cathode", "Demo Cathode Maker", {PLANT_SECRET: f"file:{credential_file}"}
-        ),
-        cells=Company(folder / "cells", "cells", "Demo Cell Maker", {}),
-        trader=Company(folder / "trader", "trader", "Demo Trader", {}),
+        association=Company(folder / "association", "association", "Demo Battery Association", {}),
+        maker=Company(folder / "cathode", "cathode", "Demo Cathode Maker", plant, trust_list=trust_list),
+        cells=Company(folder / "cells", "cells", "Demo Cell Maker", {}, trust_list=trust_list),
+        trader=Company(folder / "trader", "trader", "Demo Trader", {}, trust_list=trust_list),
         feed=PlantFeed(credential),
+        trust_list=trust_list,
     )
 
 
