@@ -119,6 +119,11 @@ async def ids(program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncCl
         "received_id": done["received_id"],
         "fetch_id": going["fetch_id"],
         "app_id": "secret",
+        "held_id": "secret",
+        "request_id": "secret",
+        "type_id": "secret",
+        "grant_id": "secret",
+        "credential_id": "secret",
     }
 
 
@@ -143,7 +148,9 @@ def routes(program: Program) -> list[tuple[str, str, str]]:
 
 
 def filled(path: str, operation_id: str, slug: str, ids: dict[str, str]) -> str:
-    act = {"act_in_negotiation": "terminate", "act_in_transfer": "terminate"}.get(operation_id, "")
+    act = {"act_in_negotiation": "terminate", "act_in_transfer": "terminate", "act_on_issued": "revoke"}.get(
+        operation_id, ""
+    )
     values = {"slug": slug, "act": act, "rest": "below", **ids}
     for name, value in values.items():
         path = path.replace(f"{{{name}}}", value)
