@@ -1,5 +1,6 @@
 """Data that the policy changes on its way out, over real HTTP: the whole, its parts, its tag, its account, its refusals."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -9,6 +10,7 @@ import pytest
 
 from ashiato.connector.records import Asset
 from ashiato.policy.builder import compare
+from tests.clients.loopback_server import Asked, loopback_server, respond
 from tests.data_clients import ask
 from tests.data_plane import Deal, Side, make_deal, token_of
 
@@ -101,3 +103,21 @@ async def test_a_permission_without_changes_hands_out_what_there_is(provider: Si
     assert (answer.status, answer.body) == (200, RECORD)
     (access,) = await provider.finished_accesses(1)
     assert access.altered_by == ()
+
+
+async def test_a_path_below_an_altered_dataset_leads_around_no_change(provider: Side) -> None:
+    async def api(asked: Asked, writer: asyncio.StreamWriter) -> None:
+        body = b"12.50" if asked.target.endswith("/price") else RECORD
+        await respond(body, headers={"Content-Type": "application/json"})(asked, writer)
+
+    async with loopback_server(api) as server:
+        source = {"kind": "http", "base_url": server.url("/api"), "forward_path": True, "forward_query": True}
+        asset = msgspec.structs.replace(ASSET, source=source)
+        deal = await make_deal(provider, None, asset, rules=RULES)
+        url, token = provider.data_url(deal.provider_pid), token_of(provider, deal)
+        below = await ask(f"{url}/price", token)
+        assert (below.status, json.loads(below.body)["code"]) == (400, "not-forwarded")
+        assert b"12.50" not in below.body
+        whole = await ask(f"{url}?lot=7", token)
+        assert (whole.status, whole.body) == (200, ALTERED)
+        assert [asked.target for asked in server.asked] == ["/api?lot=7"]

@@ -14,6 +14,7 @@ from ashiato.connector.sources import (
     Chunks,
     Forwarded,
     ForwardedAnswer,
+    ForwardRefused,
     NotAlterable,
     Source,
     SourceDescription,
@@ -74,7 +75,9 @@ class AlteredSource:
         """The hash is that of what it has become; the source behind knows nothing of it."""
 
     def vet(self, request: Forwarded) -> None:
-        """See `Source`."""
+        """See `Source`. The changes point into the whole: below it, where they find nothing, nothing would be changed."""
+        if request.path:
+            raise ForwardRefused("The policy alters this dataset: it takes no path.")
         self._inner.vet(request)
 
     async def forward(self, request: Forwarded) -> ForwardedAnswer:
