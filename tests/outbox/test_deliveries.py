@@ -1,6 +1,7 @@
 """When a delivery that failed is tried again, and when it is given up."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +38,15 @@ def test_after_three_days_it_is_given_up() -> None:
     assert next_try_ms(FIRST, last_ms - 1) == last_ms + 99
     assert next_try_ms(FIRST, last_ms) is None
     assert next_try_ms(FIRST, last_ms + HOUR_MS) is None
+
+
+@pytest.mark.parametrize("kind", [DeliveryKind.ERASE, DeliveryKind.EXPIRY, DeliveryKind.OBLIGATION])
+def test_what_was_promised_and_nobody_else_can_refuse_is_never_given_up(kind: DeliveryKind) -> None:
+    own = msgspec.structs.replace(FIRST, kind=kind, attempts_count=5000)
+    last_ms = 1000 + 72 * HOUR_MS
+    assert next_try_ms(own, last_ms - 1) == last_ms - 1 + 60_000
+    for later_ms in (last_ms, last_ms + 10_000 * HOUR_MS):
+        assert next_try_ms(own, later_ms) == later_ms + HOUR_MS
 
 
 @given(st.integers(min_value=0, max_value=10**9), st.integers(min_value=1000, max_value=72 * HOUR_MS))

@@ -7,6 +7,7 @@ import msgspec
 FIRST_RETRY_DELAY_MS = 100
 LONGEST_RETRY_DELAY_MS = 60_000
 GIVE_UP_AFTER_MS = 72 * 3_600_000
+OWN_WORK_RETRY_DELAY_MS = 3_600_000
 LEASE_MS = 30_000
 
 
@@ -56,9 +57,17 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     attempts_count: int = 0
 
 
+# What nobody else can refuse and what was promised: a disk that is broken for a week, or a participant that is suspended for
+# as long, must not turn "deleted when it must be" into "kept for ever".
+OWN_WORK = frozenset({DeliveryKind.ERASE, DeliveryKind.EXPIRY, DeliveryKind.OBLIGATION})
+
+
 def next_try_ms(delivery: Delivery, now_ms: int) -> int | None:
-    """The instant of the next try after a failed one (0.1 s, doubled up to a minute), or None after 72 hours."""
+    """The instant of the next try after a failed one (0.1 s, doubled up to a minute), or None after 72 hours.
+
+    Own work is never given up: behind the 72 hours it is tried every hour.
+    """
     if now_ms - delivery.created_ms >= GIVE_UP_AFTER_MS:
-        return None
+        return now_ms + OWN_WORK_RETRY_DELAY_MS if delivery.kind in OWN_WORK else None
     doublings_count = min(delivery.attempts_count, 20)
     return now_ms + min(FIRST_RETRY_DELAY_MS << doublings_count, LONGEST_RETRY_DELAY_MS)
