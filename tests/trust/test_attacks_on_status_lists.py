@@ -121,7 +121,9 @@ def test_list_that_is_not_one_whole_gzip_member(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["u", "z" + ENCODED[1:], "U" + ENCODED[1:], ENCODED + "=", ENCODED + "\n", "uü"]
+    "text",
+    ["u", "z" + ENCODED[1:], "U" + ENCODED[1:], ENCODED + "=", ENCODED + "\n", "uü"],
+    ids=["nothing", "base58", "padded base64", "padding", "line end", "not ASCII"],
 )
 def test_list_in_another_encoding(text: str) -> None:
     with pytest.raises(TokenRefused) as refusal:
