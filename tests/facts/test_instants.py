@@ -152,3 +152,11 @@ def test_months_follow_the_calendar_and_a_missing_day_becomes_the_last(
 def test_a_duration_beyond_the_year_9999_still_counts() -> None:
     later_ms = add(parse_datetime("2026-11-24T00:00:00Z"), parse_duration("P400000Y"))
     assert later_ms - parse_datetime("2026-11-24T00:00:00Z") == 1000 * 146_097 * DAY_MS
+
+
+@pytest.mark.parametrize("far", ["P999999999Y", "P999999999M", "P999999999Y999999999M"])
+def test_a_duration_beyond_what_a_database_counts_ends_at_the_farthest_instant(far: str) -> None:
+    now_ms = parse_datetime("2026-11-24T00:00:00Z")
+    later_ms, earlier_ms = add(now_ms, parse_duration(far)), add(now_ms, parse_duration(f"-{far}"))
+    assert now_ms < later_ms <= 2**63 - 1 - 400 * 86_400_000
+    assert -(2**63) <= earlier_ms < now_ms

@@ -14,6 +14,8 @@ from ashiato.policy.builder import permit
 from ashiato.wiring.program import now
 from tests.exchange import Member, running
 
+LATER = {"leftOperand": "delayPeriod", "operator": "eq"}
+
 
 async def ended(member: Member, agreement_id: str, ended_by: str | None = None) -> AgreementRecord:
     """The record once it says that the agreement is over (by somebody)."""
@@ -111,3 +113,17 @@ async def predecessors(maker: Member, cells: Member, asset_id: str, renewed_id: 
     new_id = str((done.agreement or {})["@id"])
     records = [await member.read(lambda uow: uow.contracts.agreement(new_id)) for member in (maker, cells)]
     return [record.predecessor_id for record in records if record is not None]
+
+
+@pytest.mark.parametrize("far", ["P999999999Y", "P999999999M", "-P999999999Y"])
+async def test_a_limit_beyond_all_clocks_breaks_nothing(tmp_path: Path, far: str) -> None:
+    rules = permit(elapsed=far)
+    delete = {"action": "delete", "constraint": [{**LATER, "rightOperand": far}]}
+    rules["permission"] = (
+        [{"action": "use", "duty": [delete]}] if far.startswith("-") else rules["permission"]
+    )
+    rules["obligation"] = [delete]
+    async with running(tmp_path, "maker", "cells") as [maker, cells]:
+        await maker.offer("nmc811", rules=rules)
+        fetch = await cells.fetch(maker, "nmc811")
+        assert fetch.state is FetchState.DONE, fetch.problem

@@ -6,6 +6,8 @@ from datetime import date
 import msgspec
 
 DAY_MS = 86_400_000
+# A hundred and forty million years: room is left for a grace behind it in 64 bits.
+FARTHEST_MS = 1 << 62
 # The Gregorian calendar repeats after 400 years of this many days, so any year can be shifted into
 # 2000..2399.
 _CYCLE_YEARS = 400
@@ -96,7 +98,7 @@ def add(instant_ms: int, duration: Duration) -> int:
     """`instant_ms` plus `duration` in the UTC calendar (XSD 1.1 part 2, appendix E.3.3).
 
     Months come first; a day that the new month lacks becomes its last day (31 January + P1M = 28 or 29
-    February).
+    February). What lies beyond all clocks and calendars, and beyond what a database counts, ends at `FARTHEST_MS`.
     """
     shift_months = duration.years * 12 + duration.months
     if shift_months:
@@ -104,7 +106,7 @@ def add(instant_ms: int, duration: Duration) -> int:
         year, month, day = _calendar(days)
         year, month_index = divmod(year * 12 + month - 1 + shift_months, 12)
         instant_ms = _days(year, month_index + 1, day) * DAY_MS + rest_ms
-    return instant_ms + duration.ms
+    return max(-FARTHEST_MS, min(instant_ms + duration.ms, FARTHEST_MS))
 
 
 def _fraction_ms(digits: str | None) -> int:
