@@ -90,6 +90,20 @@ def test_whose_word_counts_and_what_is_known_of_partners_is_shown(node: Node) ->
     assert node.run("maker", "trust", "partner", CELLS).exit_code == 1
 
 
+def test_what_a_company_and_its_partner_say_of_themselves_is_shown(node: Node) -> None:
+    node.ok("cells", "asset", "put", "cfp-1", "--title", "Footprint", "--file", "x")
+    own = node.ok("maker", "trust", "own")
+    assert own["participant"] == MAKER
+    assert [one["kind"] for one in own["descriptions"]] == ["node", "service", "service", "instance"]
+    told = node.ok("maker", "trust", "describe", CELLS)["descriptions"][0]
+    assert (told["kind"], told["id"]) == ("node", CELLS)
+    assert {fact["weight"] for fact in told["facts"]} == {"claimed"}
+    lines = node.run("maker", "trust", "describe", CELLS).out.splitlines()
+    assert lines[0].split() == ["kind", "id", "name", "value", "weight", "credential", "id", "issuer"]
+    refused = node.run("maker", "trust", "describe", CELLS, "--asset", "cfp-1")
+    assert refused.exit_code == 1
+
+
 def test_policies_are_made_of_options_or_files(node: Node, tmp_path: Path) -> None:
     file = tmp_path / "policy.json"
     file.write_text(json.dumps(ONCE))

@@ -1,7 +1,7 @@
 """Asks other companies' connectors: where they speak the protocol, and what they offer."""
 
 import re
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
@@ -12,12 +12,22 @@ from ashiato.dsp import v2025_1 as wire
 from ashiato.dsp.catalog import Catalog, Dataset
 from ashiato.dsp.errors import MalformedMessage
 from ashiato.dsp.messages import CatalogRequestMessage
+from ashiato.facts.strict_json import MalformedJson, parse_strict
 from ashiato.identity import dcp_v1_0 as dcp
 from ashiato.identity.signed_tokens import CannotResolve, Documents
 from ashiato.identity.wallet import OfferedCredential
+from ashiato.statements.self_descriptions import (
+    SELF_DESCRIPTION_SERVICE,
+    MalformedDescription,
+    VerifiedDescription,
+    verify_answer,
+)
+from ashiato.trust.did import DidDocument
+from ashiato.trust.jws import TokenRefused
 
 ADDRESS_FRESH_MS = 300_000
 MOST_CATALOG_BYTES = 64 * 1_048_576
+MOST_DESCRIPTION_BYTES = 1_048_576
 
 _LINK = re.compile(r"<([^<>]*)>([^<]*)")
 _NEXT = re.compile(r';\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next\b)', re.IGNORECASE)
@@ -51,12 +61,7 @@ class Partners:
         known = self._addresses.get(partner_id)
         if known is not None and now_ms - known[1] < ADDRESS_FRESH_MS:
             return known[0]
-        try:
-            document = await self._documents.resolve(partner_id, now_ms)
-        except CannotResolve as error:
-            raise PartnerUnavailable(
-                f"The DID document of {partner_id} cannot be had: {error.why}"
-            ) from error
+        document = await self._document_of(partner_id, now_ms)
         connector = document.service(wire.DATA_SERVICE)
         offering = document.service(wire.CATALOG_SERVICE)
         if connector is not None:
@@ -101,10 +106,7 @@ class Partners:
 
     async def issues(self, issuer_id: str) -> tuple[OfferedCredential, ...]:
         """What an issuer issues, by its metadata (DCP 1.0, 6.7)."""
-        try:
-            document = await self._documents.resolve(issuer_id, self._node.moment().now_ms)
-        except CannotResolve as error:
-            raise PartnerUnavailable(f"The DID document of {issuer_id} cannot be had: {error.why}") from error
+        document = await self._document_of(issuer_id, self._node.moment().now_ms)
         service = document.service(dcp.ISSUER_SERVICE)
         if service is None:
             raise PartnerUnavailable(f"The DID document of {issuer_id} names no {dcp.ISSUER_SERVICE}.")
@@ -118,21 +120,65 @@ class Partners:
         except (EgressError, dcp.MalformedDcpMessage) as error:
             raise PartnerUnavailable(f"The metadata of {issuer_id} cannot be had: {error}") from error
 
-    async def _ask(
-        self, tenant: Tenant, partner_id: str, method: str, url: str, body: bytes | None
-    ) -> EgressResponse:
-        moment = self._node.moment()
-        token = await self._node.identity.token_for(
-            tenant.participant_id, partner_id, moment.now_ms, moment.fresh_id()
+    async def describe(
+        self, tenant: Tenant, partner_id: str, asset_id: str | None
+    ) -> tuple[VerifiedDescription, ...]:
+        """What the partner says of itself, signed; or of one of its assets, for which it is told who asks."""
+        document = await self._document_of(partner_id, self._node.moment().now_ms)
+        service = document.service(SELF_DESCRIPTION_SERVICE)
+        if service is None:
+            raise PartnerUnavailable(
+                f"The DID document of {partner_id} names no service {SELF_DESCRIPTION_SERVICE}."
+            )
+        asker = None if asset_id is None else tenant
+        query = "" if asset_id is None else f"?asset={quote(asset_id, safe='')}"
+        response = await self._ask(
+            asker, partner_id, "GET", service.endpoint + query, None, MOST_DESCRIPTION_BYTES
         )
-        headers = {"Authorization": token, "Content-Type": wire.MEDIA_TYPE}
+        try:
+            members = parse_strict(response.body, max_bytes=MOST_DESCRIPTION_BYTES)
+            listed = members.get("descriptions") if isinstance(members, dict) else None
+            return verify_answer(listed, document, self._node.moment().now_ms, asset_id)
+        except (MalformedJson, MalformedDescription) as error:
+            raise PartnerUnavailable(
+                f"The self-description of {partner_id} is malformed: {error.problem[:300]}"
+            ) from error
+        except TokenRefused as error:
+            raise PartnerUnavailable(
+                f"The self-description of {partner_id} does not hold: {error.sentence}"
+            ) from error
+
+    async def _document_of(self, partner_id: str, now_ms: int) -> DidDocument:
+        try:
+            return await self._documents.resolve(partner_id, now_ms)
+        except CannotResolve as error:
+            raise PartnerUnavailable(
+                f"The DID document of {partner_id} cannot be had: {error.why}"
+            ) from error
+
+    async def _ask(
+        self,
+        tenant: Tenant | None,
+        partner_id: str,
+        method: str,
+        url: str,
+        body: bytes | None,
+        most_bytes: int = MOST_CATALOG_BYTES,
+    ) -> EgressResponse:
+        """The answer; without a `tenant` the partner is not told who asks."""
+        headers = {"Content-Type": wire.MEDIA_TYPE}
+        if tenant is not None:
+            moment = self._node.moment()
+            headers["Authorization"] = await self._node.identity.token_for(
+                tenant.participant_id, partner_id, moment.now_ms, moment.fresh_id()
+            )
         try:
             response = await self._egress.request(
-                method, url, headers=headers, body=body, max_response_bytes=MOST_CATALOG_BYTES
+                method, url, headers=headers, body=body, max_response_bytes=most_bytes
             )
         except EgressError as error:
             raise PartnerUnavailable(f"{partner_id} cannot be asked: {error}") from error
-        if response.status == 404:
+        if response.status == 404 and tenant is not None:
             raise NotFound(f"{partner_id} shows no such dataset to {tenant.participant_id}.")
         if response.status != 200:
             text = response.body[:300].decode("utf-8", "replace")

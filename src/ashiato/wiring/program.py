@@ -1,6 +1,7 @@
 """Puts one connector program together: store, identity, protocol, data plane, couriers, management."""
 
 import asyncio
+import hashlib
 import os
 import socket
 import time
@@ -26,7 +27,7 @@ from ashiato.api.inbox import InboxApi, InboxMeans, InboxSettings
 from ashiato.api.management.gate import Gate, KeyList
 from ashiato.api.protocol import BASE, ProtocolApi
 from ashiato.api.receipts import ReceiptApi
-from ashiato.api.self_descriptions import SelfDescriptionApi
+from ashiato.api.self_descriptions import Describer, SelfDescriptionApi
 from ashiato.api.turns import (
     Queues,
     Turns,
@@ -40,6 +41,7 @@ from ashiato.clients.sources.factory import AssetSources
 from ashiato.clients.trust_lists import TrustListBook
 from ashiato.clients.ways_out import WaysOut
 from ashiato.connector import fetching, obligations, receipts, vault
+from ashiato.connector.describing import Instance
 from ashiato.connector.node import Node
 from ashiato.connector.ports import Identity, Moment
 from ashiato.connector.strategies import Automatic, Strategy
@@ -61,6 +63,7 @@ from ashiato.couriers.streaming import RunningStreams
 from ashiato.couriers.telling import Teller
 from ashiato.couriers.waiting import Waiter
 from ashiato.couriers.webhooks import WebhookCourier
+from ashiato.dsp import v2025_1 as wire
 from ashiato.identity.presented import PresentedCredentials
 from ashiato.identity.signed_tokens import Documents as DocumentsPort
 from ashiato.identity.signed_tokens import SignedTokens
@@ -105,6 +108,7 @@ class Program:
         self.public_url = settings.protocol.public_url or _url_of(self.bound, settings.protocol)
         self.management_url = _url_of(self.management_bound, settings.management)
         self._grants: Grants
+        self._describer: Describer
         self._documents: DocumentsPort
         self.tokens: SignedTokens
         self.store: SqlStore
@@ -149,6 +153,7 @@ class Program:
             self._documents, self.tenancy.keys, lambda _participant, _audience: settings.trust.shown_scopes
         )
         self.node = Node(self.store, self._identity(self.tokens), self.tenancy, now, self._documents)
+        self._describer = self._make_describer()
         self.partners = Partners(self.node, self._egress, self._documents)
         self.waiter = Waiter(self.store)
         key_file = Path(settings.store.key_file) if settings.store.key_file else directory / "keys.json"
@@ -317,7 +322,16 @@ class Program:
     def _trust_desk(self) -> TrustDesk:
         identity = self.node.identity
         peers = identity.peers if isinstance(identity, PresentedCredentials) else None
-        return TrustDesk(self.settings.trust, self.trust_lists, peers)
+        return TrustDesk(self.settings.trust, self.trust_lists, peers, self._describer)
+
+    def _make_describer(self) -> Describer:
+        node_id = self.settings.node_id or self.public_url
+        instance = Instance(
+            program=f"ashiato {version('ashiato')}",
+            node_id_sha256=hashlib.sha256(node_id.encode()).hexdigest(),
+            protocols=f"dataspace-protocol {wire.VERSION}, decentralized-claims-protocol 1.0",
+        )
+        return Describer(self.node, lambda owner: self.tenancy.signer_of(owner)(), instance)
 
     def _sources(self, disk_threads: ThreadPoolExecutor) -> AssetSources:
         return AssetSources(
@@ -350,11 +364,9 @@ class Program:
         )
         data = DataApi(self.node, doorkeeper, sources, streams, DataSettings())
         receipt_api = ReceiptApi(self.node, lambda owner: self.tenancy.signer_of(owner)())
-        describing = SelfDescriptionApi(
-            self.node, lambda owner: self.tenancy.signer_of(owner)(), f"ashiato {version('ashiato')}"
-        )
+        self_descriptions = SelfDescriptionApi(self.node, self._describer)
         return [
-            *data.routes(), *InboxApi(inbox).routes(), *receipt_api.routes(), *describing.routes(),
+            *data.routes(), *InboxApi(inbox).routes(), *receipt_api.routes(), *self_descriptions.routes(),
         ]  # fmt: skip
 
     async def _purge(self) -> None:

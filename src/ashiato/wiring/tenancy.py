@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from ashiato.api.dcp import credential_service, issuer_service
+from ashiato.api.self_descriptions import PATH as SELF_DESCRIPTION_PATH
 from ashiato.clients.egress import Egress, EgressRefused
 from ashiato.clients.ways_out import WaysOut
 from ashiato.connector.company import Company, Reactor
@@ -16,6 +17,7 @@ from ashiato.connector.strategies import Strategy
 from ashiato.couriers.asking_receipts import RECEIPT_SERVICE
 from ashiato.dsp import v2025_1 as wire
 from ashiato.identity import dcp_v1_0 as dcp
+from ashiato.statements.self_descriptions import SELF_DESCRIPTION_SERVICE
 from ashiato.stores.participants import SealedKey
 from ashiato.trust import agreements
 from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
@@ -124,7 +126,14 @@ class Tenancy:
                 Service(f"{identity.did}#{SERVICE_IDS[kind]}", kind, endpoint, wire.SERVICE_CONTEXT)
                 for kind, endpoint in wire.service_endpoints(root_url, f"/{self._protocol_base}").items()
             ]
-            + [Service(f"{identity.did}#receipts", RECEIPT_SERVICE, f"{root_url}/receipts")]
+            + [
+                Service(f"{identity.did}#receipts", RECEIPT_SERVICE, f"{root_url}/receipts"),
+                Service(
+                    f"{identity.did}#self-description",
+                    SELF_DESCRIPTION_SERVICE,
+                    f"{root_url}/{SELF_DESCRIPTION_PATH}",
+                ),
+            ]
             + _dcp_services(identity, root_url),
             identity.ring.certificates(),
         )

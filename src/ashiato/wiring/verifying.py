@@ -5,6 +5,7 @@ from typing import Literal
 
 import structlog
 
+from ashiato.api.self_descriptions import Describer
 from ashiato.clients.credential_services import CredentialServices
 from ashiato.clients.egress import Egress
 from ashiato.clients.flights import SingleFlights
@@ -86,8 +87,11 @@ class Changes:
 class TrustDesk:
     """The port `api.management.ports.TrustDesk`."""
 
-    def __init__(self, settings: TrustSettings, book: TrustListBook, peers: KnownPeers | None) -> None:
+    def __init__(
+        self, settings: TrustSettings, book: TrustListBook, peers: KnownPeers | None, describer: Describer
+    ) -> None:
         self._book = book
+        self._describer = describer
         self._peers = peers
         self.mode: Literal["tokens", "dcp"] = "tokens" if peers is None else "dcp"
         self.scopes: Sequence[str] = settings.scopes
@@ -102,6 +106,10 @@ class TrustDesk:
         if self._peers is None:
             return None
         return await self._peers.of_peer(tenant.participant_id, partner_id, now_ms)
+
+    async def self_description(self, tenant: Tenant, moment: Moment) -> Sequence[str]:
+        """See the port."""
+        return await self._describer.of_participant(tenant, moment)
 
     async def forget(self, tenant: Tenant, partner_id: str) -> None:
         """See the port."""

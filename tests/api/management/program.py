@@ -23,6 +23,7 @@ from ashiato.api.management.app import create_app
 from ashiato.api.management.gate import Gate, KeyList, key_sha256
 from ashiato.api.management.ports import DidChange, KeyShown
 from ashiato.api.protocol import BASE, ProtocolApi
+from ashiato.api.self_descriptions import Describer, SelfDescriptionApi
 from ashiato.api.turns import Queues
 from ashiato.clients.egress import Egress, EgressResponse, Unreachable
 from ashiato.clients.trust_lists import LoadedTrustList, TrustListSource
@@ -30,6 +31,7 @@ from ashiato.connector import data_receipt, fetching, obligations, vault
 from ashiato.connector.company import Company
 from ashiato.connector.data_access import AccessOutcome
 from ashiato.connector.data_address import TokenDoor
+from ashiato.connector.describing import Instance
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Moment, Store, UnitOfWork
 from ashiato.connector.problems import Invalid, WrongState
@@ -55,6 +57,7 @@ from ashiato.stores.received_files import ReceivedFolder
 from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
 from ashiato.trust.key_life import CannotEndKey, KeyLife, retired, rotated, state_of
 from ashiato.trust.keys import KeyKind, SigningKey
+from ashiato.trust.signing import LocalSigner
 from ashiato.trust.trust_list import (
     RecognizedList,
     TrustedIssuer,
@@ -109,7 +112,8 @@ class Companies:
         key = SigningKey(f"{did}#key-1", ec.generate_private_key(ec.SECP256R1()))
         root_url = f"{ROOT}/{slug}"
         service = Service(f"{did}#connector", "DataService", f"{root_url}/{wire.VERSIONS_PATH}")
-        document = did_document(did, [key.verification_key()], [service])
+        described = Service(f"{did}#self-description", "SelfDescription", f"{root_url}/self-description")
+        document = did_document(did, [key.verification_key()], [service, described])
         self.signing_keys[did] = key
         self.documents[did] = parse_did_document(document, did)
         company = Company(
@@ -307,7 +311,8 @@ class SettledTrust:
     required: Sequence[str] = ()
     hub = "did:web:hub.example"
 
-    def __init__(self) -> None:
+    def __init__(self, describer: Describer) -> None:
+        self._describer = describer
         self._known = {did_of("cells")}
 
     def lists(self, tenant: Tenant) -> list[LoadedTrustList]:
@@ -332,6 +337,10 @@ class SettledTrust:
         )
         return Known(1_000, Judgement(credentials=judged), None)
 
+    async def self_description(self, tenant: Tenant, moment: Moment) -> Sequence[str]:
+        """What the real one says."""
+        return await self._describer.of_participant(tenant, moment)
+
     async def forget(self, tenant: Tenant, partner_id: str) -> None:
         """From now on nothing is known."""
         self._known.discard(partner_id)
@@ -348,7 +357,12 @@ async def running_program(folder: Path, store_url: str | None = None) -> AsyncIt
     node = Node(store, SignedTokens(companies, companies.signing_keys), companies, moment)
     network = InnerNetwork()
     egress = cast(Egress, network)
-    network.app = Starlette(routes=ProtocolApi(node).routes())
+    describer = Describer(
+        node, lambda did: LocalSigner(companies.signing_keys[did]), Instance("ashiato", "00", "dsp")
+    )
+    network.app = Starlette(
+        routes=[*ProtocolApi(node).routes(), *SelfDescriptionApi(node, describer).routes()]
+    )
     files = ReceivedFolder(folder / "received", open_safe(folder / "keys.json"))
     contents: dict[str, bytes] = {}
     disk_threads = ThreadPoolExecutor(1)
@@ -380,7 +394,7 @@ async def running_program(folder: Path, store_url: str | None = None) -> AsyncIt
         caller,
         runner,
         Cabinet(),
-        SettledTrust(),
+        SettledTrust(describer),
     )
     try:
         yield Program(app, node, store, companies, network, files, gate, contents)

@@ -8,10 +8,12 @@ import msgspec
 
 from ashiato.clients.trust_lists import LoadedTrustList
 from ashiato.connector.node import Tenant
+from ashiato.connector.ports import Moment
 from ashiato.connector.sources import ReceivedReader
 from ashiato.dsp.catalog import Catalog, Dataset
 from ashiato.identity.standings import Known
 from ashiato.identity.wallet import OfferedCredential
+from ashiato.statements.self_descriptions import VerifiedDescription
 from ashiato.trust.keys import KeyKind
 
 
@@ -122,6 +124,11 @@ class PartnerClient(Protocol):
     async def dataset(self, tenant: Tenant, partner_id: str, address: str | None, asset_id: str) -> Dataset:
         """One dataset with the offers made to `tenant`; raises `NotFound` when the partner shows none."""
 
+    async def describe(
+        self, tenant: Tenant, partner_id: str, asset_id: str | None
+    ) -> Sequence[VerifiedDescription]:
+        """What the partner says of itself, or of one of its assets; raises `NotFound` when it shows `tenant` no such asset."""
+
 
 class Waiter(Protocol):
     """Port: wakes calls that wait for something to happen."""
@@ -165,6 +172,9 @@ class TrustDesk(Protocol):
 
     async def partner(self, tenant: Tenant, partner_id: str, now_ms: int) -> Known | None:
         """What the partner presented and which of it counts; None when nothing is known."""
+
+    async def self_description(self, tenant: Tenant, moment: Moment) -> Sequence[str]:
+        """What the participant says of itself to everybody, each signed; raises `SignerUnavailable`."""
 
     async def forget(self, tenant: Tenant, partner_id: str) -> None:
         """Know nothing of the partner until it calls again."""

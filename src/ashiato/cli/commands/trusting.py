@@ -1,12 +1,14 @@
 """ashiato trust: which issuers count for what, and what is known of partners."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from ashiato.cli.commanding import Session, command, group
 from ashiato.cli.documents import Id, Limit
 from ashiato.cli.texts import say
+
+DescribedAsset = Annotated[str | None, typer.Option("--asset", help=say("option.described_asset"))]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,6 +46,26 @@ def add_to(app: typer.Typer) -> None:
     @command(trust, "forget", "trust.forget")
     def forget_partner(session: Session, partner: Id) -> None:
         session.delete("partners", partner)
+
+    @command(trust, "own", "trust.own")
+    def show_own(session: Session) -> None:
+        _show_described(session, session.get("self-description"))
+
+    @command(trust, "describe", "trust.describe")
+    def describe_partner(session: Session, partner: Id, asset: DescribedAsset = None) -> None:
+        _show_described(session, session.get("partners", partner, "self-description", asset_id=asset))
+
+
+def _show_described(session: Session, shown: dict[str, Any]) -> None:
+    if session.output.as_json:
+        session.output.show(shown)
+        return
+    rows = [
+        {"kind": one["kind"], "id": one["id"], **fact}
+        for one in shown["descriptions"]
+        for fact in one["facts"]
+    ]
+    session.output.table(rows, ("kind", "id", "name", "value", "weight", "credential_id", "issuer"), None)
 
 
 def _issuers(known: dict[str, Any]) -> list[dict[str, object]]:

@@ -79,3 +79,32 @@ class KnownPartner(Model):
     credentials: list[JudgedCredentialShown]
     problem: str
     """What was wrong with the whole of what it presented; empty when nothing was."""
+
+
+class DescribedFact(Model):
+    """One fact that a participant states, and who stands behind it."""
+
+    name: str
+    value: str
+    weight: Literal["claimed", "backed", "contradicted"]
+    """`claimed` by the participant alone, `backed` by a verified credential that counts here, or `contradicted` by one."""
+    credential_id: str
+    """The credential that the participant names for it; empty when it names none."""
+    issuer: str
+
+
+class SelfDescriptionShown(Model):
+    """A self-description whose signature was verified."""
+
+    kind: Literal["node", "service", "instance", "asset"]
+    id: str
+    issued_ms: InstantShown
+    expires_ms: InstantShown
+    facts: list[DescribedFact]
+
+
+class SelfDescriptions(Model):
+    """What a participant says of itself, or of one of its assets."""
+
+    participant: PartnerShown
+    descriptions: list[SelfDescriptionShown]

@@ -1,23 +1,31 @@
 """Which issuers count for which credentials, and what is known of partners and why not more."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import Path, Query
 
 from ashiato.api.management.calls import CallOf
-from ashiato.api.management.models.shared import Page, PageQuery, Partner, page_of
+from ashiato.api.management.models.shared import ForeignId, Page, PageQuery, Partner, page_of
 from ashiato.api.management.models.trusting import (
+    DescribedFact,
     JudgedCredentialShown,
     KnownPartner,
     KnownPartnerRow,
     ListedIssuer,
     RecognizedPublisher,
+    SelfDescriptions,
+    SelfDescriptionShown,
     TrustListShown,
     TrustShown,
 )
+from ashiato.api.management.openapi import problems
 from ashiato.api.management.routing import participant_router
 from ashiato.clients.trust_lists import LoadedTrustList
 from ashiato.connector.problems import NotFound
+from ashiato.statements.self_descriptions import VerifiedDescription, verify_answer, weigh
+from ashiato.trust.did import parse_did_document
+from ashiato.trust.standing import Standing
 
 router = participant_router("trust")
 
@@ -69,11 +77,64 @@ async def get_partner(call: CallOf, partner: PartnerPath) -> KnownPartner:
     )
 
 
+@router.get(
+    "/self-description",
+    summary="Show what this participant says of itself to everybody",
+    responses=problems("signer-unavailable"),
+)
+async def get_self_description(call: CallOf) -> SelfDescriptions:
+    own_id = call.tenant.participant_id
+    signed = await call.around.trust.self_description(call.tenant, call.moment)
+    document = parse_did_document(call.tenant.did_document, own_id)
+    found = verify_answer(list(signed), document, call.moment.now_ms)
+    # What others find verified is for them to say.
+    return _described(own_id, found, Standing(own_id))
+
+
+@router.get(
+    "/partners/{partner}/self-description",
+    summary="Fetch and verify what a partner says of itself, or of an asset",
+    responses=problems("partner-unavailable"),
+)
+async def get_self_description_of_partner(
+    call: CallOf, partner: PartnerPath, asset_id: Annotated[ForeignId | None, Query()] = None
+) -> SelfDescriptions:
+    found = await call.around.partners.describe(call.tenant, partner, asset_id)
+    return _described(partner, found, await call.standing(partner))
+
+
 @router.delete(
     "/partners/{partner}", status_code=204, summary="Forget what a partner presented; its next call is asked"
 )
 async def forget_partner(call: CallOf, partner: PartnerPath) -> None:
     await call.around.trust.forget(call.tenant, partner)
+
+
+def _described(
+    participant_id: str, found: Iterable[VerifiedDescription], standing: Standing
+) -> SelfDescriptions:
+    return SelfDescriptions(
+        participant=participant_id,
+        descriptions=[
+            SelfDescriptionShown(
+                kind=verified.description.kind.value,
+                id=verified.description.id,
+                issued_ms=verified.description.issued_ms,
+                expires_ms=verified.description.expires_ms,
+                facts=[
+                    DescribedFact(
+                        name=fact.name,
+                        value=fact.value,
+                        weight=fact.weight.value,
+                        credential_id=fact.credential_id,
+                        issuer=fact.issuer,
+                    )
+                    for fact in weigh(verified, standing)
+                ],
+            )
+            for verified in found
+        ],
+    )
 
 
 def _list(loaded: LoadedTrustList) -> TrustListShown:
