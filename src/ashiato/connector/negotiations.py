@@ -11,10 +11,10 @@ from ashiato.connector import agreements, frameworks, offers, signing
 from ashiato.connector.catalog import LISTING, compiled, rules_of, sees_entry
 from ashiato.connector.company import Company, send, tell, vet_callback
 from ashiato.connector.ports import Moment, UnitOfWork
-from ashiato.connector.problems import Invalid, NotFound, QuotaExceeded, WrongState
+from ashiato.connector.problems import Invalid, NotFound, NotPermitted, QuotaExceeded, WrongState
 from ashiato.connector.records import FrameworkContract
 from ashiato.connector.signing import NO_EVIDENCE, Evidence
-from ashiato.connector.strategies import Act, Reaction, approvable
+from ashiato.connector.strategies import Act, Reaction, approvable, permitted
 from ashiato.dsp.effects import Deliver, Ending, Redeliver, Settle, Tell
 from ashiato.dsp.errors import IllegalTransition
 from ashiato.dsp.messages import (
@@ -241,6 +241,22 @@ def do(
     if signature is not None:
         signing.add(uow, step.negotiation, signature)
     return step.negotiation
+
+
+def check_agreeable(uow: UnitOfWork, own_pid: str, peer: Standing, now_ms: int) -> None:
+    """A person says yes as provider, perhaps long after the request: the terms must permit the contract with `peer` as it stands
+    now. Raises `NotPermitted`. A framework contract hands out nothing itself; what stands under it is asked then.
+    """
+    negotiation = own(uow, own_pid)
+    if negotiation.role is not Role.PROVIDER or frameworks.is_framework_target(negotiation.dataset_id):
+        return
+    if peer.lacks:
+        raise NotPermitted(
+            f"The partner does not have what this node asks of everybody: {', '.join(peer.lacks)}."
+        )
+    decision = permitted(uow, negotiation, rules_of(negotiation.offer), peer, now_ms)
+    if not decision.permitted:
+        raise NotPermitted(decision.summary())
 
 
 def own(uow: UnitOfWork, own_pid: str) -> ContractNegotiation:

@@ -4,6 +4,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from ashiato.identity.signed_tokens import SignedTokens
+from ashiato.trust.standing import Standing
 from tests.api.management.offering import (
     CELLS,
     MAKER,
@@ -62,6 +64,26 @@ async def test_a_person_approves_a_request(maker: httpx2.AsyncClient, cells: htt
     assert (await ok(maker.post(f"{path}/approve")))["needs_approval"] is False
     await until(cells, f"/v1/cells/negotiations/{pid}", "state", "FINALIZED")
     await assert_problem(maker.post(f"{path}/approve"), 404, "not-found")
+
+
+async def test_a_yes_counts_only_for_a_partner_that_may_still_have_the_contract(
+    maker: httpx2.AsyncClient, cells: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await offered(maker, approval="manual")
+    await started(cells, request_of())
+    pid = (await first_approval(maker))["negotiation_pid"]
+
+    async def lapsed(tokens: SignedTokens, participant_id: str, peer_id: str, now_ms: int) -> Standing:
+        return Standing(peer_id, lacks=("MembershipCredential",))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SignedTokens, "standing", lapsed)
+        for path in (f"approvals/{pid}/approve", f"negotiations/{pid}/agree"):
+            problem = await assert_problem(maker.post(f"/v1/maker/{path}", json={}), 403, "not-permitted")
+            assert "MembershipCredential" in problem["detail"]
+        # To say no, or to propose something else, nobody needs a membership.
+        assert (await first_approval(maker))["negotiation_pid"] == pid
+    await ok(maker.post(f"/v1/maker/approvals/{pid}/approve"))
 
 
 async def test_a_person_rejects_a_request_and_the_partner_reads_why(

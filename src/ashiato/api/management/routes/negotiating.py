@@ -34,6 +34,7 @@ from ashiato.connector.strategies import Act, Reaction, acceptable_terms
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import Role
 from ashiato.policy.odrl import parse_policy
+from ashiato.trust.standing import Standing
 
 router = participant_router("negotiations")
 
@@ -81,7 +82,7 @@ async def get_negotiation(call: CallOf, negotiation_pid: NegotiationPid) -> Nego
 @router.post(
     "/negotiations/{negotiation_pid}/{act}",
     summary="Take the next step in a negotiation",
-    responses=problems(*WITH_JSON_BODY, "wrong-state", "signer-unavailable"),
+    responses=problems(*WITH_JSON_BODY, "not-permitted", "wrong-state", "signer-unavailable"),
 )
 async def act_in_negotiation(
     call: CallOf, negotiation_pid: NegotiationPid, act: NegotiationActName, body: NegotiationAct
@@ -108,7 +109,7 @@ async def get_approval(call: CallOf, negotiation_pid: NegotiationPid) -> Approva
 @router.post(
     "/approvals/{negotiation_pid}/approve",
     summary="Say yes: agree to the request, or accept the offer",
-    responses=problems("wrong-state", "signer-unavailable"),
+    responses=problems("not-permitted", "wrong-state", "signer-unavailable"),
 )
 async def approve(call: CallOf, negotiation_pid: NegotiationPid) -> Negotiation:
     return await _answer(call, negotiation_pid, ("agree", "accept"), None, "")
@@ -215,16 +216,27 @@ def _checked(policy: Mapping[str, object] | None, *, is_own: bool) -> dict[str, 
 
 
 async def _done(call: Call, negotiation_pid: str, reaction: Reaction) -> Negotiation:
-    return await call.run_signing(
-        lambda uow, company, moment: _shown(
-            uow, negotiations.do(uow, company, negotiation_pid, reaction, moment)
-        )
-    )
+    peer = await _peer(call, negotiation_pid) if reaction.act is Act.AGREE else None
+
+    def work(uow: UnitOfWork, company: Company, moment: Moment) -> Negotiation:
+        if peer is not None:
+            negotiations.check_agreeable(uow, negotiation_pid, peer, moment.now_ms)
+        return _shown(uow, negotiations.do(uow, company, negotiation_pid, reaction, moment))
+
+    return await call.run_signing(work)
+
+
+async def _peer(call: Call, negotiation_pid: str) -> Standing:
+    """What is verified of the partner now, before a person's yes counts."""
+    found = await call.read(lambda uow: negotiations.own(uow, negotiation_pid))
+    return await call.standing(found.peer_id)
 
 
 async def _answer(
     call: Call, negotiation_pid: str, acts: tuple[str, ...], policy: Mapping[str, object] | None, reason: str
 ) -> Negotiation:
+    peer = await _peer(call, negotiation_pid) if Act.AGREE in acts else None
+
     def work(uow: UnitOfWork, company: Company, moment: Moment) -> Negotiation:
         waiting = _waiting(uow, negotiation_pid)
         act = next((act for act in acts if act in waiting.choices), None)
@@ -235,6 +247,8 @@ async def _answer(
             )
         rules = _checked(policy, is_own=act == "offer") if act in ("offer", "counter") else None
         reaction = Reaction(act=Act(act), rules=rules, reason=reason)
+        if peer is not None and reaction.act is Act.AGREE:
+            negotiations.check_agreeable(uow, negotiation_pid, peer, moment.now_ms)
         return _shown(uow, negotiations.do(uow, company, negotiation_pid, reaction, moment))
 
     return await call.run_signing(work)
