@@ -46,6 +46,7 @@ def test_a_text_is_a_sentence_or_names_a_step(key: str) -> None:
         "done.key",
         "done.token",
         "done.saved",
+        "trust.issuers_of",
     }
     ends_well = text.endswith(
         (".", "?", ":", "FILE", "{fetch_id}", "{config}", "{problem}", "{detail}", ".)")
