@@ -84,3 +84,12 @@ def test_a_folder_that_is_or_contains_that_of_another_participant_is_refused(
                 kept(tmp_path), company("maker", tmp_path / "shared"), company("cells", tmp_path / other)
             )
         )
+
+
+@pytest.mark.parametrize("location", ["jp", "JPN", "Japan", "JP\n", "EU-DE"])
+def test_a_location_that_is_no_country_code_is_refused(tmp_path: Path, location: str) -> None:
+    abroad = ParticipantSettings(slug="maker", location=location)
+    with pytest.raises(BadSettings, match="location of 'maker'"):
+        check_settings(settings(kept(tmp_path), abroad))
+    here = ParticipantSettings(slug="maker", location="JP")
+    assert check_settings(settings(kept(tmp_path), here)).participants == (here,)

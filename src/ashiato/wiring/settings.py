@@ -4,6 +4,7 @@ A variable `ASHIATO__STORE__URL` replaces `url` in `[store]`; its value is read 
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_network
@@ -15,6 +16,7 @@ from ashiato.identity.wallet import is_scope
 
 ENVIRONMENT_PREFIX = "ASHIATO__"
 TOKENS, DCP = "tokens", "dcp"
+_LOCATION = re.compile(r"[A-Z]{2}")
 
 
 class BadSettings(Exception):
@@ -203,6 +205,11 @@ def check_settings(settings: Settings) -> Settings:
     doubled = next((slug for slug in slugs if slugs.count(slug) > 1), None)
     if doubled is not None:
         raise BadSettings(f"Two participants have the slug {doubled!r}; each needs its own.")
+    for participant in settings.participants:
+        if participant.location and not _LOCATION.fullmatch(participant.location):
+            raise BadSettings(
+                f"location of {participant.slug!r}: {participant.location!r} is no country of ISO 3166-1; write it like JP."
+            )
     stray = next((scope for scope in settings.trust.shown_scopes if not is_scope(scope)), None)
     if stray is not None:
         raise BadSettings(f"trust.shown_scopes: {stray!r} is no scope of DCP 1.0, 5.4.1.2.")
