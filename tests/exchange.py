@@ -33,6 +33,7 @@ from ashiato.wiring.settings import (
     ProtocolSettings,
     Settings,
     StoreSettings,
+    TimeStampSettings,
 )
 
 T = TypeVar("T")
@@ -219,6 +220,7 @@ async def running(
     unsafe_allow_loopback: bool = True,
     limits: LimitSettings | None = None,
     node_id: str = "",
+    time_stamps: TimeStampSettings | None = None,
 ) -> AsyncIterator[list[Member]]:
     """A program that serves these participants until the block ends; the same folder and address go on where it stood.
 
@@ -232,6 +234,7 @@ async def running(
         participants=tuple(ParticipantSettings(slug=slug) for slug in slugs),
         limits=limits or LimitSettings(),
         node_id=node_id,
+        time_stamps=time_stamps or TimeStampSettings(),
         unsafe_allow_loopback=unsafe_allow_loopback,
     )
     program = Program(settings, strategy)

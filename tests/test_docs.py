@@ -16,6 +16,7 @@ from ashiato.connector import data_access, problems
 from ashiato.connector.records import FetchState
 from ashiato.dsp.states import NegotiationState, TransferState
 from ashiato.trust.jws import WhyCode
+from ashiato.trust.timestamps import TimeStampFault
 from ashiato.wiring import serving
 from ashiato.wiring.main import app
 from ashiato.wiring.settings import Settings
@@ -122,6 +123,11 @@ def test_every_outcome_of_an_access_is_described() -> None:
 def test_every_reason_to_refuse_a_token_is_described() -> None:
     told = documents.rows(text_of("docs/errors.md"), "why_code")
     assert documents.differences([row[0] for row in told], get_args(WhyCode)) == []
+
+
+def test_every_fault_of_a_time_stamp_is_described() -> None:
+    told = documents.rows(text_of("docs/errors.md"), "fault", "who must act")
+    assert documents.differences([row[0] for row in told], get_args(TimeStampFault)) == []
 
 
 def test_every_error_that_prevents_a_start_is_described() -> None:

@@ -15,6 +15,7 @@ from ashiato.dsp.states import Role
 from ashiato.trust import agreements as signed
 from ashiato.trust.did import did_document
 from ashiato.trust.signing import LocalSigner
+from tests.stamping import START, Answer, StampAuthority
 from tests.trust.parties import ACME, GLOBEX, NOW_MS, Party, new_party
 
 AGREEMENT: dict[str, object] = {
@@ -34,6 +35,19 @@ def signature_of(party: Party) -> AgreementSignature:
     return AgreementSignature(
         signer_id=party.did, kid=party.kid, jwk=party.key.public_jwk(), jws=text, signed_ms=NOW_MS
     )
+
+
+AUTHORITY = StampAuthority()
+HONEST = Answer()
+
+
+def stamped(
+    file: dict[str, Any], position: int, answer: Answer = HONEST, over: str | None = None
+) -> dict[str, Any]:
+    """The file with a time stamp on one of its signatures."""
+    signature = file["signatures"][position]
+    signature["timeStamp"] = AUTHORITY.stamp((over or signature["jws"]).encode(), answer)
+    return file
 
 
 def file_of(*parties: Party) -> dict[str, Any]:
@@ -61,6 +75,11 @@ class Desk:
         for name, party in (("acme", self.acme), ("globex", self.globex)):
             document = did_document(party.did, [party.key.verification_key()], [])
             (folder / f"{name}.json").write_bytes(document)
+        (folder / "anchors.pem").write_bytes(AUTHORITY.anchors_pem)
+
+    @property
+    def anchored(self) -> tuple[str, ...]:
+        return ("--json", "--time-stamp-anchors", str(self.folder / "anchors.pem"))
 
     def verify(self, file: dict[str, Any], *names: str, options: tuple[str, ...] = ()) -> tuple[int, str]:
         path = self.folder / "agreement.json"
@@ -150,3 +169,53 @@ def test_another_hash_of_the_rules_than_the_real_one_shows(desk: Desk) -> None:
 @pytest.mark.parametrize("file", [{}, {"type": "AshiatoAgreementFile"}, {"agreement": {}, "signatures": []}])
 def test_what_is_no_agreement_file_is_the_callers_to_mend(desk: Desk, file: dict[str, Any]) -> None:
     assert desk.verify(file, "acme", "globex")[0] == 2
+
+
+def test_a_time_stamp_proves_the_hour_to_who_says_which_authority_is_believed(desk: Desk) -> None:
+    file = stamped(file_of(desk.acme, desk.globex), 0)
+    code, told = desk.verify(file, "acme", "globex", options=desk.anchored)
+    document = json.loads(told)
+    assert (code, document["verdict"]) == (0, "verified")
+    first, second = (party["time_stamp"] for party in document["parties"])
+    assert first["finding"] == "valid"
+    assert (first["at"], first["authority"]) == ("2026-11-24T09:00:00Z", "Test time")
+    assert second["finding"] == "missing"
+    assert START.isoformat() == "2026-11-24T09:00:00+00:00"
+    code, told = desk.verify(file, "acme", "globex", options=(*desk.anchored[1:], "--language", "ja"))
+    assert (code, "Test time のタイムスタンプが有効" in told, "失効していないか" in told) == (0, True, True)
+
+
+def test_without_anchors_a_time_stamp_is_told_and_not_checked(desk: Desk) -> None:
+    file = stamped(file_of(desk.acme, desk.globex), 0, Answer(message_digest=bytes(32)))
+    code, told = desk.verify(file, "acme", "globex")
+    assert (code, "the time stamp on the signature is not checked" in told) == (0, True)
+
+
+def test_who_asks_for_the_hour_is_told_when_nothing_proves_it(desk: Desk) -> None:
+    code, told = desk.verify(file_of(desk.acme, desk.globex), "acme", "globex", options=desk.anchored)
+    assert (code, json.loads(told)["verdict"]) == (1, "incomplete")
+
+
+@pytest.mark.parametrize("kept", ["", "!", "AAAA", 7, {}])
+def test_what_is_no_time_stamp_does_not_hold(desk: Desk, kept: object) -> None:
+    file = file_of(desk.acme, desk.globex)
+    file["signatures"][0]["timeStamp"] = kept
+    code, told = desk.verify(file, "acme", "globex", options=desk.anchored)
+    assert (code, json.loads(told)["verdict"]) == (1, "invalid")
+
+
+def test_a_time_stamp_over_another_signature_does_not_hold(desk: Desk) -> None:
+    file = stamped(file_of(desk.acme, desk.globex), 0, over="another")
+    code, told = desk.verify(file, "acme", "globex", options=desk.anchored)
+    assert (code, json.loads(told)["parties"][0]["time_stamp"]["finding"]) == (1, "invalid")
+
+
+def test_a_time_stamp_is_no_signature(desk: Desk) -> None:
+    file = stamped(file_of(desk.acme), 0)
+    code, told = desk.verify(file, "acme", "globex", options=desk.anchored)
+    assert (code, json.loads(told)["verdict"]) == (1, "incomplete")
+
+
+def test_a_file_without_certificates_is_the_callers_to_mend(desk: Desk) -> None:
+    (desk.folder / "anchors.pem").write_text("nothing", "utf-8")
+    assert desk.verify(file_of(desk.acme), "acme", options=desk.anchored)[0] == 2

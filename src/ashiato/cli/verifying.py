@@ -16,7 +16,9 @@ from ashiato.cli.problems import CliProblem, ExitCode, UsageProblem
 from ashiato.cli.texts import say
 
 if TYPE_CHECKING:
+    from ashiato.connector.agreement_files import Examination
     from ashiato.trust.did import DidDocument
+    from ashiato.trust.timestamps import Anchors
 
 Language = Literal["en", "ja"]
 
@@ -29,7 +31,10 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
         "en": "Nothing is wrong, but not everything is proved.",
         "ja": "誤りはありませんが、すべては証明されていません。",
     },
-    "invalid": {"en": "This is not what was signed.", "ja": "署名された内容と一致しません。"},
+    "invalid": {
+        "en": "Something in this file does not hold.",
+        "ja": "このファイルには成り立たない記載があります。",
+    },
     "party.valid": {
         "en": "{role} {party}: signed with {kid}, which its DID document lists for assertions.",
         "ja": "{role} {party}: DID文書に記載の鍵 {kid} による署名が有効です。",
@@ -50,9 +55,28 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
     },
     "not_checked": {
         "en": "Not checked: whether the agreement is still in force, whether the DID documents are genuine and of the time "
-        "of the signature, who stands behind a DID, and the hour (no time stamp is examined).",
+        "of the signature, who stands behind a DID, whether a certificate of a time stamp authority was revoked, and the hour "
+        "where no time stamp holds.",
         "ja": "未確認: 契約が現在も有効か、DID文書が真正で署名時のものか、DIDの主体が誰か、"
-        "署名時刻 (タイムスタンプは検査しません)。",
+        "タイムスタンプ局の証明書が失効していないか、有効なタイムスタンプがない場合の署名時刻。",
+    },
+    "stamp.valid": {
+        "en": "{role} {party}: {authority} stamped the signature: it existed at {at}.",
+        "ja": "{role} {party}: {authority} のタイムスタンプが有効です。署名は {at} に存在しました。",
+    },
+    "stamp.missing": {
+        "en": "{role} {party}: no time stamp on the signature.",
+        "ja": "{role} {party}: 署名にタイムスタンプがありません。",
+    },
+    "stamp.no-anchors": {
+        "en": "{role} {party}: the time stamp on the signature is not checked, because nobody said which authorities are "
+        "believed (--time-stamp-anchors).",
+        "ja": "{role} {party}: 信頼するタイムスタンプ局が指定されていないため、タイムスタンプは未確認です "
+        "(--time-stamp-anchors)。",
+    },
+    "stamp.invalid": {
+        "en": "{role} {party}: the time stamp on the signature does not hold: {why}",
+        "ja": "{role} {party}: 署名のタイムスタンプが無効です: {why}",
     },
 }
 
@@ -62,40 +86,61 @@ def verify(
     did_document: Annotated[
         list[Path] | None, typer.Option("--did-document", help=say("option.did_document"))
     ] = None,
+    time_stamp_anchors: Annotated[
+        Path | None, typer.Option("--time-stamp-anchors", help=say("option.time_stamp_anchors"))
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=say("option.json"))] = False,
     language: Annotated[Language | None, typer.Option("--language", help=say("option.language"))] = None,
 ) -> None:
-    """The command; it exits with 0 only when both signatures hold."""
+    """The command; it exits with 0 only when both signatures hold, and a time stamp where anchors are given."""
     output = Output(as_json=as_json)
     try:
-        verdict = _verify(file, did_document or [], as_json, language or _language())
+        found = _examined(file, did_document or [], time_stamp_anchors)
     except CliProblem as problem:
         output.problem(problem)
         raise typer.Exit(problem.exit_code) from None
-    if verdict != "verified":
+    _tell(found, as_json, language or _language())
+    if found.verdict.value != "verified":
         raise typer.Exit(ExitCode.REFUSED)
 
 
-def _verify(file: str, paths: list[Path], as_json: bool, language: Language) -> str:
+def _examined(file: str, paths: list[Path], anchors_path: Path | None) -> "Examination":
     # Loaded here because every other command does without it.
     from ashiato.connector.agreement_files import NoAgreementFile, examine
 
+    anchors = None if anchors_path is None else _anchors(anchors_path)
     try:
-        found = examine(read_object(file), dict(_document(path) for path in paths))
+        return examine(read_object(file), dict(_document(path) for path in paths), anchors)
     except NoAgreementFile as error:
         raise UsageProblem("problem.no_agreement_file", path=file, why=error) from None
+
+
+def _tell(found: "Examination", as_json: bool, language: Language) -> None:
     lines = [TEXTS[found.verdict.value][language]]
     for party in found.parties:
         text = TEXTS[f"party.{party.finding.value}"][language]
         lines.append(text.format(role=party.role, party=party.party, kid=party.kid, why=party.why))
+        if party.finding.value != "missing":
+            stamp = party.time_stamp
+            text = TEXTS[f"stamp.{stamp.finding.value}"][language]
+            told = {"at": stamp.at, "authority": stamp.authority, "why": stamp.why}
+            lines.append(text.format(role=party.role, party=party.party, **told))
     text = TEXTS["hash.holds" if found.policy_hash_holds else "hash.broken"][language]
     lines += [text.format(hash=found.policy_hash), TEXTS["not_checked"][language]]
     if as_json:
-        told = {**msgspec.to_builtins(found), "explanation": lines}
-        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        document = {**msgspec.to_builtins(found), "explanation": lines}
+        sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
     else:
         sys.stdout.write("\n".join(lines) + "\n")
-    return found.verdict.value
+
+
+def _anchors(path: Path) -> "Anchors":
+    from ashiato.trust.timestamps import UnusableAnchors, load_anchors
+
+    try:
+        return load_anchors(read_bytes(str(path)))
+    except UnusableAnchors as error:
+        raise UsageProblem("problem.bad_anchors", path=str(path), why=error) from None
 
 
 def _document(path: Path) -> tuple[str, "DidDocument"]:

@@ -36,6 +36,8 @@ class DeliveryKind(StrEnum):
     """POST the body, what a duty to inform tells, signed, to the party that it names."""
     RECEIPTS = "receipts"
     """Ask a consumer for its receipts about an agreement."""
+    TIME_STAMP = "time-stamp"
+    """Fetch a time stamp for our signature on an agreement."""
     INDEX = "index"
     """Put more of the assets of a large class into the catalog."""
 

@@ -40,7 +40,8 @@ from ashiato.clients.egress import Egress, EgressRules
 from ashiato.clients.sources.factory import AssetSources
 from ashiato.clients.trust_lists import TrustListBook
 from ashiato.clients.ways_out import WaysOut
-from ashiato.connector import fetching, obligations, receipts, vault
+from ashiato.connector import fetching, obligations, receipts, time_stamps, vault
+from ashiato.connector.company import Reactor
 from ashiato.connector.describing import Instance
 from ashiato.connector.node import Node
 from ashiato.connector.ports import Identity, Moment
@@ -61,6 +62,7 @@ from ashiato.couriers.pushing import Pusher, PushMeans
 from ashiato.couriers.running_apps import AppRunner
 from ashiato.couriers.streaming import RunningStreams
 from ashiato.couriers.telling import Teller
+from ashiato.couriers.time_stamping import TimeStampCourier
 from ashiato.couriers.waiting import Waiter
 from ashiato.couriers.webhooks import WebhookCourier
 from ashiato.dsp import v2025_1 as wire
@@ -79,6 +81,7 @@ from ashiato.wiring.management import LazyApp, TwoDoors, app_builder, make_gate
 from ashiato.wiring.registry import Registry
 from ashiato.wiring.settings import TOKENS, ListenerSettings, Settings, resolve_secret
 from ashiato.wiring.tenancy import Tenancy
+from ashiato.wiring.time_stamps import time_stamp_authority
 from ashiato.wiring.verifying import Changes, TrustDesk, presented_credentials, trust_list_book
 
 DISK_THREADS_COUNT = 8
@@ -142,7 +145,7 @@ class Program:
             BASE,
             self._ways_out,
             self._strategy,
-            (fetching.follow, vault.follow, receipts.follow, obligations.follow),
+            self._reactors(),
             settings.limits,
             lambda: now().now_ms,
             settings.keys.require_signatures,
@@ -176,6 +179,10 @@ class Program:
         self.store.subscribe(self.registry.follow)
         self._gate = make_gate(settings.management, keys, self._ways_out)
         self._gate.check()
+
+    def _reactors(self) -> tuple[Reactor, ...]:
+        following: tuple[Reactor, ...] = (fetching.follow, vault.follow, receipts.follow, obligations.follow)
+        return (*following, time_stamps.follow) if self.settings.time_stamps.url else following
 
     def make_documents(self) -> DocumentsPort:
         """The port behind which DID documents come from."""
@@ -251,7 +258,13 @@ class Program:
         )
         notices = notice_courier(self.node, self._egress, lambda owner: self.tenancy.keys[owner])
         webhooks = WebhookCourier(self.node, self._ways_out.of, lambda owner: self.tenancy.keys[owner])
-        return {
+        authority = time_stamp_authority(self.settings.time_stamps, self._ways_out)
+        stamping: dict[DeliveryKind, Handler] = (
+            {}
+            if authority is None
+            else {DeliveryKind.TIME_STAMP: TimeStampCourier(self.node, authority).deliver}
+        )
+        return stamping | {
             DeliveryKind.MESSAGE: Messenger(self.node, self._egress).deliver,
             DeliveryKind.PULL: Puller(pull).deliver,
             DeliveryKind.PUSH: Pusher(push).deliver,

@@ -160,6 +160,16 @@ class KeySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     require_signatures: bool = False
 
 
+class TimeStampSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The authority (RFC 3161) that stamps our signatures on agreements, and the PEM file of the certificates by which it
+    is believed; both empty: none. `own_networks` are those of the company's own in which it may lie.
+    """
+
+    url: str = ""
+    anchors_file: str = ""
+    own_networks: tuple[str, ...] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of `ashiato connector serve`.
 
@@ -176,6 +186,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     did: DidSettings = msgspec.field(default_factory=DidSettings)
     trust: TrustSettings = msgspec.field(default_factory=TrustSettings)
     keys: KeySettings = msgspec.field(default_factory=KeySettings)
+    time_stamps: TimeStampSettings = msgspec.field(default_factory=TimeStampSettings)
     unsafe_allow_loopback: bool = False
     unsafe_bearer_tokens: bool = False
     node_id: str = ""
@@ -225,8 +236,11 @@ def check_settings(settings: Settings) -> Settings:
             "Set protocol.public_url to the address at which other companies reach this connector."
         )
     _check_trust(settings.trust, frozenset(slugs))
+    if bool(settings.time_stamps.url) != bool(settings.time_stamps.anchors_file):
+        raise BadSettings("time_stamps: give url and anchors_file, or neither of them.")
     oidc = settings.management.oidc
     for networks in (
+        settings.time_stamps.own_networks,
         oidc.own_networks if oidc else (),
         *(known.own_networks for known in settings.participants),
     ):
