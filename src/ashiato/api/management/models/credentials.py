@@ -85,7 +85,7 @@ class Asked(Model):
     updated_ms: InstantShown
 
 
-class Offer(Model):
+class OfferOfIssuer(Model):
     """What an issuer offered of its own accord."""
 
     offer_id: str
@@ -154,7 +154,7 @@ class Request(Model):
     delivered_ms: InstantShown | None
 
 
-class Approval(Model):
+class IssuanceApproval(Model):
     """What stands in the credentials that are issued now."""
 
     claims: dict[str, JsonObject] = Field(default_factory=dict)
@@ -162,7 +162,7 @@ class Approval(Model):
     valid_until_ms: Instant | None = None
 
 
-class Rejection(Model):
+class IssuanceRejection(Model):
     """Why not."""
 
     reason: Reason
@@ -191,7 +191,7 @@ class StatusChange(Model):
     reason: Line = ""
 
 
-class Renewal(Model):
+class CredentialRenewal(Model):
     """The new end."""
 
     valid_until_ms: Instant

@@ -112,7 +112,9 @@ async def list_requests(call: CallOf, wanted: Annotated[PageQuery, Query()]) -> 
 @router.post(
     "/issuer/requests/{request_id}/approve", summary="Issue what was requested", responses=WITH_STATE
 )
-async def approve_request(call: CallOf, request_id: RequestId, body: models.Approval) -> models.Request:
+async def approve_request(
+    call: CallOf, request_id: RequestId, body: models.IssuanceApproval
+) -> models.Request:
     def work(uow: UnitOfWork) -> models.Request:
         request = uow.wallet.requests.get(request_id)
         for type_id in request.type_ids if request is not None else ():
@@ -127,7 +129,9 @@ async def approve_request(call: CallOf, request_id: RequestId, body: models.Appr
 
 
 @router.post("/issuer/requests/{request_id}/reject", summary="Say no to a holder", responses=WITH_STATE)
-async def reject_request(call: CallOf, request_id: RequestId, body: models.Rejection) -> models.Request:
+async def reject_request(
+    call: CallOf, request_id: RequestId, body: models.IssuanceRejection
+) -> models.Request:
     return models.Request.of(
         await call.run(lambda uow: issuance.reject(uow, request_id, body.reason, call.moment))
     )
@@ -150,7 +154,9 @@ async def get_issued(call: CallOf, credential_id: CredentialId) -> models.Issued
     summary="Issue a credential again with a later end",
     responses=WITH_STATE,
 )
-async def renew_issued(call: CallOf, credential_id: CredentialId, body: models.Renewal) -> models.Issued:
+async def renew_issued(
+    call: CallOf, credential_id: CredentialId, body: models.CredentialRenewal
+) -> models.Issued:
     return models.Issued.of(
         await call.run(lambda uow: issuance.renew(uow, credential_id, body.valid_until_ms, call.moment))
     )

@@ -101,10 +101,12 @@ async def get_asked(
 
 
 @router.get("/wallet/offers", summary="List what issuers offer")
-async def list_credential_offers(call: CallOf, wanted: Annotated[PageQuery, Query()]) -> Page[models.Offer]:
+async def list_credential_offers(
+    call: CallOf, wanted: Annotated[PageQuery, Query()]
+) -> Page[models.OfferOfIssuer]:
     found = await call.read(lambda uow: uow.wallet.offers.page(wanted.cursor, wanted.limit + 1))
-    items = [models.Offer.of(one) for one in found]
-    return page_of(Page[models.Offer], items, wanted.limit, lambda one: one.offer_id)
+    items = [models.OfferOfIssuer.of(one) for one in found]
+    return page_of(Page[models.OfferOfIssuer], items, wanted.limit, lambda one: one.offer_id)
 
 
 @router.post("/wallet/offers/{offer_id}/accept", status_code=202, summary="Ask for what was offered")
