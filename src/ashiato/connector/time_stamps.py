@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,7 +12,9 @@ from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.records import AgreementSignature, Event, Signedness
 from ashiato.facts.instants import format_datetime
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
-from ashiato.trust.timestamps import VerifiedTimeStamp
+
+if TYPE_CHECKING:
+    from ashiato.trust.timestamps import VerifiedTimeStamp
 
 STAMPED = "agreement.time_stamped"
 GIVEN_UP = "agreement.not_time_stamped"
@@ -72,7 +75,7 @@ def stamped(
     uow: UnitOfWork,
     agreement_id: str,
     signature: AgreementSignature,
-    stamp: VerifiedTimeStamp,
+    stamp: "VerifiedTimeStamp",
     moment: Moment,
 ) -> None:
     """Keep the time stamp with the signature that it is over, unless that has another by now."""

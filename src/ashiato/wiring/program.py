@@ -62,7 +62,6 @@ from ashiato.couriers.pushing import Pusher, PushMeans
 from ashiato.couriers.running_apps import AppRunner
 from ashiato.couriers.streaming import RunningStreams
 from ashiato.couriers.telling import Teller
-from ashiato.couriers.time_stamping import TimeStampCourier
 from ashiato.couriers.waiting import Waiter
 from ashiato.couriers.webhooks import WebhookCourier
 from ashiato.dsp import v2025_1 as wire
@@ -81,7 +80,7 @@ from ashiato.wiring.management import LazyApp, TwoDoors, app_builder, make_gate
 from ashiato.wiring.registry import Registry
 from ashiato.wiring.settings import TOKENS, ListenerSettings, Settings, resolve_secret
 from ashiato.wiring.tenancy import Tenancy
-from ashiato.wiring.time_stamps import time_stamp_authority
+from ashiato.wiring.time_stamps import stamping
 from ashiato.wiring.verifying import Changes, TrustDesk, presented_credentials, trust_list_book
 
 DISK_THREADS_COUNT = 8
@@ -258,13 +257,7 @@ class Program:
         )
         notices = notice_courier(self.node, self._egress, lambda owner: self.tenancy.keys[owner])
         webhooks = WebhookCourier(self.node, self._ways_out.of, lambda owner: self.tenancy.keys[owner])
-        authority = time_stamp_authority(self.settings.time_stamps, self._ways_out)
-        stamping: dict[DeliveryKind, Handler] = (
-            {}
-            if authority is None
-            else {DeliveryKind.TIME_STAMP: TimeStampCourier(self.node, authority).deliver}
-        )
-        return stamping | {
+        return stamping(self.settings.time_stamps, self.node, self._ways_out) | {
             DeliveryKind.MESSAGE: Messenger(self.node, self._egress).deliver,
             DeliveryKind.PULL: Puller(pull).deliver,
             DeliveryKind.PUSH: Pusher(push).deliver,
