@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from ashiato.api.management.models.offering import AccessForm, access_shown
 from ashiato.api.management.models.shared import (
     Address,
     Instant,
@@ -70,6 +71,10 @@ class Agreement(Model):
     framework_id: str | None
     """The framework contract under which it was agreed."""
     uses_count: int
+    access: list[AccessForm]
+    """Whom the offer let in when it was agreed; asked again at each transfer and read. Empty when you are the consumer."""
+    access_policy: JsonObject | None
+    """The access policy of the offer as it was then; null when it had none, and when you are the consumer."""
     ended_ms: InstantShown | None
     end_reason: str | None
     ended_by: str
@@ -87,7 +92,12 @@ class Agreement(Model):
 
 def agreement_shown(agreement: AgreementRecord) -> Agreement:
     """The model of an agreement."""
-    return Agreement.of(agreement, signed=agreement.signed, terms=terms_of(agreement.document))
+    return Agreement.of(
+        agreement,
+        access=access_shown(agreement.access),
+        signed=agreement.signed,
+        terms=terms_of(agreement.document),
+    )
 
 
 class Renewal(Model):

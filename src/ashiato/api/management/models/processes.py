@@ -271,6 +271,8 @@ class Access(Model):
     outcome: str
     started_ms: InstantShown
     ended_ms: InstantShown
+    altered_by: list[str]
+    """The places in the policy of the duties by which the data was altered on its way out; empty when it went out whole."""
 
 
 class AccessQuery(PageQuery):
