@@ -1,11 +1,29 @@
 """The routers of the management API, alike in what they demand and declare."""
 
 from fastapi import APIRouter
+from starlette.convertors import Convertor, register_url_convertor
 
 from ashiato.api.management.admission import OPERATOR_SEGMENT, ROOT
 from ashiato.api.management.bodies import StrictRoute
 from ashiato.api.management.calls import DECLARED_SECURITY
 from ashiato.api.management.openapi import EVERYWHERE, problems
+
+
+class _ForeignId(Convertor[str]):
+    """A partner's id may hold slashes; only our own step at the end of the path is no part of it."""
+
+    def __init__(self, *steps: str) -> None:
+        self.regex = rf"(?:(?!/(?:{'|'.join(steps)})$).)+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("foreign_id", _ForeignId("terminate", "retire", "export", "renew", "decision"))
+register_url_convertor("obligation_id", _ForeignId("fulfil", "void", "reopen"))
 
 
 def participant_router(tag: str) -> APIRouter:

@@ -6,7 +6,6 @@ from typing import Annotated, cast
 
 from fastapi import Path, Query, Response
 from pydantic import JsonValue
-from starlette.convertors import Convertor, register_url_convertor
 
 from ashiato.api.management.calls import Call, CallOf
 from ashiato.api.management.models.contracts import (
@@ -45,21 +44,6 @@ PROPOSED_MEMBERS = (
 )  # fmt: skip
 
 router = participant_router("contracts")
-
-
-class _ForeignId(Convertor[str]):
-    """A partner's id may hold slashes; only our own step at the end of the path is no part of it."""
-
-    regex = r"(?:(?!/(?:terminate|retire|export|renew)$).)+"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-register_url_convertor("foreign_id", _ForeignId())
 
 AgreementId = Annotated[ForeignId, Path()]
 FrameworkPath = Annotated[FrameworkId, Path()]

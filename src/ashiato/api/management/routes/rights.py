@@ -119,7 +119,7 @@ async def list_obligations(call: CallOf, wanted: Annotated[ObligationQuery, Quer
 
 
 @router.post(
-    "/obligations/{obligation_id:foreign_id}/{act}",
+    "/obligations/{obligation_id:obligation_id}/{act}",
     summary="Say that it was done (fulfil), that nobody owes it (void), or that it is owed again (reopen)",
     responses=problems(*WITH_JSON_BODY, "wrong-state"),
 )
@@ -132,7 +132,7 @@ async def act_on_obligation(
     return Obligation.of(settled)
 
 
-@router.get("/obligations/{obligation_id:foreign_id}", summary="Show an obligation")
+@router.get("/obligations/{obligation_id:obligation_id}", summary="Show an obligation")
 async def get_obligation(call: CallOf, obligation_id: ObligationId) -> Obligation:
     found = await call.read(lambda uow: uow.obligations.get(obligation_id))
     if found is None:
