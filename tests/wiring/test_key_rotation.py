@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ashiato.connector.problems import Invalid, WrongState
+from ashiato.connector.problems import Invalid, NotFound, WrongState
 from ashiato.connector.records import FetchState
 from ashiato.stores.keys import open_safe
 from ashiato.stores.participants import Participant
@@ -87,6 +87,9 @@ async def test_the_signing_key_is_not_retired_and_no_second_rotation_begins_befo
     tmp_path: Path,
 ) -> None:
     async with running(tmp_path, "maker") as [maker]:
+        for end in (maker.program.registry.retire_key, maker.program.registry.revoke_key):
+            with pytest.raises(NotFound, match="there is no key"):
+                await end(maker.did, "test", "key-9")
         with pytest.raises(WrongState, match="rotate first"):
             await maker.program.registry.retire_key(maker.did, "test", "key-1")
         await maker.program.registry.rotate_key(maker.did, "test", "P-256", 60, 60)

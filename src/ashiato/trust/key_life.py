@@ -43,6 +43,10 @@ class CannotEndKey(ValueError):
     """The key is needed; whoever asked must rotate first, or name another."""
 
 
+class NoSuchKey(CannotEndKey):
+    """Whoever asked must name a key that there is."""
+
+
 K = TypeVar("K", bound=KeyLife)
 
 
@@ -120,7 +124,7 @@ def revoked(keys: Sequence[K], kid: str, new: K, now_ms: int) -> tuple[K, ...]:
 def _named(keys: Sequence[K], kid: str) -> K:
     found = next((key for key in keys if key.kid == kid), None)
     if found is None:
-        raise CannotEndKey(f"there is no key {kid}")
+        raise NoSuchKey(f"there is no key {kid}")
     return found
 
 

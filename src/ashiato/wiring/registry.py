@@ -21,7 +21,7 @@ from ashiato.stores.keys import KeySafe
 from ashiato.stores.participants import Participant, SealedKey
 from ashiato.stores.unit_of_work import SqlUnitOfWork
 from ashiato.trust.certificates import bound_chain
-from ashiato.trust.key_life import CannotEndKey, retired, revoked, rotated, state_of
+from ashiato.trust.key_life import CannotEndKey, NoSuchKey, retired, revoked, rotated, state_of
 from ashiato.trust.keys import KeyKind, UnusableKey
 from ashiato.wiring.grants import Grants
 from ashiato.wiring.key_ring import KeyRing
@@ -217,6 +217,8 @@ class Registry:
         def write(uow: SqlUnitOfWork, participant: Participant) -> Participant:
             try:
                 keys, what = change(participant)
+            except NoSuchKey as error:
+                raise NotFound(f"{error}.") from None
             except CannotEndKey as error:
                 raise WrongState(f"{error}.") from None
             changed = msgspec.structs.replace(participant, keys=keys)

@@ -34,7 +34,7 @@ from ashiato.connector.data_address import TokenDoor
 from ashiato.connector.describing import Instance
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Moment, Store, UnitOfWork
-from ashiato.connector.problems import Invalid, WrongState
+from ashiato.connector.problems import Invalid, NotFound, WrongState
 from ashiato.connector.strategies import Automatic
 from ashiato.couriers.calling import DataCaller
 from ashiato.couriers.delivering import Courier, Outcome, Verdict
@@ -126,7 +126,7 @@ class Companies:
             vet_own_address=vet_address,
             reactors=(fetching.follow, vault.follow, obligations.follow),
         )
-        tenant = Tenant(slug, name, company, root_url, document)
+        tenant = Tenant(slug, name, company, root_url, document, is_issuer=True)
         self._tenants[slug] = tenant
         return tenant
 
@@ -168,7 +168,8 @@ class Cabinet:
         return await self.keys(participant_id)
 
     async def retire_key(self, participant_id: str, actor: str, name: str) -> list[KeyShown]:
-        await self.keys(participant_id)
+        if name not in [key.name for key in await self.keys(participant_id)]:
+            raise NotFound(f"There is no key {name}.", id=name)
         try:
             self._lives[participant_id] = retired(
                 self._lives[participant_id], f"{participant_id}#{name}", moment().now_ms
@@ -183,7 +184,11 @@ class Cabinet:
     async def bind_certificates(
         self, participant_id: str, actor: str, name: str, pem: bytes
     ) -> list[KeyShown]:
-        raise Invalid("These certificates cannot be bound.")
+        if name not in [key.name for key in await self.keys(participant_id)]:
+            raise NotFound(f"There is no key {name}.", id=name)
+        if pem:
+            raise Invalid("These certificates cannot be bound.")
+        return await self.keys(participant_id)
 
     async def did_changes(
         self, participant_id: str, after_sequence: int, limit_count: int
@@ -313,7 +318,7 @@ class SettledTrust:
 
     def __init__(self, describer: Describer) -> None:
         self._describer = describer
-        self._known = {did_of("cells")}
+        self._known = {(did_of("maker"), did_of("cells")), (did_of("cells"), did_of("maker"))}
 
     def lists(self, tenant: Tenant) -> list[LoadedTrustList]:
         """One list."""
@@ -328,8 +333,8 @@ class SettledTrust:
         return [LoadedTrustList(TrustListSource(self.hub, file="list.jwt"), own_trust_list(content))]
 
     async def partner(self, tenant: Tenant, partner_id: str, now_ms: int) -> Known | None:
-        """The cells maker is known."""
-        if partner_id not in self._known:
+        """The two companies of the program know each other."""
+        if (tenant.participant_id, partner_id) not in self._known:
             return None
         judged = (
             JudgedCredential(types=("MembershipCredential",), issuer=self.hub),
@@ -343,7 +348,7 @@ class SettledTrust:
 
     async def forget(self, tenant: Tenant, partner_id: str) -> None:
         """From now on nothing is known."""
-        self._known.discard(partner_id)
+        self._known.discard((tenant.participant_id, partner_id))
 
 
 @asynccontextmanager

@@ -12,8 +12,7 @@ from ashiato.api.management.openapi import EVERYWHERE, problems
 class _ForeignId(Convertor[str]):
     """A partner's id may hold slashes; only our own step at the end of the path is no part of it."""
 
-    def __init__(self, *steps: str) -> None:
-        self.regex = rf"(?:(?!/(?:{'|'.join(steps)})$).)+"
+    regex = r"(?:(?!/(?:terminate|retire|export|renew|decision)$).)+"
 
     def convert(self, value: str) -> str:
         return value
@@ -22,8 +21,14 @@ class _ForeignId(Convertor[str]):
         return value
 
 
-register_url_convertor("foreign_id", _ForeignId("terminate", "retire", "export", "renew", "decision"))
-register_url_convertor("obligation_id", _ForeignId("fulfil", "void", "reopen"))
+class _ObligationId(_ForeignId):
+    """It begins with the id of an agreement."""
+
+    regex = r"(?:(?!/(?:fulfil|void|reopen)$).)+"
+
+
+register_url_convertor("foreign_id", _ForeignId())
+register_url_convertor("obligation_id", _ObligationId())
 
 
 def participant_router(tag: str) -> APIRouter:
