@@ -2,11 +2,17 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
+import msgspec
 import rfc8785
 
 from ashiato.policy.odrl import MalformedPolicy, short_keys
 from ashiato.policy.vocabulary import term
+
+LARGEST_KEPT_BYTES = 4096
+MOST_KEPT_COUNT = 4096
+"""Normal forms that are kept: of small policies only, so that strangers who send many cost little memory."""
 
 _RULES = ("permission", "prohibition", "obligation", "profile", "conflict")
 _NAMES = frozenset(("action", "leftOperand", "operator", "conflict"))
@@ -46,6 +52,24 @@ def same_rules(left: Mapping[str, object], right: Mapping[str, object]) -> bool:
 
 
 def _normal_form(document: Mapping[str, object]) -> bytes:
+    try:
+        text = msgspec.json.encode(document)
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
+        # It is no JSON, or none that has a canonical form: the exact reason comes from the canonical form itself.
+        return _normalized(document)
+    # NaN, which has no canonical form, is written as null.
+    if len(text) > LARGEST_KEPT_BYTES or b"null" in text:
+        return _normalized(document)
+    return _kept(text)
+
+
+@lru_cache(maxsize=MOST_KEPT_COUNT)
+def _kept(text: bytes) -> bytes:
+    # One negotiation asks several times about the same few rules, and the form costs more than the copy.
+    return _normalized(msgspec.json.decode(text, type=dict[str, object]))
+
+
+def _normalized(document: Mapping[str, object]) -> bytes:
     try:
         return _canonical(_rules(document))
     except RecursionError:
