@@ -455,6 +455,84 @@ def test_an_app_is_registered_approved_and_revoked(node: Node) -> None:
     )
 
 
+def test_keys_are_rotated_retired_revoked_and_certified(node: Node, tmp_path: Path) -> None:
+    listed = node.ok("maker", "keys", "list")["items"]
+    assert [(key["name"], key["state"]) for key in listed] == [("key-1", "signing")]
+    rotated = node.ok("maker", "keys", "rotate", "--kind", "P-256", "--overlap", "0", "--keep", "600")[
+        "items"
+    ]
+    assert [key["name"] for key in rotated] == ["key-1", "key-2"]
+    assert node.run("maker", "keys", "list").out.splitlines()[0].split()[:3] == ["name", "kind", "state"]
+    retired = node.ok("maker", "keys", "retire", "key-1")["items"]
+    assert [(key["name"], key["state"]) for key in retired] == [("key-1", "retired"), ("key-2", "signing")]
+    needed = node.run("maker", "keys", "retire", "key-2")
+    assert (needed.exit_code, "rotate first" in needed.err) == (1, True)
+    unknown = node.run("maker", "keys", "revoke", "key-9")
+    assert (unknown.exit_code, "There is no key key-9." in unknown.err) == (1, True)
+    none = tmp_path / "none.pem"
+    none.write_bytes(b"")
+    assert node.ok("maker", "keys", "certify", "key-2", str(none))["items"] == retired
+    none.write_bytes(b"no certificate")
+    assert node.run("maker", "keys", "certify", "key-2", str(none)).exit_code == 1
+    assert node.ok("maker", "did", "changes") == {"items": [], "next_cursor": None}
+
+
+def test_a_contract_is_exported_checked_renewed_and_retired(node: Node, tmp_path: Path) -> None:
+    offer(node)
+    agreement_id = node.ok("cells", "get", "cfp-1", "--from", MAKER)["fetch"]["agreement_id"]
+    decision = node.ok("maker", "contract", "decision", agreement_id)
+    assert (decision["permitted"], decision["partner"]) == (True, CELLS)
+    assert node.run("cells", "contract", "decision", agreement_id).exit_code == 1
+    saved = tmp_path / "agreement.json"
+    node.ok("cells", "contract", "export", agreement_id, "--to", str(saved))
+    agreement = node.ok("cells", "contract", "show", agreement_id)
+    assert json.loads(saved.read_bytes())["agreement"] == agreement["document"]
+    checked = node.run("cells", "verify", str(saved))
+    # The companies of this program sign nothing: the file proves nothing, and the command says so.
+    assert checked.exit_code == 1
+    renewed = node.ok("cells", "contract", "renew", agreement_id)
+    assert renewed["predecessor_id"] == agreement_id
+    final = state(node, "cells", ("negotiation", "show", renewed["negotiation_pid"]), "FINALIZED")
+    successor = node.ok("cells", "contract", "show", final["agreement_id"])
+    assert successor["predecessor_id"] == agreement_id
+    early = node.run("cells", "contract", "retire", agreement_id)
+    assert early.exit_code == 1
+    node.ok("cells", "contract", "end", agreement_id)
+    assert node.ok("cells", "contract", "retire", agreement_id)["is_retired"] is True
+    left = node.ok("cells", "contract", "list")["items"]
+    assert [entry["agreement"]["agreement_id"] for entry in left] == [final["agreement_id"]]
+
+
+def test_groups_and_facts_are_told_for_policies(node: Node) -> None:
+    put = node.ok("maker", "group", "put", "friends", "--title", "Friends", "--member", CELLS)
+    assert (put["title"], put["members"]) == ("Friends", [CELLS])
+    assert node.ok("maker", "group", "show", "friends") == put
+    assert node.ok("maker", "group", "list")["items"] == [put]
+    node.ok("maker", "group", "delete", "friends")
+    assert node.run("maker", "group", "show", "friends").exit_code == 1
+    told = node.ok("maker", "fact", "put", "event", "--value", "recall", "--value", "audit", "--note", "n-7")
+    assert (told["values"], told["note"], told["agreement_id"]) == (["recall", "audit"], "n-7", "")
+    assert node.ok("maker", "fact", "list")["items"] == [told]
+    assert node.ok("maker", "fact", "delete", "event") == {"what": "event"}
+    assert node.ok("maker", "fact", "list")["items"] == []
+
+
+def test_what_is_owed_is_shown_and_settled(node: Node) -> None:
+    offer(node)
+    paid = {"permission": [{"action": "use", "duty": [{"action": "compensate"}]}]}
+    node.ok("maker", "policy", "put", "use", "--policy", "-", stdin=json.dumps(paid).encode())
+    asked = node.ok("cells", "negotiation", "request", "cfp-1", "--from", MAKER)
+    final = state(node, "cells", ("negotiation", "show", asked["negotiation_pid"]), "FINALIZED")
+    of_it = ("--agreement", final["agreement_id"], "--state", "pending")
+    (debt,) = until(lambda: node.ok("maker", "obligation", "list", *of_it)["items"])
+    assert (debt["action"], debt["is_own"], debt["partner"]) == ("compensate", False, CELLS)
+    assert node.ok("maker", "obligation", "show", debt["obligation_id"]) == debt
+    done = node.ok("maker", "obligation", "act", debt["obligation_id"], "fulfil", "--reason", "invoice 7")
+    assert (done["state"], done["reason"]) == ("fulfilled", "invoice 7")
+    assert node.ok("maker", "obligation", "list", *of_it)["items"] == []
+    assert node.run("maker", "obligation", "act", debt["obligation_id"], "fulfil").exit_code == 1
+
+
 @pytest.mark.parametrize("name", commands(get_command(make_app())))
 def test_every_command_is_run_by_a_test_of_this_file(name: str) -> None:
     words = r",\s+".join(f'"{word}"' for word in name.split())

@@ -52,7 +52,9 @@ FrameworkPath = Annotated[FrameworkId, Path()]
 @router.get("/contracts", summary="List all contracts: standing ones, those on paper, single agreements")
 async def list_contracts(call: CallOf, wanted: Annotated[ContractQuery, Query()]) -> Page[Contract]:
     found = await call.read(lambda uow: list(_contracts(uow, wanted)))
-    return page_of(Page[Contract], found, wanted.limit, _cursor_of)
+    page = page_of(Page[Contract], found, wanted.limit, _cursor_of)
+    in_use = [one for one in page.items if one.agreement is None or not one.agreement.is_retired]
+    return Page[Contract](items=in_use, next_cursor=page.next_cursor)
 
 
 @router.get("/agreements", summary="List the agreements")
