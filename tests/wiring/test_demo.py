@@ -128,7 +128,7 @@ def test_the_killed_company_goes_on_as_another_process(walk: Walk) -> None:
 
 
 def test_the_companies_run_until_ctrl_c_which_leaves_nothing_of_them(walk: Walk) -> None:
-    assert len(walk.running_pids) == 3
+    assert len(walk.running_pids) == 4
     assert walk.exit_code == 0
     assert walk.survivors == ()
     assert walk.files == ()
@@ -235,7 +235,7 @@ def test_the_wheel_brings_the_data_of_the_demonstration(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert "Three companies start" in run.stdout
+    assert "three companies start" in run.stdout
 
 
 def test_each_step_is_described() -> None:
