@@ -64,13 +64,18 @@ _LOCK = Statement(select(_O.sequence).where(_OF_DELIVERY), locks=True)
 _DELETE = Statement(delete(OUTBOX).where(_OF_DELIVERY))
 _THIS = OUTBOX.alias("this")
 _IS_THIS = and_(_THIS.c.participant_id == _P, _THIS.c.delivery_id == bindparam("delivery_id"))
+# Subqueries of one row instead of a join: PostgreSQL would plan the join without the process, over all that is in the outbox.
 _NEXT = Statement(
-    select(*_COLUMNS, _O.ready_ms, _THIS.c.sequence, _THIS.c.ready_ms)
+    select(
+        *_COLUMNS,
+        _O.ready_ms,
+        select(_THIS.c.sequence).where(_IS_THIS).scalar_subquery(),
+        select(_THIS.c.ready_ms).where(_IS_THIS).scalar_subquery(),
+    )
     .where(
-        _IS_THIS,
         _O.participant_id == _P,
-        _O.process_id == _THIS.c.process_id,
-        _O.sequence != _THIS.c.sequence,
+        _O.process_id == select(_THIS.c.process_id).where(_IS_THIS).scalar_subquery(),
+        _O.sequence != select(_THIS.c.sequence).where(_IS_THIS).scalar_subquery(),
     )
     .order_by(_O.sequence)
     .limit(1)
