@@ -133,7 +133,8 @@ async def test_a_right_that_was_ended_does_not_come_back_with_a_clock_that_is_se
         clock.offset_s = 0
         refused = await pull(cells, maker)
         ended = await cells.transfer(refused.own_pid, TransferState.TERMINATED)
-        assert "terminated" in str(ended.reason)
+        # The provider's refusal and its word that the agreement ended are both on their way; either tells it.
+        assert "terminated" in str(ended.reason) or "Over." in str(ended.reason)
 
 
 async def pull(cells: Member, maker: Member) -> TransferProcess:
