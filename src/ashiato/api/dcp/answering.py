@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from ashiato.api.protocol import BodyTooLarge, BodyTooSlow, MethodNotAllowed, Replayed
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Conflict, Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, NotPermitted, Problem, QuotaExceeded, WrongState
@@ -38,26 +39,6 @@ class DcpMeans(msgspec.Struct, frozen=True):
     signer_of: Callable[[str], Signer]
 
 
-class BodyTooLarge(Exception):
-    """The caller's message is larger than any message of the protocol."""
-
-
-class BodyTooSlow(Exception):
-    """The caller's message did not come in time."""
-
-
-class WrongMethod(Exception):
-    """The address takes another method."""
-
-    def __init__(self, allowed: str) -> None:
-        super().__init__(f"This address takes {allowed} only.")
-        self.allowed = allowed
-
-
-class Replayed(Exception):
-    """The caller's token was used before."""
-
-
 Answer = Callable[[DcpMeans, Tenant, Request], Awaitable[Response]]
 
 
@@ -70,7 +51,7 @@ def route(means: DcpMeans, path: str, method: str, answer: Answer, *, issuers_on
             return Response(status_code=404)
         try:
             if request.method not in ((method, "HEAD") if method == "GET" else (method,)):
-                raise WrongMethod(method)
+                raise MethodNotAllowed(method)
             return await answer(means, tenant, request)
         except ClientDisconnect:
             return Response(status_code=400)
@@ -134,7 +115,7 @@ _FAULTS = (
     SigningFailed,
     TokenRefused,
     UnsupportedQuery,
-    WrongMethod,
+    MethodNotAllowed,
 )
 
 
@@ -151,7 +132,7 @@ def _refused(tenant: Tenant, request: Request, error: Exception) -> Response:
     headers = {"WWW-Authenticate": "Bearer"} if status_code == 401 else {}
     if status_code == 503:
         headers["Retry-After"] = str(RETRY_AFTER_S)
-    if isinstance(error, WrongMethod):
+    if isinstance(error, MethodNotAllowed):
         headers["Allow"] = error.allowed
     body = msgspec.json.encode({"code": code, "reason": [sentence[:LONGEST_SENTENCE_CHARS]]})
     return Response(body, status_code, headers, media_type="application/json")
@@ -175,7 +156,7 @@ def _explain(error: Exception) -> tuple[int, str, str]:
             return 503, "signing-failed", "The key that signs here cannot be used now; try again."
         case Replayed():
             return 401, "token-replayed", "This token was used before; make a fresh one for each request."
-        case WrongMethod():
+        case MethodNotAllowed():
             return 405, "method-not-allowed", str(error)
         case BodyTooLarge():
             return 413, "message-too-large", f"A message has at most {MOST_BODY_BYTES} bytes."
