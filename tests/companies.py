@@ -125,16 +125,24 @@ class Company:
 
     async def stop(self) -> None:
         """End the process as an operator would."""
+        await self._close_session()
         await self._end(signal.SIGTERM)
 
     async def kill(self) -> None:
-        """End the process as a power cut would."""
+        """End the process as a power cut would; who waits for an answer of it is told by the lost connection.
+
+        A session that is closed first would leave them waiting: its connections forget whose body they were reading.
+        """
         await self._end(signal.SIGKILL)
+        await asyncio.sleep(0.01)
+        await self._close_session()
+
+    async def _close_session(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     async def _end(self, number: signal.Signals) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
         process, self._process = self._process, None
         if process is None or process.poll() is not None:
             return

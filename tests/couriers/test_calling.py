@@ -74,11 +74,12 @@ async def _open_transfer(maker: Company, buyer: Company, upstream: Upstream) -> 
 
 
 async def _until(company: Company, path: str, state: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for _ in range(100):
-        found: dict[str, Any] = await company.call("GET", f"{path}?wait_s=1")
+        found = await company.call("GET", f"{path}?wait_s=1")
         if found["state"] == state:
             return found
-    raise AssertionError(f"{path} did not become {state}")
+    raise AssertionError(f"{path} did not become {state}: {found}\n{company.log_tail()}")
 
 
 async def test_an_inbox_and_a_query_are_used_through_both_connectors(
