@@ -223,7 +223,7 @@ class Side:
 
     async def finished_accesses(self, count: int) -> list[AccessRecord]:
         """The records once `count` of them are finished: the last is written a moment after the last byte has left."""
-        for _ in range(200):
+        for _ in range(1500):
             found = [access for access in await self.accesses() if access.outcome != "open"]
             if len(found) >= count:
                 return found

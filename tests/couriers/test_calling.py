@@ -1,5 +1,6 @@
 """A company's own systems use a partner's query and inbox through both connectors, each a real process."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
@@ -75,10 +76,11 @@ async def _open_transfer(maker: Company, buyer: Company, upstream: Upstream) -> 
 
 async def _until(company: Company, path: str, state: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for _ in range(100):
-        found = await company.call("GET", f"{path}?wait_s=1")
+    for _ in range(600):
+        found = await company.call("GET", path)
         if found["state"] == state:
             return found
+        await asyncio.sleep(0.05)
     raise AssertionError(f"{path} did not become {state}: {found}\n{company.log_tail()}")
 
 

@@ -71,7 +71,7 @@ async def assert_problem(request: Any, status_code: int, code: str) -> dict[str,
 
 async def until(client: httpx2.AsyncClient, path: str, member: str, value: object) -> dict[str, Any]:
     """What stands at `path` once its `member` is `value`; fails after five seconds."""
-    for _ in range(250):
+    for _ in range(1500):
         found = await ok(client.get(path))
         if found[member] == value:
             return found
@@ -81,7 +81,7 @@ async def until(client: httpx2.AsyncClient, path: str, member: str, value: objec
 
 async def first_approval(client: httpx2.AsyncClient, slug: str = "maker") -> dict[str, Any]:
     """What waits longest for a person, as soon as something does."""
-    for _ in range(250):
+    for _ in range(1500):
         found = await ok(client.get(f"/v1/{slug}/approvals"))
         if found["items"]:
             entry: dict[str, Any] = found["items"][0]

@@ -257,7 +257,7 @@ def keep_secrets_of_the_issuer(uow: UnitOfWork) -> None:
 
 async def settled(program: Program) -> None:
     """Returns when every message has reached the other side."""
-    for _ in range(250):
+    for _ in range(1500):
         waiting = await program.store.next_due_ms()
         if waiting is None:
             return

@@ -273,7 +273,7 @@ async def test_approvals_come_in_pages(maker: httpx2.AsyncClient, cells: httpx2.
     for _ in range(3):
         await started(cells, request_of())
     all_items: list[Any] = []
-    for _ in range(250):
+    for _ in range(1500):
         all_items = (await ok(maker.get("/v1/maker/approvals")))["items"]
         if len(all_items) == 3:
             break

@@ -98,7 +98,7 @@ async def test_data_is_deleted_by_order_and_a_receipt_says_so(
     path = program.files.path(CELLS, received.file_name)
     assert path.exists()
     await ok(cells.delete(f"/v1/cells/received/{received_id}"), 202)
-    for _ in range(250):
+    for _ in range(1500):
         (entry,) = (await ok(cells.get("/v1/cells/vault")))["items"]
         if entry["state"] == "deleted":
             break
