@@ -4,6 +4,7 @@ import base64
 import binascii
 import gzip
 import re
+from collections.abc import Sequence
 
 import structlog
 from starlette.requests import Request
@@ -23,12 +24,14 @@ log = structlog.get_logger()
 _REFUSING_WEIGHT = re.compile(r"q=0(\.0*)?")
 
 
-def page_response(request: Request, tenant: Tenant, base_url: str, page: catalog.CatalogPage) -> Response:
-    """The page with links to the one before and the one behind it (6.3.1)."""
+def page_response(
+    request: Request, tenant: Tenant, base_url: str, page: catalog.CatalogPage, owner_roles: Sequence[str]
+) -> Response:
+    """The page with links to the one before and the one behind it (6.3.1); `owner_roles` stand with what is only listed."""
     body = wire.encode_catalog(
         f"{tenant.root_url}/catalog",
         tenant.participant_id,
-        _encode_datasets(tenant, base_url, page.datasets),
+        _encode_datasets(tenant, base_url, page.datasets, owner_roles),
         services=(_service(base_url),),
     )
     links = (("previous", "before", page.previous_before), ("next", "after", page.next_after))
@@ -40,9 +43,12 @@ def page_response(request: Request, tenant: Tenant, base_url: str, page: catalog
     return _compressed(request, body, {"Link": told} if told else {})
 
 
-def dataset_response(request: Request, base_url: str, dataset: catalog.Dataset) -> Response:
+def dataset_response(
+    request: Request, base_url: str, dataset: catalog.Dataset, owner_roles: Sequence[str]
+) -> Response:
     """One dataset. Alone it says by itself where its service is; in a catalog the id of the service says it."""
-    return _compressed(request, wire.encode_root_dataset(_encode_dataset(dataset, _service(base_url))), {})
+    body = wire.encode_root_dataset(_encode_dataset(dataset, _service(base_url), owner_roles))
+    return _compressed(request, body, {})
 
 
 def cursor(request: Request, parameter: str) -> str | None:
@@ -65,13 +71,13 @@ def _as_cursor(asset_id: str) -> str:
 
 
 def _encode_datasets(
-    tenant: Tenant, base_url: str, datasets: tuple[catalog.Dataset, ...]
+    tenant: Tenant, base_url: str, datasets: Sequence[catalog.Dataset], owner_roles: Sequence[str]
 ) -> list[bytes | dict[str, object]]:
     service_id = _service(base_url).service_id
     encoded: list[bytes | dict[str, object]] = []
     for dataset in datasets:
         try:
-            encoded.append(_encode_dataset(dataset, service_id))
+            encoded.append(_encode_dataset(dataset, service_id, owner_roles))
         except UnsendableMessage as error:
             # One that the protocol cannot carry must not hide the others.
             log.error(
@@ -83,13 +89,17 @@ def _encode_datasets(
     return encoded
 
 
-def _encode_dataset(dataset: catalog.Dataset, service: str | DataService) -> bytes:
+def _encode_dataset(
+    dataset: catalog.Dataset, service: str | DataService, owner_roles: Sequence[str]
+) -> bytes:
     asset = dataset.asset
-    properties: dict[str, object] = {"title": asset.title or asset.asset_id}
     if dataset.is_listing:
+        listed: dict[str, object] = {"ashiato:visibility": "listed"}
+        if owner_roles:
+            listed["ashiato:ownerRole"] = list(owner_roles)
         distributions = [Distribution(format=transfers.PULL_FORMAT, access_service=service)]
-        properties["ashiato:visibility"] = "listed"
-        return wire.encode_dataset(asset.asset_id, dataset.offers, distributions, properties)
+        return wire.encode_dataset(asset.asset_id, dataset.offers, distributions, listed)
+    properties: dict[str, object] = {"title": asset.title or asset.asset_id}
     for name, value in (
         ("dataItem", asset.data_item),
         ("partGroup", asset.part_group),

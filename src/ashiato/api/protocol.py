@@ -4,7 +4,7 @@ Bytes come in, a typed message is made of them, the caller is verified, and one 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from ashiato.api import catalog_pages
-from ashiato.connector import agreement_ends, catalog, negotiations, signing, transfers
+from ashiato.connector import agreement_ends, catalog, negotiations, owner_roles, signing, transfers
 from ashiato.connector.company import Company
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Caller, Conflict, Moment, UnitOfWork
@@ -205,7 +205,8 @@ async def _catalog_page(node: Node, tenant: Tenant, request: Request) -> Respons
         tenant.participant_id,
         lambda uow: catalog.page(uow, caller.standing, moment.now_ms, query, after, before_asset_id=before),
     )
-    return catalog_pages.page_response(request, tenant, f"{tenant.root_url}/{BASE}", page)
+    roles = await _owner_roles(node, tenant, page.datasets, moment)
+    return catalog_pages.page_response(request, tenant, f"{tenant.root_url}/{BASE}", page, roles)
 
 
 async def _dataset(node: Node, tenant: Tenant, request: Request) -> Response:
@@ -216,7 +217,17 @@ async def _dataset(node: Node, tenant: Tenant, request: Request) -> Response:
         tenant.participant_id,
         lambda uow: catalog.dataset(uow, caller.standing, moment.now_ms, request.path_params["id"]),
     )
-    return catalog_pages.dataset_response(request, f"{tenant.root_url}/{BASE}", dataset)
+    roles = await _owner_roles(node, tenant, (dataset,), moment)
+    return catalog_pages.dataset_response(request, f"{tenant.root_url}/{BASE}", dataset, roles)
+
+
+async def _owner_roles(
+    node: Node, tenant: Tenant, datasets: Sequence[catalog.Dataset], moment: Moment
+) -> tuple[str, ...]:
+    """What is shown of the owner beside what is only listed; nobody is asked where nothing is."""
+    if not any(dataset.is_listing for dataset in datasets):
+        return ()
+    return await owner_roles.roles_of(node, tenant, moment.now_ms)
 
 
 async def _nowhere(node: Node, tenant: Tenant, request: Request) -> Response:

@@ -7,6 +7,7 @@ import msgspec
 
 from ashiato.connector.company import Company
 from ashiato.connector.ports import Identity, Moment, Store
+from ashiato.identity.own_credentials import OwnCredentials
 from ashiato.identity.signed_tokens import Documents
 
 
@@ -39,7 +40,8 @@ class Tenants(Protocol):
 class Node(msgspec.Struct, frozen=True):
     """What every face and courier needs; `moment` reads the clock and the dice once per event.
 
-    Without `documents` no signature of a partner can be checked, and a message that carries one ends its negotiation.
+    Without `documents` no signature of a partner can be checked, and a message that carries one ends its negotiation. Without
+    `own_credentials` (`[trust] mode = "tokens"`) no credential is judged here, and nothing is shown as proved by one.
     """
 
     store: Store
@@ -47,3 +49,4 @@ class Node(msgspec.Struct, frozen=True):
     tenants: Tenants
     moment: Callable[[], Moment]
     documents: Documents | None = None
+    own_credentials: OwnCredentials | None = None

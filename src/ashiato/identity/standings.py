@@ -78,7 +78,7 @@ class KnownPeers:
         self._query = query
         self._presentations = presentations
         self._flights = flights
-        self._judge = judge
+        self.judge = judge
         self._rules = rules
         self._on_change = on_change
         self._on_need = on_need
@@ -136,7 +136,7 @@ class KnownPeers:
         )
 
     def _holds(self, participant_id: str, known: Known, now_ms: int) -> bool:
-        if known.generation is not self._judge.generation(participant_id):
+        if known.generation is not self.judge.generation(participant_id):
             return False
         until_ms = known.judgement.until_ms
         return known.fetched_ms <= now_ms and (until_ms is None or now_ms < until_ms)
@@ -154,8 +154,8 @@ class KnownPeers:
     async def _remember(
         self, participant_id: str, stored: StoredPresentation, now_ms: int, problem: str = ""
     ) -> Known:
-        generation = self._judge.generation(participant_id)
-        judgement = await self._judge.judge(participant_id, stored.peer_id, stored.credentials, now_ms)
+        generation = self.judge.generation(participant_id)
+        judgement = await self.judge.judge(participant_id, stored.peer_id, stored.credentials, now_ms)
         known = Known(stored.fetched_ms, judgement, generation, problem)
         await self._put((participant_id, stored.peer_id), known, now_ms)
         return known
@@ -195,7 +195,7 @@ class KnownPeers:
     def _nothing(
         self, participant_id: str, problem: str, now_ms: int, *, is_temporary: bool = False
     ) -> Known:
-        generation = self._judge.generation(participant_id)
+        generation = self.judge.generation(participant_id)
         until_ms = now_ms + self._rules.retry_s * 1000 if is_temporary else None
         return Known(now_ms, Judgement(until_ms=until_ms), generation, problem, is_temporary)
 

@@ -65,6 +65,7 @@ from ashiato.couriers.telling import Teller
 from ashiato.couriers.waiting import Waiter
 from ashiato.couriers.webhooks import WebhookCourier
 from ashiato.dsp import v2025_1 as wire
+from ashiato.identity.own_credentials import OwnCredentials
 from ashiato.identity.presented import PresentedCredentials
 from ashiato.identity.signed_tokens import Documents as DocumentsPort
 from ashiato.identity.signed_tokens import SignedTokens
@@ -154,7 +155,9 @@ class Program:
         self.tokens = SignedTokens(
             self._documents, self.tenancy.keys, lambda _participant, _audience: settings.trust.shown_scopes
         )
-        self.node = Node(self.store, self._identity(self.tokens), self.tenancy, now, self._documents)
+        identity = self._identity(self.tokens)
+        own_credentials = self._own_credentials(identity)
+        self.node = Node(self.store, identity, self.tenancy, now, self._documents, own_credentials)
         self._describer = self._make_describer()
         self.partners = Partners(self.node, self._egress, self._documents)
         self.waiter = Waiter(self.store)
@@ -324,6 +327,11 @@ class Program:
             changes=changes,
             moment=now,
         )
+
+    def _own_credentials(self, identity: Identity) -> OwnCredentials | None:
+        if not isinstance(identity, PresentedCredentials):
+            return None
+        return OwnCredentials(identity.peers.judge, self.settings.trust.presentation_fresh_s)
 
     def _trust_desk(self) -> TrustDesk:
         identity = self.node.identity
