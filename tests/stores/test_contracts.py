@@ -131,3 +131,34 @@ async def test_what_is_inserted_replaces_nothing(store: SqlStore) -> None:
         MAKER, lambda uow: (uow.contracts.agreement("agreement-1"), uow.contracts.list_frameworks(None))
     )
     assert kept == (agreement(), [framework("1")])
+
+
+@pytest.mark.parametrize("reads_between", [False, True])
+async def test_what_is_written_thrice_in_one_unit_of_work_is_what_was_written_last(
+    store: SqlStore, reads_between: bool
+) -> None:
+    def write(uow: UnitOfWork) -> None:
+        uow.contracts.insert_agreement(agreement("1", finalized=False))
+        uow.contracts.insert_agreement(agreement("2", finalized=False))
+        if reads_between:
+            assert len(uow.contracts.list_agreements("", 9)) == 2
+        uow.contracts.put_agreement(agreement("1", framework_id="f"))
+        uow.contracts.put_agreement(agreement("1", framework_id="g"))
+
+    await store.run(MAKER, write)
+    found = await store.read(MAKER, lambda uow: uow.contracts.list_agreements("", 9))
+    assert found == [agreement("1", framework_id="g"), agreement("2", finalized=False)]
+
+
+async def test_a_row_that_was_there_is_not_replaced_by_an_insert_that_a_put_completes(
+    store: SqlStore,
+) -> None:
+    await store.run(MAKER, lambda uow: uow.contracts.insert_agreement(agreement("1")))
+
+    def write(uow: UnitOfWork) -> None:
+        uow.contracts.insert_agreement(agreement("1", peer_id=OTHER))
+        uow.contracts.put_agreement(agreement("1", peer_id=OTHER, finalized=False))
+
+    with pytest.raises(Conflict):
+        await store.run(MAKER, write)
+    assert await store.read(MAKER, lambda uow: uow.contracts.agreement("1")) == agreement("1")

@@ -90,7 +90,8 @@ class SqlContracts:
     def _write_agreement(self, statement: Statement, agreement: AgreementRecord) -> None:
         body = self._agreements[agreement.agreement_id] = to_json(agreement)
         usable = agreement.finalized and agreement.state is AgreementState.ACTIVE
-        self._session.write(
+        # A negotiation writes an agreement, signs it and settles it in one unit of work: the row is written once.
+        self._session.write_last(
             statement,
             {
                 "participant_id": self._participant_id,
@@ -103,6 +104,8 @@ class SqlContracts:
                 "is_usable": 1 if usable else 0,
                 "body": body,
             },
+            key=agreement.agreement_id,
+            completes=_INSERT_AGREEMENT,
         )
 
     def agreement(self, agreement_id: str) -> AgreementRecord | None:

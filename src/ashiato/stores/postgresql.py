@@ -141,7 +141,11 @@ class PostgresqlSession:
         sql, in_order = statement.on(_DIALECT, self._locking)
         self._held.append((sql, in_order(values), None))
 
-    def write_last(self, statement: Statement, values: Values, key: str) -> None:
+    def write_last(
+        self, statement: Statement, values: Values, key: str, *, completes: Statement | None = None
+    ) -> None:
+        if completes is not None and (completes, key) in self._places:
+            statement = completes
         place = self._places.get((statement, key))
         if place is None:
             self._places[statement, key] = len(self._held)

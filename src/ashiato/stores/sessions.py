@@ -38,8 +38,13 @@ class Session(Protocol):
     def write(self, statement: Statement, values: Values) -> None:
         """Run a statement whose result nobody needs."""
 
-    def write_last(self, statement: Statement, values: Values, key: str) -> None:
-        """As `write`; where nothing was read since the same statement was given for the same `key`, it takes its place."""
+    def write_last(
+        self, statement: Statement, values: Values, key: str, *, completes: Statement | None = None
+    ) -> None:
+        """As `write`; where nothing was read since the same statement was given for the same `key`, it takes its place.
+
+        So it does with `completes`, a statement over the same values, which is then run with the newer ones.
+        """
 
     def write_many(self, statement: Statement, rows: Sequence[Values]) -> None:
         """Run a statement once for each of `rows`."""

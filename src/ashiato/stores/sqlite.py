@@ -129,7 +129,9 @@ class SqliteSession:
     def write(self, statement: Statement, values: Values) -> None:
         self.all(statement, values)
 
-    def write_last(self, statement: Statement, values: Values, key: str) -> None:
+    def write_last(
+        self, statement: Statement, values: Values, key: str, *, completes: Statement | None = None
+    ) -> None:
         self.all(statement, values)
 
     def write_then(self, statement: Statement, values: Values, on_row: Callable[[Row], None]) -> None:
