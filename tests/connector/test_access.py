@@ -5,16 +5,18 @@ from collections.abc import Mapping
 import msgspec
 import pytest
 
-from ashiato.connector import catalog, declarations, negotiations, offers, transfers
+from ashiato.connector import agreements, catalog, declarations, negotiations, offers, transfers
 from ashiato.connector.access import as_document
 from ashiato.connector.catalog import Query
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, NotPermitted
-from ashiato.connector.records import AccessForm, Asset, PartnerGroup, Visibility
+from ashiato.connector.records import AccessForm, Approval, Asset, PartnerGroup, Visibility
 from ashiato.connector.strategies import Act
 from ashiato.dsp.messages import ContractRequestMessage, TransferRequestMessage
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import NegotiationState
+from ashiato.policy.builder import compare
+from ashiato.policy.vocabulary import Checkpoint
 from ashiato.trust.standing import Standing
 from tests.connector.firms import ANY, Firm, Street
 
@@ -134,6 +136,73 @@ async def test_who_was_let_in_must_still_be_at_each_transfer(
     # The owner opens the asset to everybody: those who have a contract have it too.
     await change(maker, access=())
     await transfer()
+
+
+@pytest.mark.parametrize("own_offer", [False, True])
+async def test_an_offer_that_is_withdrawn_before_the_agreement_still_says_whom_it_let_in(
+    street: Street, maker: Firm, cells: Firm, own_offer: bool
+) -> None:
+    rules = {"permission": [{"action": "use"}]}
+    access = {"permission": [{"action": "access", "constraint": [compare("role", "eq", "recycler")]}]}
+    await maker.publish("nmc811", rules=rules, access=access, approval=Approval.MANUAL)
+    knows(street, cells, RECYCLER)
+    if own_offer:
+        document = {"@id": "urn:uuid:1", "target": "nmc811", **rules}
+        await maker.run(
+            lambda uow, moment: negotiations.offer(
+                uow, maker.company, cells.partner, document, "offer", moment
+            )
+        )
+        await street.deliver()
+        (waiting,) = await cells.inbox()
+    else:
+        await cells.request(maker, {"@id": OFFERING, "target": "nmc811", **rules})
+        await street.deliver()
+        (waiting,) = await maker.inbox()
+
+    def withdraw(uow: UnitOfWork, moment: Moment) -> None:
+        offers.delete_offer(uow, "offer", moment)
+        for policy_id in ("offer-access", "offer-rules"):
+            offers.delete_policy(uow, policy_id, moment)
+
+    await maker.run(withdraw)
+    await (cells if own_offer else maker).do(waiting.negotiation_pid, Act.ACCEPT if own_offer else Act.AGREE)
+    await street.deliver()
+    (agreement,) = await maker.agreements()
+    assert agreement.access_policy == access
+    asset = await maker.read(lambda uow: uow.assets.asset("nmc811"))
+
+    async def is_served() -> bool:
+        now_ms = street.clock.now_ms
+        served = await maker.read(
+            lambda uow: agreements.decide_served(
+                uow, agreement, asset, cells.standing, Checkpoint.TRANSFER, "read", now_ms
+            )
+        )
+        return served.decision.permitted
+
+    assert await is_served()
+    knows(street, cells, {})
+    assert not await is_served()
+
+
+async def test_forms_of_access_of_a_withdrawn_offer_go_on_into_the_agreement(
+    maker: Firm, cells: Firm, street: Street
+) -> None:
+    await maker.publish("nmc811", approval=Approval.MANUAL)
+
+    def narrow(uow: UnitOfWork, moment: Moment) -> None:
+        offer = uow.assets.offer("offer")
+        assert offer is not None
+        offers.put_offer(uow, msgspec.structs.replace(offer, access=(RECYCLERS, TRUSTED)), moment)
+
+    await maker.run(narrow)
+    knows(street, cells, TRUST)
+    asked = await ask(maker, cells, OFFERING, ANY)
+    await maker.run(lambda uow, moment: offers.delete_offer(uow, "offer", moment))
+    await maker.do(asked.own_pid, Act.AGREE)
+    (agreement,) = await maker.agreements()
+    assert agreement.access == (RECYCLERS, TRUSTED)
 
 
 async def test_a_hidden_asset_looks_at_every_route_as_if_it_did_not_exist(

@@ -11,7 +11,7 @@ from ashiato.connector import agreement_ends, frameworks
 from ashiato.connector.catalog import LISTING, compiled, passes, rules_of
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid
-from ashiato.connector.records import AgreementRecord, AgreementState, Asset, FrameworkState, OfferDefinition
+from ashiato.connector.records import AccessForm, AgreementRecord, AgreementState, Asset, FrameworkState
 from ashiato.connector.rights import informed, lets_in, under_agreement
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.facts.decisions import Decision, Reason
@@ -24,6 +24,14 @@ from ashiato.trust.standing import Standing
 
 LONGEST_ID_BYTES = 1000
 RENEWS_MEMBER = "ashiato:renews"
+LET_IN_MEMBER = "let_in_by"
+
+
+class _LetIn(msgspec.Struct, frozen=True):
+    """An access policy and forms of access, by which somebody was let in."""
+
+    access_policy: dict[str, object] | None = None
+    access: tuple[AccessForm, ...] = ()
 
 
 def draw_up(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> dict[str, object]:
@@ -69,7 +77,7 @@ def predecessor(
 def remember(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) -> None:
     """Keep the agreement that was sent or received; it gives no right before it is final."""
     document = negotiation.agreement or {}
-    offer, access_policy = _let_in_by(uow, negotiation)
+    let_in = _let_in_by(uow, negotiation)
     agreement_id = str(document["@id"])
     if not 0 < len(agreement_id.encode()) <= LONGEST_ID_BYTES or not agreement_id.isprintable():
         raise Invalid("The id of the agreement must be short and printable.", path="agreement.@id")
@@ -87,22 +95,31 @@ def remember(uow: UnitOfWork, negotiation: ContractNegotiation, moment: Moment) 
             agreed_ms=moment.now_ms,
             framework_id=frameworks.named_in(uow, document, negotiation.peer_id),
             predecessor_id=predecessor(uow, negotiation, document),
-            access_policy=access_policy,
-            access=() if offer is None else offer.access,
+            access_policy=let_in.access_policy,
+            access=let_in.access,
         )
     )
 
 
-def _let_in_by(
-    uow: UnitOfWork, negotiation: ContractNegotiation
-) -> tuple[OfferDefinition | None, dict[str, object] | None]:
-    """The offer of ours that led here and its access policy, as they are now."""
-    offer_id = str(uow.negotiations.context(negotiation.own_pid).get("offer_id", ""))
+def let_in_by(uow: UnitOfWork, offer_id: str) -> dict[str, object]:
+    """What an offer of ours asks of those who may see it, to be kept with a negotiation on it; empty where there is none."""
+    terms = _asked_by(uow, offer_id)
+    return {} if terms is None else {LET_IN_MEMBER: msgspec.to_builtins(terms)}
+
+
+def _let_in_by(uow: UnitOfWork, negotiation: ContractNegotiation) -> _LetIn:
+    """What the offer that led here asks now; of one that was withdrawn meanwhile, what it asked when the negotiation began."""
+    context = uow.negotiations.context(negotiation.own_pid)
+    now = _asked_by(uow, str(context.get("offer_id", "")))
+    return msgspec.convert(context.get(LET_IN_MEMBER, {}), _LetIn) if now is None else now
+
+
+def _asked_by(uow: UnitOfWork, offer_id: str) -> _LetIn | None:
     offer = uow.assets.offer(offer_id) if offer_id not in ("", LISTING) else None
-    if offer is None or offer.access_policy_id is None:
-        return offer, None
-    definition = uow.assets.policy(offer.access_policy_id)
-    return offer, None if definition is None else definition.document
+    if offer is None:
+        return None
+    definition = None if offer.access_policy_id is None else uow.assets.policy(offer.access_policy_id)
+    return _LetIn(access_policy=None if definition is None else definition.document, access=offer.access)
 
 
 class Served(msgspec.Struct, frozen=True):

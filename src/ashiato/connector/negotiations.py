@@ -86,7 +86,8 @@ def requested(
     if frameworks.is_framework_target(negotiation.dataset_id):
         frameworks.proposed_by_peer(uow, negotiation, moment, rules_of(message.offer))
     else:
-        context["offer_id"] = _visible_offer(uow, negotiation, caller, moment.now_ms)
+        offer_id = _visible_offer(uow, negotiation, caller, moment.now_ms)
+        context = {"offer_id": offer_id, **agreements.let_in_by(uow, offer_id)}
     return _opened(uow, company, step, context, caller, moment)
 
 
@@ -197,6 +198,7 @@ def offer(
         provider_pid=moment.fresh_iri(), offer=wire_offer, callback_address=company.callback_address
     )
     context: dict[str, object] = {"offer_id": offer_id, "proposed": [policy_hash(wire_offer)]}
+    context |= agreements.let_in_by(uow, offer_id)
     return _open(uow, company, partner, message, context, moment)
 
 
