@@ -1,0 +1,1 @@
+"""Carbon footprints: inventories, factors, rulesets, roll-up and declarations."""
