@@ -34,7 +34,9 @@ from ashiato.wiring.settings import (
     Settings,
     StoreSettings,
     TimeStampSettings,
+    TrustSettings,
 )
+from tests.companies import api_key
 
 T = TypeVar("T")
 PATIENCE_S = 15.0
@@ -221,6 +223,7 @@ async def running(
     limits: LimitSettings | None = None,
     node_id: str = "",
     time_stamps: TimeStampSettings | None = None,
+    trust: TrustSettings | None = None,
 ) -> AsyncIterator[list[Member]]:
     """A program that serves these participants until the block ends; the same folder and address go on where it stood.
 
@@ -230,11 +233,14 @@ async def running(
     settings = Settings(
         store=StoreSettings(url=store_url or f"sqlite:///{folder}/connector.db", directory=str(folder)),
         protocol=ProtocolSettings(port=port, public_url=public_url),
-        management=ManagementSettings(operator_key_sha256=(hashlib.sha256(b"operator").hexdigest(),)),
-        participants=tuple(ParticipantSettings(slug=slug) for slug in slugs),
+        management=ManagementSettings(operator_key_sha256=(_hash("operator"),)),
+        participants=tuple(
+            ParticipantSettings(slug=slug, api_key_sha256=(_hash(api_key(slug)),)) for slug in slugs
+        ),
         limits=limits or LimitSettings(),
         node_id=node_id,
         time_stamps=time_stamps or TimeStampSettings(),
+        trust=trust or TrustSettings(),
         unsafe_allow_loopback=unsafe_allow_loopback,
     )
     program = Program(settings, strategy)
@@ -249,6 +255,10 @@ async def running(
         if serving is not None:
             await asyncio.gather(serving, return_exceptions=True)
         await program.close()
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def port_of(member: Member) -> int:

@@ -112,15 +112,23 @@ async def test_only_for_the_purpose_of_the_agreement(
     assert (await place.item()).uses_count == 0
 
 
-@pytest.mark.parametrize("named", ["sum", "sha256:" + "ab" * 32])
+@pytest.mark.parametrize("named", ["sum", "sha256:" + "ab" * 32, "certified:urn:app:sum"])
 async def test_only_by_the_app_of_the_agreement(opened: Opened, named: str) -> None:
     place = await opened(use_with(when("application", "eq", named)))
+    certified = msgspec.structs.replace(APP, certified_as="urn:app:sum")
     with pytest.raises(NotPermitted):
         await place.read(PERSON)
-    other = msgspec.structs.replace(APP, app="other", app_digest="cd" * 32)
+    other = msgspec.structs.replace(APP, app="other", app_digest="cd" * 32, certified_as="urn:app:sum:other")
     with pytest.raises(NotPermitted):
         await place.read(other)
-    assert (await place.read(APP)).uses_count == 1
+    assert (await place.read(certified)).uses_count == 1
+
+
+async def test_an_app_whose_certification_does_not_count_is_not_the_certified_one(opened: Opened) -> None:
+    place = await opened(use_with(when("application", "eq", "certified:sum")))
+    with pytest.raises(NotPermitted):
+        await place.read(APP)
+    assert (await place.item()).uses_count == 0
 
 
 async def test_a_refused_read_changes_nothing(opened: Opened) -> None:

@@ -19,15 +19,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from ashiato.api.management.problems import NotAuthenticated, TooLarge
-from ashiato.api.vault_reading import RECHECK_EVERY_MS, Files, Gate, VaultReading
+from ashiato.api.vault_reading import RECHECK_EVERY_MS, Files, Gate, Renew, VaultReading
 from ashiato.connector import apps
 from ashiato.connector.apps import AppGrant, Result
+from ashiato.connector.certification import Certification, certification_of
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Conflict, Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, Problem
 from ashiato.connector.ranges import ByteRange, Unsatisfiable, range_holds, requested_range
 from ashiato.connector.records import Asset
 from ashiato.connector.sources import BadSource, Source, SourceFactory, SourceUnavailable
+from ashiato.connector.vault import Reader
 from ashiato.connector.vault_records import VaultItem
 from ashiato.facts.strict_json import MalformedJson, parse_strict
 from ashiato.policy.odrl import MalformedPolicy
@@ -68,6 +70,7 @@ class _Call(msgspec.Struct, frozen=True):
     grant: AppGrant
     moment: Moment
     token_sha256: str
+    certification: Certification | None
 
 
 Handler = Callable[[_Call], Awaitable[Response]]
@@ -133,7 +136,10 @@ class AppApi:
         )
         if grant is None:
             raise _closed()
-        return _Call(request, tenant, grant, moment, token_sha256)
+        certification = await certification_of(self._node, tenant.participant_id, grant.app, moment.now_ms)
+        if certification is not None:
+            grant = msgspec.structs.replace(grant, certified_as=certification.certified_as)
+        return _Call(request, tenant, grant, moment, token_sha256, certification)
 
     async def _self(self, call: _Call) -> Response:
         app = call.grant.app
@@ -143,6 +149,7 @@ class AppApi:
                 "participant_id": call.tenant.participant_id,
                 "manifest": app.manifest,
                 "digest": call.grant.reader.digest,
+                "certification": call.certification,
             }
         )
 
@@ -184,7 +191,7 @@ class AppApi:
         if isinstance(part, Unsatisfiable):
             return _refused("range-not-satisfiable", f"The data has only {received.size_bytes} bytes.")
         wanted = part or ByteRange(0, received.size_bytes)
-        reading = VaultReading(self._node, self._files, call.tenant, self._gate(call))
+        reading = VaultReading(self._node, self._files, call.tenant, self._gate(call), self._renewing(call))
         opened = await reading.open(received, call.grant.reader, purpose, part)
         headers = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Length": str(wanted.size_bytes)}
         if part is not None:
@@ -270,6 +277,18 @@ class AppApi:
                 raise _closed()
 
         return gate
+
+    def _renewing(self, call: _Call) -> Renew:
+        """A certification that ends, is revoked or counts no more ends what only certified apps may do."""
+
+        async def renew(reader: Reader) -> Reader:
+            certification = await certification_of(
+                self._node, call.tenant.participant_id, call.grant.app, self._node.moment().now_ms
+            )
+            certified_as = "" if certification is None else certification.certified_as
+            return msgspec.structs.replace(reader, certified_as=certified_as)
+
+        return renew
 
     def _gated(self, call: _Call, work: Callable[[UnitOfWork], T]) -> Callable[[UnitOfWork], T]:
         gate = self._gate(call)

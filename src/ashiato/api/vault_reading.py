@@ -1,7 +1,7 @@
 """Reads data received for whoever may: the one way from the vault to a face."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 import msgspec
@@ -34,18 +34,29 @@ Gate = Callable[[UnitOfWork], None]
 """Raises a `Problem` when the reader itself may do nothing any more, whatever the data's policy says."""
 
 
+Renew = Callable[[Reader], Awaitable[Reader]]
+"""The reader as it is now: what is known of it may have ended since."""
+
+
+async def _same(reader: Reader) -> Reader:
+    return reader
+
+
 def _open_gate(uow: UnitOfWork) -> None:
     """For a reader that stays one as long as its request lasts."""
 
 
 class VaultReading:
-    """Reads the vault of one participant. The `gate` is asked at the admission and while bytes go out."""
+    """Reads the vault of one participant. The `gate` is asked at the admission and while bytes go out, `renew` while they do."""
 
-    def __init__(self, node: Node, files: Files, tenant: Tenant, gate: Gate = _open_gate) -> None:
+    def __init__(
+        self, node: Node, files: Files, tenant: Tenant, gate: Gate = _open_gate, renew: Renew = _same
+    ) -> None:
         self._node = node
         self._files = files
         self._tenant = tenant
         self._gate = gate
+        self._renew = renew
 
     async def open(
         self, received: ReceivedData, reader: Reader, purpose: str, part: ByteRange | None
@@ -75,7 +86,7 @@ class VaultReading:
         except BaseException:
             file.close()
             raise
-        return OpenedData(self._node, self._tenant, file, item, reader, purpose, self._gate)
+        return OpenedData(self._node, self._tenant, file, item, reader, purpose, self._gate, self._renew)
 
 
 class OpenedData:
@@ -90,9 +101,11 @@ class OpenedData:
         reader: Reader,
         purpose: str,
         gate: Gate,
+        renew: Renew,
     ) -> None:
         self._node = node
         self._gate = gate
+        self._renew = renew
         self._tenant = tenant
         self._file = file
         self._item = item
@@ -124,7 +137,8 @@ class OpenedData:
         if moment.now_ms - self._checked_ms < RECHECK_EVERY_MS:
             return
         self._checked_ms = moment.now_ms
-        received_id, reader, purpose = self._item.received_id, self._reader, self._purpose
+        reader = self._reader = await self._renew(self._reader)
+        received_id, purpose = self._item.received_id, self._purpose
 
         def recheck(uow: UnitOfWork) -> None:
             self._gate(uow)

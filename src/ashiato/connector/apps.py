@@ -12,7 +12,7 @@ from ashiato.connector import offers
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, NotPermitted, WrongState
 from ashiato.connector.records import Asset, HistoryEntry, PolicyDefinition, Visibility
-from ashiato.connector.vault import Reader
+from ashiato.connector.vault import NAMES_GIVEN_BY_OTHERS, Reader
 from ashiato.connector.vault_records import (
     App,
     AppManifest,
@@ -40,6 +40,8 @@ class AppGrant(msgspec.Struct, frozen=True):
 
     app: App
     is_started: bool
+    certified_as: str = ""
+    """The name that a certification which counts gives it (`certification.certification_of`)."""
 
     @property
     def reader(self) -> Reader:
@@ -49,6 +51,7 @@ class AppGrant(msgspec.Struct, frozen=True):
             app=self.app.app_id,
             app_digest=self.app.manifest.digest,
             digest=DigestStanding.ENFORCED if self.is_started else DigestStanding.ATTESTED,
+            certified_as=self.certified_as,
         )
 
 
@@ -58,6 +61,8 @@ class AppGrant(msgspec.Struct, frozen=True):
 def register(uow: UnitOfWork, app_id: str, manifest: AppManifest, moment: Moment) -> App:
     """Create an app or replace its manifest; the same manifest again changes nothing. Raises `Invalid`."""
     offers.check_id("app", app_id)
+    if app_id.startswith(NAMES_GIVEN_BY_OTHERS):
+        raise Invalid(f"The app id must not begin with {' or '.join(NAMES_GIVEN_BY_OTHERS)}.", id=app_id)
     _check(manifest)
     known = uow.apps.app(app_id)
     if known is not None and known.manifest == manifest:

@@ -297,7 +297,9 @@ def _one_hand_over(
 def _not_permitted(agreement: AgreementRecord, receipt: Receipt) -> str | None:
     if agreement.ended_ms is not None and receipt.at_ms > agreement.ended_ms + GRACE_MS:
         return "the agreement had ended"
-    reader = Reader(subject="", app=receipt.app, app_digest=receipt.app_digest)
+    reader = Reader(
+        subject="", app=receipt.app, app_digest=receipt.app_digest, certified_as=receipt.certified_as
+    )
     told = msgspec.structs.replace(agreement, document={**agreement.document, "assignee": agreement.peer_id})
     refused = vault.refusal(
         told, max(receipt.use - 1, 0), Checkpoint.READ, reader, receipt.purpose, receipt.at_ms

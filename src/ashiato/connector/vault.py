@@ -43,6 +43,8 @@ from ashiato.trust.standing import Standing
 
 # A use that broke off may be gone on with for so long before a duty to delete after use takes effect.
 USE_LASTS_MS = 600_000
+# Beside its id, a policy names an app by the digest of its program, or by what it is certified as.
+BY_DIGEST, BY_CERTIFICATION = NAMES_GIVEN_BY_OTHERS = ("sha256:", "certified:")
 
 Facts = Mapping[str, frozenset[str]]
 
@@ -56,8 +58,18 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     app: str = ""
     app_digest: str = ""
     digest: DigestStanding | None = None
+    certified_as: str = ""
+    """The name by which the app is certified, where the certification counts at this moment."""
     facts: Facts = {}
     """What else is known of this use, by the names of `policy.request.Request.facts`."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a policy may call the app; one empty name where no app reads."""
+        if not self.app:
+            return ("",)
+        names = (self.app, BY_DIGEST + self.app_digest)
+        return (*names, BY_CERTIFICATION + self.certified_as) if self.certified_as else names
 
 
 # What comes in.
@@ -178,13 +190,13 @@ def refusal(
     """Why the agreement does not permit a use by its consumer; None when it does.
 
     What the consumer's connector does not know of a use does not hold: it is the one who has to see to it. What only the
-    provider verifies, such as credentials, was for the provider to ask when it handed the data over. An app is known by its id
-    or by its digest; a policy names either.
+    provider verifies, such as credentials, was for the provider to ask when it handed the data over. An app is known by its id,
+    by its digest, or by what it is certified as; a policy names any of them.
     """
     policy = compiled(rules_of(agreement.document))
     nothing_verified = Standing(str(agreement.document.get("assignee")))
     refused: Decision | None = None
-    for application in (reader.app, f"sha256:{reader.app_digest}") if reader.app else ("",):
+    for application in reader.names:
         request = msgspec.structs.replace(
             under_agreement(agreement, nothing_verified, checkpoint, "read", now_ms),
             uses_count=uses_count,
@@ -433,6 +445,7 @@ def _add_receipt(
         app=reader.app if reader else "",
         app_digest=reader.app_digest if reader else "",
         digest=(reader.digest or "") if reader else "",
+        certified_as=reader.certified_as if reader else "",
         reason=item.delete_why if kind is ReceiptKind.DELETED else "",
     )
     sha256 = hash_of(receipt)

@@ -77,6 +77,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     app: str = ""
     app_digest: str = ""
     digest: str = ""
+    certified_as: str = ""
     reason: str = ""
 
 

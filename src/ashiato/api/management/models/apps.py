@@ -54,6 +54,22 @@ class Manifest(Model):
         )
 
 
+class Certification(Model):
+    """What is known now of an app's certification."""
+
+    counts: bool
+    """Whether it counts here, for this app and this digest; it is looked at again as the credentials of partners are."""
+    certified_as: str
+    """The name that was certified; a policy calls the app `certified:` and this. Empty where it does not count."""
+    issuer: str
+    """By whom."""
+    holder: str
+    """To whom the credential was issued: the app's maker, or the company."""
+    valid_until_ms: InstantShown | None
+    why: str
+    """Why it does not count; empty when it does."""
+
+
 class App(Model):
     """An app that the company registered."""
 
@@ -62,6 +78,8 @@ class App(Model):
     state: Literal["proposed", "approved", "revoked"]
     created_ms: InstantShown
     approved_ms: InstantShown | None
+    certification: Certification | None = None
+    """Null where the manifest holds none."""
 
 
 class ApprovedApp(Model):

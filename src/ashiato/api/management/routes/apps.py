@@ -5,11 +5,13 @@ from typing import Annotated
 from fastapi import Path, Query
 
 from ashiato.api.management.calls import CallOf
-from ashiato.api.management.models.apps import App, ApprovedApp, Manifest, StartedApp
+from ashiato.api.management.models.apps import App, ApprovedApp, Certification, Manifest, StartedApp
 from ashiato.api.management.models.shared import OwnId, Page, PageQuery, page_of
 from ashiato.api.management.openapi import WITH_JSON_BODY, problems
 from ashiato.api.management.routing import participant_router
 from ashiato.connector import apps
+from ashiato.connector.certification import certification_of
+from ashiato.connector.vault_records import App as AppRecord
 
 router = participant_router("apps")
 
@@ -19,7 +21,9 @@ AppId = Annotated[OwnId, Path()]
 @router.get("/apps", summary="List the apps")
 async def list_apps(call: CallOf, wanted: Annotated[PageQuery, Query()]) -> Page[App]:
     found = await call.read(lambda uow: uow.apps.list_apps(wanted.cursor, wanted.limit + 1))
-    return page_of(Page[App], [App.of(app) for app in found], wanted.limit, lambda app: app.app_id)
+    return page_of(
+        Page[App], [await _shown(call, app) for app in found], wanted.limit, lambda app: app.app_id
+    )
 
 
 @router.put(
@@ -29,12 +33,12 @@ async def list_apps(call: CallOf, wanted: Annotated[PageQuery, Query()]) -> Page
 )
 async def put_app(call: CallOf, app_id: AppId, body: Manifest) -> App:
     manifest = body.record()
-    return App.of(await call.run(lambda uow: apps.register(uow, app_id, manifest, call.moment)))
+    return await _shown(call, await call.run(lambda uow: apps.register(uow, app_id, manifest, call.moment)))
 
 
 @router.get("/apps/{app_id}", summary="Show an app")
 async def get_app(call: CallOf, app_id: AppId) -> App:
-    return App.of(await call.read(lambda uow: apps.own(uow, app_id)))
+    return await _shown(call, await call.read(lambda uow: apps.own(uow, app_id)))
 
 
 @router.post("/apps/{app_id}/approve", summary="Approve an app; the answer holds its token, shown only there")
@@ -42,12 +46,12 @@ async def approve_app(call: CallOf, app_id: AppId) -> ApprovedApp:
     token = call.around.apps.fresh_token()
     sha256 = call.around.apps.token_sha256(token)
     app = await call.run(lambda uow: apps.approve(uow, app_id, sha256, call.moment))
-    return ApprovedApp(app=App.of(app), token=token)
+    return ApprovedApp(app=await _shown(call, app), token=token)
 
 
 @router.post("/apps/{app_id}/revoke", summary="Revoke an app: its token opens nothing any more")
 async def revoke_app(call: CallOf, app_id: AppId) -> App:
-    return App.of(await call.run(lambda uow: apps.revoke(uow, app_id, call.moment)))
+    return await _shown(call, await call.run(lambda uow: apps.revoke(uow, app_id, call.moment)))
 
 
 @router.post(
@@ -59,3 +63,10 @@ async def revoke_app(call: CallOf, app_id: AppId) -> App:
 async def run_app(call: CallOf, app_id: AppId) -> StartedApp:
     await call.around.apps.start(call.tenant, app_id)
     return StartedApp(app_id=app_id, digest="enforced")
+
+
+async def _shown(call: CallOf, app: AppRecord) -> App:
+    """The app with what is known of its certification now."""
+    found = await certification_of(call.around.node, call.tenant.participant_id, app, call.moment.now_ms)
+    certification = None if found is None else Certification.of(found, counts=found.counts)
+    return App.of(app, certification=certification)
