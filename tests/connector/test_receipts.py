@@ -18,9 +18,10 @@ from ashiato.connector.records import AccessRecord, AgreementRecord, AgreementSt
 from ashiato.connector.vault_records import ReceiptWatch
 from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
-from ashiato.statements.examination import Fault
+from ashiato.statements.examination import MOST_FINDINGS_COUNT, Fault
 from ashiato.statements.receipts import ReceiptKind
 from ashiato.stores.engine import SqlStore, open_store
+from ashiato.stores.transfers import SqlTransfers
 from tests.connector.vaulting import company_of, use_with, when
 from tests.statements.consuming import (
     AGREEMENT,
@@ -228,6 +229,85 @@ async def test_a_day_of_silence_is_a_finding_and_an_answer_ends_it(desk: Desk) -
     assert [finding.fault for finding in watch.findings] == [Fault.SILENT]
     watch = await desk.shown(ReceiptKind.RECEIVED)
     assert watch.silent_since_ms is None
+
+
+async def test_receipts_without_an_end_are_asked_for_hourly_and_hide_nothing_longer_than_a_day(
+    desk: Desk,
+) -> None:
+    await desk.open(WEEK)
+    await desk.shown(ReceiptKind.RECEIVED)
+    desk.now_ms = DUE_MS + GRACE_MS
+
+    async def put_off() -> ReceiptWatch:
+        await desk.run(lambda uow, moment: receipts.put_off(uow, desk.company, AGREEMENT, moment))
+        watch: ReceiptWatch = await desk.run(lambda uow, moment: uow.vault.watch(AGREEMENT))
+        assert watch.due_ms == await desk.next_question_ms() == desk.now_ms + HOUR_MS
+        return watch
+
+    assert [finding.fault for finding in (await put_off()).findings] == [Fault.OVERDUE]
+    desk.now_ms += DAY_MS - 1
+    assert len((await put_off()).findings) == 1
+    desk.now_ms += 1
+    assert [finding.fault for finding in (await put_off()).findings] == [Fault.OVERDUE, Fault.SILENT]
+    watch = await desk.shown(ReceiptKind.DELETED)
+    assert watch.unfinished_since_ms is None
+
+
+async def test_of_all_that_went_out_only_the_transfers_that_a_page_names_are_looked_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.open(use_with())
+    looked_up: list[str] = []
+    look_up = SqlTransfers.accesses_of_transfer
+
+    def spy(transfers: SqlTransfers, transfer_pid: str, limit_count: int) -> list[AccessRecord]:
+        looked_up.append(transfer_pid)
+        return look_up(transfers, transfer_pid, limit_count)
+
+    def scan(transfers: SqlTransfers, *args: object, **more: object) -> list[AccessRecord]:
+        raise AssertionError("all accesses are read")
+
+    monkeypatch.setattr(SqlTransfers, "accesses_of_transfer", spy)
+    monkeypatch.setattr(SqlTransfers, "list_accesses", scan)
+
+    def further(uow: UnitOfWork, moment: Moment) -> None:
+        first = uow.transfers.get(TRANSFER)
+        assert first is not None
+        for number in range(300):
+            name = f"urn:uuid:{number:03}"
+            uow.transfers.insert(msgspec.structs.replace(first, own_pid=name, peer_pid=name))
+
+    await desk.run(further)
+    verified = await desk.consumer.verified(desk.consumer.draft(ReceiptKind.RECEIVED, desk.now_ms - 60_000))
+    await desk.run(
+        lambda uow, moment: receipts.take(uow, desk.company, AGREEMENT, [verified], [], None, moment)
+    )
+    assert looked_up == [TRANSFER]
+    looked_up.clear()
+    # With the end of the receipts, of what completed and is not reported: as much as there can be findings.
+    await desk.shown()
+    assert len(looked_up) == MOST_FINDINGS_COUNT
+    assert TRANSFER not in looked_up
+
+
+async def test_many_accesses_of_one_transfer_accuse_nobody(desk: Desk) -> None:
+    await desk.open(use_with())
+
+    def further(uow: UnitOfWork, moment: Moment) -> None:
+        (first,) = uow.transfers.accesses_of_transfer(TRANSFER, 2)
+        for number in range(receipts.MOST_ACCESSES_COUNT):
+            uow.transfers.put_access(
+                msgspec.structs.replace(first, access_id=f"more-{number}", sha256=f"{number:064}")
+            )
+
+    await desk.run(further)
+    draft = desk.consumer.draft(ReceiptKind.RECEIVED, desk.now_ms - 60_000, data_sha256="cd" * 32)
+    verified = [await desk.consumer.verified(draft)]
+    head = await desk.consumer.head(desk.now_ms)
+    watch = await desk.run(
+        lambda uow, moment: receipts.take(uow, desk.company, AGREEMENT, verified, [], head, moment)
+    )
+    assert watch.findings == ()
 
 
 async def test_a_connector_that_keeps_no_receipts_is_not_asked_again(desk: Desk) -> None:

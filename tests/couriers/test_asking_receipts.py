@@ -17,6 +17,7 @@ from ashiato.connector.receipts import Standing, standing_of
 from ashiato.connector.records import AgreementState, Fetch
 from ashiato.connector.vault import Reader
 from ashiato.connector.vault_records import KeptReceipt, ReceiptWatch, VaultItem, VaultState
+from ashiato.couriers import asking_receipts
 from ashiato.outbox.deliveries import DeliveryKind
 from ashiato.policy.builder import permit
 from ashiato.statements.examination import Fault
@@ -167,6 +168,37 @@ async def test_it_may_ask_as_often_as_it_likes_and_finds_nothing_new(companies: 
     await _asked(maker, agreement_id)
     watch = await _asked(maker, agreement_id)
     assert (watch.findings, watch.chain.last_sequence, watch.chain.uses_count) == ((), 2, 1)
+
+
+@pytest.mark.parametrize("limit", ["MOST_PAGES_COUNT", "MOST_QUESTION_BYTES"])
+async def test_one_question_brings_so_much_and_the_next_goes_on_behind_it(
+    companies: Companies, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    maker, cells = companies
+    agreement_id = await _traded(companies)
+    for _ in range(5):
+        await _use(cells)
+    monkeypatch.setattr(receipts, "PAGE_COUNT", 2)
+    # Two pages of two receipts; a page that would bring fewer bytes than are left is always asked for.
+    monkeypatch.setattr(asking_receipts, limit, 2)
+    if limit == "MOST_QUESTION_BYTES":
+        monkeypatch.setattr(asking_receipts, limit, asking_receipts.MOST_ANSWER_BYTES)
+    reached = []
+    for _ in range(6):
+        watch = await _asked(maker, agreement_id)
+        reached.append(watch.chain.last_sequence)
+        if watch.unfinished_since_ms is None:
+            break
+        # Nothing is missing only because it was not asked for yet.
+        assert watch.findings == ()
+        assert watch.due_ms is not None
+        assert watch.asked_ms is not None
+        assert 0 <= watch.due_ms - watch.asked_ms - HOUR_MS < 60_000
+        (waiting,) = await maker.read(lambda uow: uow.outbox.of_process(f"receipts:{agreement_id}"))
+        assert waiting.due_ms == watch.due_ms
+    # The last receipt of a question is asked for again by the next, so each page after the first brings one less.
+    assert reached == ([4, 6] if limit == "MOST_PAGES_COUNT" else [2, 3, 4, 5, 6])
+    assert (watch.findings, standing_of(watch)) == ((), Standing.COMPLETE)
 
 
 async def test_one_that_skips_is_shown(companies: Companies) -> None:

@@ -254,7 +254,11 @@ def transfer(
 
 
 def access(
-    access_id: str = "access-1", mark: str = "", started_ms: int = 1, agreement_id: str = "agreement-1"
+    access_id: str = "access-1",
+    mark: str = "",
+    started_ms: int = 1,
+    agreement_id: str = "agreement-1",
+    transfer_pid: str = "transfer-1",
 ) -> AccessRecord:
     """One access to data."""
     return AccessRecord(
@@ -263,7 +267,7 @@ def access(
         peer_id=TAKER,
         asset_id="asset-1",
         agreement_id=agreement_id,
-        transfer_pid="transfer-1",
+        transfer_pid=transfer_pid,
         method="GET",
         range_start_bytes=0,
         sent_bytes=1 << 40,

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 import pytest
 import sqlalchemy
 from sqlalchemy import create_engine, inspect
@@ -10,7 +11,7 @@ from ashiato.stores.errors import StatementRefused, StoreTooNew
 from ashiato.stores.migrations import CONNECTOR
 from ashiato.stores.schema import METADATA
 from tests.stores.conftest import OpenStore
-from tests.stores.samples import MAKER, asset
+from tests.stores.samples import MAKER, access, asset
 
 Know = Callable[..., None]
 
@@ -62,6 +63,29 @@ async def test_every_key_and_index_begins_with_the_participant(store_url: str, o
             for constraint in found.get_unique_constraints(name):
                 assert constraint["column_names"][0] == "participant_id", name
     assert {name for name in others if name and "slug" not in name} == NOT_BY_PARTICIPANT
+
+
+async def test_accesses_of_the_first_version_are_found_by_their_transfer(
+    store_url: str, opened: OpenStore, know: Know
+) -> None:
+    know(CONNECTOR[0])
+    first = await opened(store_url, "node-1")
+    await first.close()
+    engine = create_engine(
+        store_url.replace("postgresql://", "postgresql+psycopg://"), poolclass=sqlalchemy.NullPool
+    )
+    old = access("old", transfer_pid='urn:uuid:"1"\\', mark="\u2028")
+    values = {"participant_id": MAKER, "body": msgspec.json.encode(old).decode()}
+    with engine.begin() as connection:
+        connection.execute(
+            sqlalchemy.text("INSERT INTO access VALUES (:participant_id, 'old', 'agreement-1', 1, :body)"),
+            values,
+        )
+    engine.dispose()
+    know(*CONNECTOR)
+    second = await opened(store_url, "node-1")
+    found = await second.read(MAKER, lambda uow: uow.transfers.accesses_of_transfer(old.transfer_pid, 9))
+    assert found == [old]
 
 
 async def test_a_newer_program_brings_the_database_up_and_keeps_what_is_there(

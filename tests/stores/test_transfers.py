@@ -86,6 +86,23 @@ async def test_accesses_are_listed_in_the_order_of_their_start(store: SqlStore) 
     assert second == [access("m", mark="ended", started_ms=2)]
 
 
+async def test_the_accesses_of_one_transfer_are_listed_in_the_order_of_their_start(store: SqlStore) -> None:
+    mine = [
+        access(name, transfer_pid="t-1", started_ms=start) for name, start in (("z", 1), ("a", 2), ("b", 2))
+    ]
+
+    def put(uow: UnitOfWork) -> None:
+        for one in reversed(mine):
+            uow.transfers.put_access(one)
+        uow.transfers.put_access(access("y", transfer_pid="t-2", started_ms=1))
+
+    await store.run(MAKER, put)
+    await store.run(OTHER, lambda uow: uow.transfers.put_access(access("x", transfer_pid="t-1")))
+    assert await store.read(MAKER, lambda uow: uow.transfers.accesses_of_transfer("t-1", 9)) == mine
+    assert await store.read(MAKER, lambda uow: uow.transfers.accesses_of_transfer("t-1", 2)) == mine[:2]
+    assert await store.read(MAKER, lambda uow: uow.transfers.accesses_of_transfer("t-3", 9)) == []
+
+
 async def test_received_data_is_listed_page_by_page(store: SqlStore) -> None:
     def put(uow: UnitOfWork) -> None:
         for number in (3, 1, 2):

@@ -215,6 +215,9 @@ class Transfers(Protocol):
     ) -> list[AccessRecord]:
         """In the order of their start."""
 
+    def accesses_of_transfer(self, transfer_pid: str, limit_count: int) -> list[AccessRecord]:
+        """The first of one transfer, in the order of their start."""
+
     def put_received(self, received: ReceivedData) -> None: ...
     def received(self, received_id: str) -> ReceivedData | None: ...
     def list_received(self, after_id: str, limit_count: int) -> list[ReceivedData]: ...

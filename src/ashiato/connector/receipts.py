@@ -1,6 +1,6 @@
 """Receipts of an agreement: a consumer shows its own, a provider asks for them and finds what does not fit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -13,10 +13,11 @@ from ashiato.connector.deletion import deletion_terms
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import NotFound
 from ashiato.connector.receipt_dates import GRACE_MS, NEXT_QUESTION_AFTER_MS, ask_at, ask_next_at, process_of
-from ashiato.connector.records import AccessRecord, AgreementRecord, AgreementState, Event
+from ashiato.connector.records import AgreementRecord, AgreementState, Event
 from ashiato.connector.vault import USE_LASTS_MS, Reader
 from ashiato.connector.vault_records import KeptReceipt, ReceiptWatch, VaultAccount
 from ashiato.dsp.states import Role, TransferState
+from ashiato.dsp.transfer import TransferProcess
 from ashiato.policy.evaluation import Checkpoint
 from ashiato.statements.examination import (
     MOST_FINDINGS_COUNT,
@@ -32,7 +33,10 @@ from ashiato.statements.examination import (
 from ashiato.statements.receipts import Head, Receipt, ReceiptKind, VerifiedHead, VerifiedReceipt
 
 PAGE_COUNT = 200
-_ACCESSES_COUNT = 500
+# Of one transfer; a hand-over takes few answers, and hundreds only where its pieces have no hash of the whole.
+MOST_ACCESSES_COUNT = 100
+_TRANSFERS_COUNT = 500
+GO_ON_AFTER_MS = 3_600_000
 
 
 # What a consumer shows.
@@ -177,7 +181,7 @@ def take(
     if found is None:
         return None
     agreement, watch = found
-    own = _own_side(uow, agreement, [verified.receipt.sequence for verified in shown], moment.now_ms)
+    own = _own_side(uow, agreement, watch.chain, shown, moment.now_ms, is_last=head is not None)
     examined = examine(watch.chain, shown, head, own, lambda receipt: _not_permitted(agreement, receipt))
     for verified in examined.taken:
         uow.vault.put_receipt(
@@ -205,12 +209,30 @@ def take(
         asked_ms=moment.now_ms,
         answered_ms=moment.now_ms,
         silent_since_ms=None,
+        unfinished_since_ms=None if head is not None else watch.unfinished_since_ms,
     )
     watch = _with_findings(uow, company, watch, findings, moment)
     if head is not None:
         watch = _asked_again(uow, agreement, watch, examined, moment)
     uow.vault.put_watch(watch)
     return watch
+
+
+def put_off(uow: UnitOfWork, company: Company, agreement_id: str, moment: Moment) -> None:
+    """One question brought as much as it may: the next goes on behind it, soon. Whose receipts have no end for a day hides it."""
+    found = watched(uow, agreement_id)
+    if found is None:
+        return
+    agreement, watch = found
+    since_ms = moment.now_ms if watch.unfinished_since_ms is None else watch.unfinished_since_ms
+    findings = _overdue(agreement, watch.chain, moment.now_ms)
+    if moment.now_ms - since_ms >= NEXT_QUESTION_AFTER_MS:
+        detail = "the end of its receipts was not reached for a day"
+        findings.append(Finding(fault=Fault.SILENT, sequence=0, detail=detail, at_ms=moment.now_ms))
+    due_ms = moment.now_ms + GO_ON_AFTER_MS
+    watch = msgspec.structs.replace(watch, unfinished_since_ms=since_ms, due_ms=due_ms)
+    uow.vault.put_watch(_with_findings(uow, company, watch, findings, moment))
+    ask_next_at(uow, agreement_id, agreement.peer_id, due_ms, moment.now_ms)
 
 
 def unanswered(
@@ -244,50 +266,80 @@ def given_up(uow: UnitOfWork, agreement_id: str, moment: Moment) -> None:
     ask_next_at(uow, agreement_id, agreement.peer_id, due_ms, moment.now_ms)
 
 
-def _own_side(uow: UnitOfWork, agreement: AgreementRecord, sequences: Sequence[int], now_ms: int) -> OwnSide:
+def _own_side(
+    uow: UnitOfWork,
+    agreement: AgreementRecord,
+    chain: Chain,
+    shown: Sequence[VerifiedReceipt],
+    now_ms: int,
+    *,
+    is_last: bool,
+) -> OwnSide:
     known: dict[int, str] = {}
+    sequences = [verified.receipt.sequence for verified in shown]
     if sequences:
         first = min(sequences)
         # The partner chose the numbers: however far apart they are, no more is read than an answer can hold.
         most_count = min(max(sequences) - first + 1, 10 * PAGE_COUNT)
         kept = uow.vault.list_receipts(agreement.agreement_id, first - 1, most_count)
         known = {receipt.sequence: receipt.sha256 for receipt in kept}
+    transfers = {
+        verified.receipt.transfer: uow.transfers.get(verified.receipt.transfer) for verified in shown
+    }
+    asset = uow.assets.asset(agreement.asset_id)
+    ends = asset is not None and asset.finite
+    if is_last and ends:
+        for transfer in _untold(uow, agreement, chain, MOST_FINDINGS_COUNT + len(shown)):
+            transfers[transfer.own_pid] = transfer
+    handed_over = {
+        pid: handed
+        for pid, transfer in transfers.items()
+        if transfer is not None
+        and transfer.agreement_id == agreement.agreement_id
+        and (handed := _handed_over(uow, transfer, ends=ends)) is not None
+    }
     return OwnSide(
         agreement=agreement.agreement_id,
         provider=uow.participant_id,
         consumer=agreement.peer_id,
         agreed_ms=agreement.agreed_ms,
-        handed_over=_handed_over(uow, agreement),
+        handed_over=handed_over,
         known_sha256=known,
         now_ms=now_ms,
     )
 
 
-def _handed_over(uow: UnitOfWork, agreement: AgreementRecord) -> Mapping[str, HandedOver]:
-    by_transfer: dict[str, list[AccessRecord]] = {}
-    after_id = ""
-    while page := uow.transfers.list_accesses(after_id, _ACCESSES_COUNT, agreement_id=agreement.agreement_id):
-        after_id = page[-1].access_id
-        for access in page:
-            by_transfer.setdefault(access.transfer_pid, []).append(access)
-    asset = uow.assets.asset(agreement.asset_id)
-    ends = asset is not None and asset.finite
-    return {
-        transfer_pid: _one_hand_over(uow, transfer_pid, accesses, ends=ends)
-        for transfer_pid, accesses in by_transfer.items()
-    }
+def _untold(
+    uow: UnitOfWork, agreement: AgreementRecord, chain: Chain, most_count: int
+) -> list[TransferProcess]:
+    """Completed transfers under the agreement of which the chain says nothing."""
+    told = {key.rpartition(" ")[0] for key in (*chain.held, *chain.deleted)}
+    found: list[TransferProcess] = []
+    after_id, state = "", TransferState.COMPLETED.value
+    while len(found) < most_count:
+        page = uow.transfers.page(
+            after_id, _TRANSFERS_COUNT, state=state, agreement_id=agreement.agreement_id
+        )
+        found += [transfer for transfer in page if transfer.own_pid not in told]
+        if len(page) < _TRANSFERS_COUNT:
+            break
+        after_id = page[-1].own_pid
+    return found[:most_count]
 
 
-def _one_hand_over(
-    uow: UnitOfWork, transfer_pid: str, accesses: Sequence[AccessRecord], *, ends: bool
-) -> HandedOver:
-    transfer = uow.transfers.get(transfer_pid)
+def _handed_over(uow: UnitOfWork, transfer: TransferProcess, *, ends: bool) -> HandedOver | None:
+    """What our accesses say of one transfer; None where nothing was read in it."""
+    accesses = uow.transfers.accesses_of_transfer(transfer.own_pid, MOST_ACCESSES_COUNT + 1)
+    if not accesses:
+        return None
     # The hash of a whole is known where one answer brought it; of a resumed download this side hashed only the pieces.
-    in_pieces = any(access.range_start_bytes for access in accesses)
+    is_cut = len(accesses) > MOST_ACCESSES_COUNT
+    in_pieces = is_cut or any(access.range_start_bytes for access in accesses)
+    last_ms = max(access.ended_ms for access in accesses)
     return HandedOver(
         first_ms=min(access.started_ms for access in accesses),
-        last_ms=max(access.ended_ms for access in accesses),
-        is_whole=ends and transfer is not None and transfer.state is TransferState.COMPLETED,
+        last_ms=max(last_ms, transfer.updated_ms) if is_cut else last_ms,
+        is_whole=ends and transfer.state is TransferState.COMPLETED,
         sha256s=frozenset()
         if in_pieces
         else frozenset(access.sha256 for access in accesses if access.outcome == AccessOutcome.COMPLETE),

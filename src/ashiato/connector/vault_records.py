@@ -101,8 +101,9 @@ class KeptReceipt(msgspec.Struct, frozen=True, kw_only=True):
 class ReceiptWatch(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider knows of the other side of one agreement.
 
-    `silent_since_ms` is the first question in a row without an answer; `is_offered` is False where the partner's connector
-    keeps no receipts. `findings_count` also counts findings that are not kept any more.
+    `silent_since_ms` is the first question in a row without an answer, `unfinished_since_ms` the first in a row that did not
+    reach the end of the receipts; `is_offered` is False where the partner's connector keeps no receipts. `findings_count` also
+    counts findings that are not kept any more.
     """
 
     agreement_id: str
@@ -115,6 +116,7 @@ class ReceiptWatch(msgspec.Struct, frozen=True, kw_only=True):
     asked_ms: int | None = None
     answered_ms: int | None = None
     silent_since_ms: int | None = None
+    unfinished_since_ms: int | None = None
     due_ms: int | None = None
 
 

@@ -29,8 +29,10 @@ from ashiato.trust.jws import TokenRefused
 
 RECEIPT_SERVICE = "UsageReceipts"
 MOST_ANSWER_BYTES = 4 * 1_048_576
-MOST_PAGES_COUNT = 1000
-MOST_SHOWN_COUNT = 1000
+# Of one question; the next goes on behind the last receipt that was shown.
+MOST_QUESTION_BYTES = 16 * 1_048_576
+MOST_PAGES_COUNT = 100
+MOST_SHOWN_COUNT = receipts.PAGE_COUNT
 MOST_EVIDENCE_CHARS = 4096
 
 log = structlog.get_logger()
@@ -43,6 +45,7 @@ class Answer(msgspec.Struct, frozen=True):
     unreadable: tuple[Finding, ...]
     head: VerifiedHead | None
     more: bool
+    size_bytes: int
 
 
 class _Unanswered(Exception):
@@ -62,7 +65,7 @@ class ReceiptCourier:
         self._documents = documents
 
     async def deliver(self, delivery: Delivery) -> Outcome:
-        """Ask page by page until the consumer says that there is no more."""
+        """Ask page by page until the consumer says that there is no more, or until one question brought as much as it may."""
         owner, agreement_id = delivery.participant_id, delivery.body.decode()
         tenant = self._node.tenants.by_id(owner)
         if tenant is None:
@@ -79,8 +82,10 @@ class ReceiptCourier:
     async def _ask(self, tenant: Tenant, watch: ReceiptWatch, *, is_ended: bool) -> Outcome:
         # The last receipt is asked for again: one that was changed since must show.
         after_sequence = max(watch.chain.last_sequence - 1, 0)
+        left_bytes = MOST_QUESTION_BYTES
         for _ in range(MOST_PAGES_COUNT):
             answer = await self._page(tenant, watch, after_sequence, is_ended=is_ended)
+            left_bytes -= answer.size_bytes
             take = self._taking(tenant, watch.agreement_id, answer)
             if not answer.more:
                 # The next question is written with the last page, in the transaction that forgets this one.
@@ -90,7 +95,13 @@ class ReceiptCourier:
             if highest <= after_sequence:
                 raise _Unanswered("the pages of its receipts do not end")
             after_sequence = highest
-        raise _Unanswered("the pages of its receipts do not end")
+            if left_bytes < MOST_ANSWER_BYTES:
+                break
+        moment = self._node.moment()
+        return Outcome(
+            verdict=Verdict.DONE,
+            record=lambda uow: receipts.put_off(uow, tenant.company, watch.agreement_id, moment),
+        )
 
     def _taking(self, tenant: Tenant, agreement_id: str, answer: Answer) -> Callable[[UnitOfWork], None]:
         moment = self._node.moment()
@@ -139,8 +150,7 @@ class ReceiptCourier:
             )
         except (Unreachable, EgressRefused) as error:
             raise _Unanswered(str(error)) from error
-        members = _members(response)
-        return _answer(members, document, moment.now_ms)
+        return _answer(response, document, moment.now_ms)
 
     async def _document_of(self, peer_id: str) -> DidDocument:
         now_ms = self._node.moment().now_ms
@@ -163,7 +173,8 @@ def _members(response: EgressResponse) -> Mapping[str, object]:
     return members
 
 
-def _answer(members: Mapping[str, object], document: DidDocument, now_ms: int) -> Answer:
+def _answer(response: EgressResponse, document: DidDocument, now_ms: int) -> Answer:
+    members = _members(response)
     listed, head, more = members.get("receipts"), members.get("head"), members.get("more")
     if not isinstance(listed, list) or len(listed) > MOST_SHOWN_COUNT or not isinstance(more, bool):
         raise _Unanswered("its answer holds no list of receipts")
@@ -183,7 +194,7 @@ def _answer(members: Mapping[str, object], document: DidDocument, now_ms: int) -
             verified_head = verify_head(head, document)
         except (TokenRefused, MalformedReceipt) as error:
             raise _Unanswered(f"the head of its receipts does not hold: {error}") from error
-    return Answer(tuple(shown), tuple(unreadable), verified_head, more)
+    return Answer(tuple(shown), tuple(unreadable), verified_head, more, len(response.body))
 
 
 def _checked(compact: object, document: DidDocument, now_ms: int) -> VerifiedReceipt | Finding:

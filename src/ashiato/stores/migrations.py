@@ -1,9 +1,11 @@
 """The schema of a connector's database, version by version, forward only.
 
-A version is a list of statements that both engines understand; `{TEXT}` is text compared byte by byte, `{BYTES}` is a blob.
+A version is a list of statements that both engines understand; `{TEXT}` is text compared byte by byte, `{BYTES}` is a blob,
+`{BODY.name}` is the text member of that name in the JSON of the column `body`.
 Versions that were released are never changed: a new one is appended.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -120,6 +122,9 @@ STANDINGS_OF_VERSION_2 = (
 )
 
 TRANSFERS_OF_VERSION_2 = (
+    "ALTER TABLE access ADD COLUMN transfer_pid {TEXT} NOT NULL DEFAULT ''",
+    "UPDATE access SET transfer_pid = {BODY.transfer_pid}",
+    "CREATE INDEX access_by_transfer ON access (participant_id, transfer_pid, started_ms, access_id)",
     "CREATE INDEX transfer_open ON transfer (participant_id, peer_id) WHERE is_open = 1",
 )
 
@@ -185,12 +190,21 @@ class Ground(Protocol):
 
     text_type: str
     bytes_type: str
+    member_of_body: str
+    """SQL for a member of the JSON in `body`, as text; `NAME` stands for the member's."""
 
     def execute(self, sql: str) -> None:
         """Run a statement without a result."""
 
     def version(self) -> int | None:
         """The number in `schema_version`, None where the table is empty."""
+
+
+def _in_terms_of(ground: Ground, statement: str) -> str:
+    statement = statement.replace("{TEXT}", ground.text_type).replace("{BYTES}", ground.bytes_type)
+    return re.sub(
+        r"\{BODY\.(\w+)\}", lambda found: ground.member_of_body.replace("NAME", found[1]), statement
+    )
 
 
 def migrate(ground: Ground, versions: Sequence[Sequence[str]]) -> None:
@@ -204,8 +218,6 @@ def migrate(ground: Ground, versions: Sequence[Sequence[str]]) -> None:
         raise StoreTooNew(present, len(versions))
     for statements in versions[present:]:
         for statement in statements:
-            ground.execute(
-                statement.replace("{TEXT}", ground.text_type).replace("{BYTES}", ground.bytes_type)
-            )
+            ground.execute(_in_terms_of(ground, statement))
     if present < len(versions):
         ground.execute(f"UPDATE schema_version SET version = {len(versions):d}")  # noqa: S608  an int of our own

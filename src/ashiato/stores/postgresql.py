@@ -362,6 +362,7 @@ class PostgresqlReader(_PostgresqlConnection):
 class _Ground:
     text_type = 'TEXT COLLATE "C"'
     bytes_type = "BYTEA"
+    member_of_body = "body::json ->> 'NAME'"
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline

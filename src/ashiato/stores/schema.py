@@ -141,6 +141,7 @@ ACCESS = Table(
     _key("participant_id"),
     _key("access_id"),
     _text("agreement_id"),
+    _text("transfer_pid"),
     _instant("started_ms"),
     _text("body"),
 )

@@ -253,6 +253,7 @@ class SqliteReader:
 class _Ground:
     text_type = "TEXT"
     bytes_type = "BLOB"
+    member_of_body = "json_extract(body, '$.NAME')"
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection

@@ -44,6 +44,12 @@ _LIST_ACCESSES = {
     False: Statement(_ACCESSES),
     True: Statement(_ACCESSES.where(_A.agreement_id == bindparam("agreement_id"))),
 }
+_ACCESSES_OF_TRANSFER = Statement(
+    select(_A.body)
+    .where(_A.participant_id == _P, _A.transfer_pid == bindparam("transfer_pid"))
+    .order_by(_A.started_ms, _A.access_id)
+    .limit(bindparam("limit_count"))
+)
 _PUT_RECEIVED = upsert(RECEIVED)
 _GET_RECEIVED = Statement(
     select(_R.body).where(_R.participant_id == _P, _R.received_id == bindparam("received_id"))
@@ -119,6 +125,7 @@ class SqlTransfers(SqlProcesses[TransferProcess]):
                 "participant_id": self._participant_id,
                 "access_id": access.access_id,
                 "agreement_id": access.agreement_id,
+                "transfer_pid": access.transfer_pid,
                 "started_ms": access.started_ms,
                 "body": to_json(access),
             },
@@ -140,6 +147,10 @@ class SqlTransfers(SqlProcesses[TransferProcess]):
             "agreement_id": agreement_id,
         }
         rows = self._rows(_LIST_ACCESSES[agreement_id is not None], values)
+        return [_access(body) for (body,) in rows]
+
+    def accesses_of_transfer(self, transfer_pid: str, limit_count: int) -> list[AccessRecord]:
+        rows = self._rows(_ACCESSES_OF_TRANSFER, {"transfer_pid": transfer_pid, "limit_count": limit_count})
         return [_access(body) for (body,) in rows]
 
     def put_received(self, received: ReceivedData) -> None:
