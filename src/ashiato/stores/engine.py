@@ -10,7 +10,6 @@ from typing import Protocol, TypeVar
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import NotFound
 from ashiato.connector.records import Event
 from ashiato.outbox.deliveries import Delivery
@@ -99,7 +98,7 @@ async def open_store(url: str, node_id: str) -> "SqlStore":
 
 
 class SqlStore:
-    """The port `Store`."""
+    """The ports `Store` of the connector and `SupplyStore`."""
 
     def __init__(self, database: Database, writers: Sequence[Writer], readers: Sequence[Runner]) -> None:
         self._database = database
@@ -120,10 +119,10 @@ class SqlStore:
             ),
         ]
 
-    async def run(self, participant_id: str, work: Callable[[UnitOfWork], T]) -> T:
+    async def run(self, participant_id: str, work: Callable[[SqlUnitOfWork], T]) -> T:
         return await self._submit(self._writing, participant_id, work)
 
-    async def read(self, participant_id: str, work: Callable[[UnitOfWork], T]) -> T:
+    async def read(self, participant_id: str, work: Callable[[SqlUnitOfWork], T]) -> T:
         return await self._submit(self._reading, participant_id, work)
 
     def subscribe(self, listener: Callable[[Event], None]) -> None:

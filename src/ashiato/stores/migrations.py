@@ -173,6 +173,44 @@ DID_LOG_OF_VERSION_2 = (
         PRIMARY KEY (participant_id, sequence))""",
 )
 
+# The chain of a company: plants, parts, bills, items, partners, links.
+SUPPLY_OF_VERSION_2 = (
+    *(
+        statement
+        for name, more in (
+            ("trading_partner", ""),
+            ("plant", ""),
+            ("part", ""),
+            ("batch", f"plant_id {_KEY},"),
+            ("trade_link", f"part_id {_KEY},"),
+        )
+        for statement in (
+            f"""CREATE TABLE {name} (participant_id {_KEY}, record_id {_KEY}, of_id {_KEY}, {more} body {_KEY},
+                PRIMARY KEY (participant_id, record_id))""",
+            f"CREATE INDEX {name}_by_of ON {name} (participant_id, of_id, record_id)",
+        )
+    ),
+    f"""CREATE TABLE item (participant_id {_KEY}, record_id {_KEY}, of_id {_KEY}, serial {_KEY}, batch_id {_KEY},
+        plant_id {_KEY}, body {_KEY}, PRIMARY KEY (participant_id, record_id), UNIQUE (participant_id, of_id, serial))""",
+    "CREATE INDEX trade_link_by_part ON trade_link (participant_id, part_id, record_id)",
+    "CREATE INDEX batch_by_plant ON batch (participant_id, plant_id) WHERE plant_id <> ''",
+    "CREATE INDEX item_by_plant ON item (participant_id, plant_id) WHERE plant_id <> ''",
+    "CREATE INDEX item_by_of ON item (participant_id, of_id, record_id)",
+    "CREATE INDEX item_by_batch ON item (participant_id, batch_id, record_id)",
+    f"""CREATE TABLE supply_identifier (participant_id {_KEY}, identifier {_KEY}, subject {_KEY},
+        PRIMARY KEY (participant_id, identifier))""",
+    "CREATE INDEX supply_identifier_by_subject ON supply_identifier (participant_id, subject)",
+    f"""CREATE TABLE bill (participant_id {_KEY}, part_id {_KEY}, version {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, part_id, version))""",
+    f"""CREATE TABLE bill_line (participant_id {_KEY}, part_id {_KEY}, version {_KEY}, component_id {_KEY},
+        PRIMARY KEY (participant_id, part_id, version, component_id))""",
+    "CREATE INDEX bill_line_by_component ON bill_line (participant_id, component_id, part_id)",
+    f"""CREATE TABLE holding (participant_id {_KEY}, holder {_KEY}, component {_KEY}, from_ms BIGINT NOT NULL,
+        until_ms BIGINT NOT NULL, quantity {_KEY}, unit {_KEY},
+        PRIMARY KEY (participant_id, holder, component, from_ms))""",
+    "CREATE INDEX holding_by_component ON holding (participant_id, component, holder, from_ms)",
+)
+
 VERSION_2 = (
     *VAULT_OF_VERSION_2,
     *STANDINGS_OF_VERSION_2,
@@ -180,6 +218,7 @@ VERSION_2 = (
     *TRANSFERS_OF_VERSION_2,
     *WALLET_OF_VERSION_2,
     *DID_LOG_OF_VERSION_2,
+    *SUPPLY_OF_VERSION_2,
 )
 
 CONNECTOR: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)

@@ -281,3 +281,47 @@ DID_LOG = Table(
     Column("sequence", BigInteger, primary_key=True),
     _text("body"),
 )
+
+
+def _supply_shelf(name: str, *more: Column[str]) -> Table:
+    return Table(
+        name,
+        METADATA,
+        _key("participant_id"),
+        _key("record_id"),
+        _text("of_id"),
+        *more,
+        _text("body"),
+    )
+
+
+TRADING_PARTNER = _supply_shelf("trading_partner")
+PLANT = _supply_shelf("plant")
+PART = _supply_shelf("part")
+BATCH = _supply_shelf("batch", _text("plant_id"))
+ITEM = _supply_shelf("item", _text("serial"), _text("batch_id"), _text("plant_id"))
+TRADE_LINK = _supply_shelf("trade_link", _text("part_id"))
+SUPPLY_IDENTIFIER = Table(
+    "supply_identifier", METADATA, _key("participant_id"), _key("identifier"), _text("subject")
+)
+BILL = Table("bill", METADATA, _key("participant_id"), _key("part_id"), _key("version"), _text("body"))
+BILL_LINE = Table(
+    "bill_line",
+    METADATA,
+    _key("participant_id"),
+    _key("part_id"),
+    _key("version"),
+    _key("component_id"),
+)
+# `until_ms` is `FARTHEST_MS` while the component is still in: so one comparison serves both.
+HOLDING = Table(
+    "holding",
+    METADATA,
+    _key("participant_id"),
+    _key("holder"),
+    _key("component"),
+    Column("from_ms", BigInteger, primary_key=True),
+    _instant("until_ms"),
+    _text("quantity"),
+    _text("unit"),
+)

@@ -13,13 +13,14 @@ from ashiato.stores.outbox import SqlOutbox
 from ashiato.stores.records import SqlRecords
 from ashiato.stores.sessions import Session
 from ashiato.stores.standings import SqlStandings
+from ashiato.stores.supply import SqlSupply
 from ashiato.stores.transfers import SqlTransfers
 from ashiato.stores.vault import SqlVault
 from ashiato.stores.wallet import SqlWallet
 
 
 class SqlUnitOfWork:
-    """The port `UnitOfWork`. `events` and `deliveries` are what others hear of after the commit."""
+    """The ports `UnitOfWork` of every room. `events` and `deliveries` are what others hear of after the commit."""
 
     __slots__ = (
         "apps",
@@ -36,6 +37,7 @@ class SqlUnitOfWork:
         "records",
         "session",
         "standings",
+        "supply",
         "transfers",
         "vault",
         "wallet",
@@ -59,6 +61,7 @@ class SqlUnitOfWork:
         self.declarations = SqlDeclarations(session, participant_id)
         self.obligations = SqlObligations(session, participant_id)
         self.wallet = SqlWallet(session, participant_id)
+        self.supply = SqlSupply(session, participant_id)
 
     def tell(self, event: Event) -> None:
         self.events.append(event)
