@@ -135,6 +135,7 @@ async def test_a_deleted_part_leaves_its_names_to_others(firm: Firm) -> None:
     await put(firm, part("cell", GTIN))
     await firm.do(lambda uow: parts.delete_part(uow, "cell", at()))
     await put(firm, part("other", GTIN))
+    assert (await firm.do(lambda uow: naming.find(uow, GTIN.text))).id == "other"
 
 
 @pytest.mark.parametrize(
