@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 Direction = Literal["input", "output"]
-ExchangeKind = Literal["reference", "product", "avoided", "waste", "elementary"]
+ExchangeKind = Literal["reference", "product", "coproduct", "avoided", "waste", "elementary"]
 Distribution = Literal["lognormal", "normal", "triangular", "uniform"]
 
 
@@ -46,7 +46,10 @@ class Flow(msgspec.Struct, frozen=True):
 
 
 class Exchange(msgspec.Struct, frozen=True):
-    """One line of an inventory. `amount` is signed as the source declares it, exact, in `unit`.
+    """One line of an inventory.
+
+    A "coproduct" is an output that shares the burden by a rule which the source does not carry out; an "avoided" one is an output
+    that somebody else need not make. `amount` is signed as the source declares it, exact, in `unit`.
 
     `provider_id` is the activity that supplies the input, where the source says so; `location` is that of the flow, where the
     source gives one instead.
@@ -89,6 +92,7 @@ class Activity(msgspec.Struct, frozen=True):
     last_year: int | None = None
     exchanges: tuple[Exchange, ...] = ()
     results: tuple[CalculatedResult, ...] = ()
+    version: str = ""
     copyright: str = ""
     restriction: str = ""
     comment: str = ""

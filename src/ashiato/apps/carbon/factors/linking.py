@@ -115,6 +115,9 @@ def _supplier(
 ) -> str | Unlinked:
     if exchange.kind == "reference":
         return activity.id
+    if exchange.kind == "coproduct":
+        # Booked to its other makers it would count as a saving, which nobody declared.
+        return Unlinked(activity.id, exchange.flow_id, "it is a co-product; allocate the activity first")
     named = activities.get(exchange.provider_id)
     if named is not None and named.reference is not None and named.reference.flow_id == exchange.flow_id:
         return named.id

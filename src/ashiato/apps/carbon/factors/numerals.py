@@ -15,6 +15,8 @@ _NUMERAL = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?")
 # What a person groups thousands with; only a comma that cannot be a decimal sign is taken for one.
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _EXACT = Context(prec=MAX_DIGITS + 10)
+# What describes a scatter is an estimate and needs no more.
+_ROUGH = Context(prec=20)
 # 全角 digits and signs of Japanese keyboards.
 _HALF_WIDTH = str.maketrans("０１２３４５６７８９＋－．，Ｅｅ−", "0123456789+-.,Ee-")
 
@@ -72,3 +74,24 @@ def bounded(value: Decimal) -> Decimal:
 def times(left: Decimal, right: Decimal) -> Decimal:
     """The product, to 50 digits, whatever the precision of the thread is."""
     return _EXACT.multiply(left, right)
+
+
+def divided(left: Decimal, right: Decimal) -> Decimal:
+    """The quotient to 50 digits; raises `UnreadableNumber` where it would be divided by nothing."""
+    if not right:
+        raise UnreadableNumber("number_zero", "a factor of conversion is 0")
+    return _EXACT.divide(left, right)
+
+
+def root_of(variance: Decimal) -> Decimal:
+    """The standard deviation of a variance, to 20 digits; raises `UnreadableNumber` where it is negative."""
+    if variance < 0:
+        raise UnreadableNumber("number_negative", f"a variance of {variance}")
+    return _ROUGH.sqrt(variance)
+
+
+def log_of(ratio: Decimal) -> Decimal:
+    """The natural logarithm, to 20 digits; raises `UnreadableNumber` where there is none."""
+    if ratio <= 0:
+        raise UnreadableNumber("number_negative", f"a geometric standard deviation of {ratio}")
+    return _ROUGH.ln(ratio)
