@@ -84,7 +84,12 @@ class _Judge:
         return self
 
     async def judge(
-        self, participant_id: str, holder: str, credentials: tuple[str, ...], now_ms: int
+        self,
+        participant_id: str,
+        holder: str,
+        credentials: tuple[str, ...],
+        now_ms: int,
+        key_thumbprint: str = "",
     ) -> Judgement:
         subjects = {type_: {**members, "holderIdentifier": holder} for type_, members in _SUBJECTS.items()}
         told = msgspec.json.decode(msgspec.json.encode(subjects), type=dict[str, dict[str, object]])
@@ -140,8 +145,9 @@ def _verified(issuer: SigningKey, number: int) -> VerifiedCredential:
 
 
 async def _meet(keeper: Keeper[DidDocument], peers: KnownPeers, did: str) -> None:
-    await keeper.get(did, NOW_MS)
-    known = await peers.of_caller("maker", did, "token", NOW_MS)
+    document = await keeper.get(did, NOW_MS)
+    (key,) = document.value.methods.values()
+    known = await peers.of_caller("maker", did, "token", NOW_MS, key)
     if not known.judgement.claims:
         raise SystemExit("the measured counterparty must be known")
 

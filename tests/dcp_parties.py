@@ -18,8 +18,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ashiato.facts.instants import format_datetime
 from ashiato.trust import jws
 from ashiato.trust.did import Service, did_document
-from ashiato.trust.keys import SigningKey
-from ashiato.trust.trust_list import RecognizedList, TrustedIssuer, TrustListContent, sign_trust_list
+from ashiato.trust.keys import SigningKey, VerificationKey
+from ashiato.trust.trust_list import (
+    AccreditedAuthority,
+    RecognizedList,
+    TrustedIssuer,
+    TrustListContent,
+    sign_trust_list,
+)
 from tests.clients.loopback_server import Answer, Asked, LoopbackServer, loopback_server, respond
 
 CONTEXT_V2 = "https://www.w3.org/ns/credentials/v2"
@@ -38,12 +44,14 @@ def sign(key: SigningKey, typ: str, claims: Mapping[str, object]) -> str:
 
 @dataclass
 class Party:
-    """A DID on the loopback server with one key."""
+    """A DID on the loopback server with one key, and those that it only publishes."""
 
     world: "World"
     name: str
     key: SigningKey
     services: tuple[Service, ...] = ()
+    more_keys: tuple[VerificationKey, ...] = ()
+    certificates: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def did(self) -> str:
@@ -58,7 +66,8 @@ class Party:
         self.key = SigningKey(f"{self.did}#{fragment}", ec.generate_private_key(ec.SECP256R1()))
 
     def document(self) -> bytes:
-        return did_document(self.did, [self.key.verification_key()], self.services)
+        keys = [self.key.verification_key(), *self.more_keys]
+        return did_document(self.did, keys, self.services, self.certificates)
 
 
 @dataclass
@@ -139,6 +148,7 @@ class Issuer(Party):
         recognized: Sequence[tuple[str, Sequence[str]]] = (),
         ttl_s: int = YEAR_S,
         number: int = 1,
+        authorities: Sequence[AccreditedAuthority] = (),
     ) -> str:
         """A list signed by this party."""
         content = TrustListContent(
@@ -148,6 +158,7 @@ class Issuer(Party):
             expires=format_datetime(self.world.now_ms + ttl_s * 1000),
             issuers=tuple(TrustedIssuer(did, tuple(types)) for did, types in issuers),
             recognized=tuple(RecognizedList(did, tuple(types)) for did, types in recognized),
+            authorities=tuple(authorities),
         )
         return sign_trust_list(self.key, content)
 

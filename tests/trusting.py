@@ -1,5 +1,6 @@
 """Settings of companies that ask each other for credentials, and the lists that say whose word counts."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -18,9 +19,10 @@ def own_list(
     issuers: Mapping[str, Sequence[str]],
     *,
     recognized: Mapping[str, Sequence[str]] | None = None,
+    authorities: Mapping[str, bytes] | None = None,
     number: int = 1,
 ) -> Path:
-    """An operator's own trust list: for each issuer the types that count."""
+    """An operator's own trust list: for each issuer the types that count, and accredited authorities."""
     content = {
         "publisher": "did:web:operator.example",
         "number": number,
@@ -28,6 +30,10 @@ def own_list(
         "expires": "2099-01-01T00:00:00Z",
         "issuers": [{"issuer": did, "types": list(types)} for did, types in issuers.items()],
         "recognized": [{"publisher": did, "types": list(types)} for did, types in (recognized or {}).items()],
+        "authorities": [
+            {"name": name, "certificate": base64.b64encode(der).decode()}
+            for name, der in (authorities or {}).items()
+        ],
     }
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(content), encoding="utf-8")

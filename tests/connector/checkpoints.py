@@ -95,6 +95,16 @@ OPERANDS: Mapping[str, Case] = {
         good=verified(certification=("ISO 9001", "IATF 16949")),
         bad=verified(certification="ISO 9001"),
     ),
+    "organization": Case(
+        rules=asks("organization", "eq", "Acme Cells K.K."),
+        good=verified(organization="Acme Cells K.K."),
+        bad=verified(organization="Acme Sales K.K."),
+    ),
+    "organization_identifier": Case(
+        rules=asks("organization_identifier", "isAnyOf", ["NTRJP-0100-01-000001", "VATDE-123456789"]),
+        good=verified(organization_identifier="NTRJP-0100-01-000001"),
+        bad=verified(organization_identifier="NTRJP-0100-01-000002"),
+    ),
     "app_certification": Case(
         rules=asks("app_certification", "eq", "carbon"),
         good=verified(app_certification="carbon"),

@@ -1,3 +1,6 @@
+import base64
+import hashlib
+
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -205,3 +208,16 @@ def test_every_ed25519_point_of_small_order_is_refused() -> None:
         jwk = {"kty": "OKP", "crv": "Ed25519", "x": b64(encoding.to_bytes(32, "little"))}
         with pytest.raises(UnusableKey, match="small order"):
             verification_key_from_jwk(jwk, "did:web:host#ed")
+
+
+def test_the_thumbprint_of_rfc_8037_appendix_a_3_is_reproduced() -> None:
+    jwk = {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+    found = {verification_key_from_jwk(jwk, f"did:web:a.example#{name}").thumbprint() for name in "xy"}
+    assert found == {"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"}
+
+
+def test_the_thumbprint_of_a_p_256_key_is_the_hash_of_its_four_members_in_order(acme: Party) -> None:
+    jwk = acme.key.public_jwk()
+    text = f'{{"crv":"P-256","kty":"EC","x":"{jwk["x"]}","y":"{jwk["y"]}"}}'
+    expected = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+    assert acme.key.verification_key().thumbprint() == expected

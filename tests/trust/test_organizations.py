@@ -1,109 +1,39 @@
 import base64
 import json
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.x509.oid import NameOID
 
 from ashiato.trust.did import did_document, parse_did_document
 from ashiato.trust.keys import SigningKey, UnusableKey, chain_of
 from ashiato.trust.organizations import BoundOrganization, UnboundKey, bind_key
-from tests.trust.parties import ACME, NOW_MS, Party
-
-NOW = datetime.fromtimestamp(NOW_MS // 1000, UTC)
-DAY = timedelta(days=1)
-DAY_MS = 86_400_000
-
-
-@dataclass(frozen=True)
-class Authority:
-    private: ec.EllipticCurvePrivateKey
-    certificate: x509.Certificate
-
-    @property
-    def der(self) -> bytes:
-        return self.certificate.public_bytes(serialization.Encoding.DER)
-
-
-def _name(*attributes: tuple[x509.ObjectIdentifier, str]) -> x509.Name:
-    return x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes])
-
-
-ORGANIZATION = _name(
-    (NameOID.COUNTRY_NAME, "JP"),
-    (NameOID.ORGANIZATION_NAME, "Acme Cells K.K."),
-    (NameOID.ORGANIZATION_IDENTIFIER, "NTRJP-0100-01-000001"),
-    (NameOID.COMMON_NAME, "Acme e-seal"),
+from tests.sealing import (
+    DAY,
+    DAY_MS,
+    NOW,
+    ORGANIZATION,
+    Authority,
+    certify,
+    distinguished,
+    make_authority,
+    seal_of,
+    usage_of,
 )
-
-
-def _usage(**on: bool) -> x509.KeyUsage:
-    names = (
-        "digital_signature content_commitment key_encipherment data_encipherment key_agreement key_cert_sign "
-        "crl_sign encipher_only decipher_only"
-    ).split()
-    return x509.KeyUsage(**{name: on.get(name, False) for name in names})
-
-
-def _certify(
-    public: Any,
-    subject: x509.Name,
-    issuer: Authority | None,
-    private: ec.EllipticCurvePrivateKey,
-    *,
-    is_authority: bool = False,
-    path_count: int | None = None,
-    start: datetime = NOW - DAY,
-    end: datetime = NOW + 30 * DAY,
-    usage: x509.KeyUsage | None = None,
-) -> x509.Certificate:
-    authority_key = issuer.private.public_key() if issuer else private.public_key()
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.certificate.subject if issuer else subject)
-        .public_key(public)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(end)
-        .add_extension(x509.BasicConstraints(is_authority, path_count), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key), critical=False)
-    )
-    if usage is not None:
-        builder = builder.add_extension(usage, critical=True)
-    return builder.sign(issuer.private if issuer else private, hashes.SHA256())
-
-
-def _authority(name: str, issuer: Authority | None = None, **changes: Any) -> Authority:
-    private = ec.generate_private_key(ec.SECP256R1())
-    subject = _name((NameOID.ORGANIZATION_NAME, name), (NameOID.COMMON_NAME, name))
-    members: dict[str, Any] = {
-        "is_authority": True,
-        "usage": _usage(key_cert_sign=True, crl_sign=True),
-    } | changes
-    return Authority(private, _certify(private.public_key(), subject, issuer, private, **members))
+from tests.trust.parties import ACME, NOW_MS, Party
 
 
 @pytest.fixture(scope="module")
 def root() -> Authority:
-    return _authority("Root Authority")
+    return make_authority("Root Authority")
 
 
 @pytest.fixture(scope="module")
 def middle(root: Authority) -> Authority:
-    return _authority("Seal Authority", root, path_count=0)
-
-
-def _seal(acme: Party, issuer: Authority, subject: x509.Name = ORGANIZATION, **changes: Any) -> bytes:
-    members = {"usage": _usage(content_commitment=True)} | changes
-    certificate = _certify(acme.private.public_key(), subject, issuer, acme.private, **members)
-    return certificate.public_bytes(serialization.Encoding.DER)
+    return make_authority("Seal Authority", root, path_count=0)
 
 
 def _bound(acme: Party, chain: list[bytes], anchors: list[bytes], now_ms: int = NOW_MS) -> BoundOrganization:
@@ -113,7 +43,7 @@ def _bound(acme: Party, chain: list[bytes], anchors: list[bytes], now_ms: int = 
 def test_a_seal_tells_which_organisation_stands_behind_a_key(
     acme: Party, root: Authority, middle: Authority
 ) -> None:
-    seal = _seal(acme, middle)
+    seal = seal_of(acme.private.public_key(), middle)
     bound = _bound(acme, [seal, middle.der], [root.der])
     assert bound.kid == acme.kid
     assert bound.name == "Acme Cells K.K."
@@ -125,79 +55,85 @@ def test_a_seal_tells_which_organisation_stands_behind_a_key(
 
 
 def test_an_identifier_and_a_country_are_optional(acme: Party, root: Authority) -> None:
-    bound = _bound(acme, [_seal(acme, root, _name((NameOID.ORGANIZATION_NAME, "Acme")))], [root.der])
+    bound = _bound(
+        acme,
+        [seal_of(acme.private.public_key(), root, distinguished((NameOID.ORGANIZATION_NAME, "Acme")))],
+        [root.der],
+    )
     assert (bound.name, bound.identifier, bound.country) == ("Acme", None, None)
 
 
 def test_a_chain_to_an_authority_that_nobody_trusts_binds_nothing(acme: Party, root: Authority) -> None:
-    stranger = _authority("Root Authority")
-    seal = _seal(acme, stranger)
+    stranger = make_authority("Root Authority")
+    seal = seal_of(acme.private.public_key(), stranger)
     for anchors in ([root.der], []):
         with pytest.raises(UnboundKey, match="authority"):
             _bound(acme, [seal, stranger.der], anchors)
     with pytest.raises(UnboundKey, match="authority"):
-        _bound(acme, [_seal(acme, _authority("Lost", root))], [root.der])
+        _bound(acme, [seal_of(acme.private.public_key(), make_authority("Lost", root))], [root.der])
 
 
 def test_a_certificate_of_another_key_binds_nothing(acme: Party, globex: Party, root: Authority) -> None:
     with pytest.raises(UnboundKey, match="another key"):
-        _bound(acme, [_seal(globex, root)], [root.der])
+        _bound(acme, [seal_of(globex.private.public_key(), root)], [root.der])
 
 
 def test_an_organisation_that_certifies_itself_binds_nothing(acme: Party, root: Authority) -> None:
-    certificate = _certify(
-        acme.private.public_key(), ORGANIZATION, None, acme.private, usage=_usage(digital_signature=True)
+    certificate = certify(
+        acme.private.public_key(), ORGANIZATION, None, acme.private, usage=usage_of(digital_signature=True)
     )
     with pytest.raises(UnboundKey, match="authority"):
         _bound(acme, [certificate.public_bytes(serialization.Encoding.DER)], [root.der])
 
 
 def test_a_seal_does_not_make_seals(acme: Party, globex: Party, root: Authority) -> None:
-    holder = Authority(globex.private, x509.load_der_x509_certificate(_seal(globex, root)))
+    holder = Authority(
+        globex.private, x509.load_der_x509_certificate(seal_of(globex.private.public_key(), root))
+    )
     with pytest.raises(UnboundKey, match="authority"):
-        _bound(acme, [_seal(acme, holder), holder.der], [root.der])
+        _bound(acme, [seal_of(acme.private.public_key(), holder), holder.der], [root.der])
 
 
 def test_an_authority_goes_no_deeper_than_it_may(acme: Party, root: Authority, middle: Authority) -> None:
-    deeper = _authority("Deeper", middle)
+    deeper = make_authority("Deeper", middle)
     with pytest.raises(UnboundKey, match="authority"):
-        _bound(acme, [_seal(acme, deeper), deeper.der, middle.der], [root.der])
+        _bound(acme, [seal_of(acme.private.public_key(), deeper), deeper.der, middle.der], [root.der])
 
 
 def test_every_certificate_of_the_chain_must_hold_at_the_instant(acme: Party, root: Authority) -> None:
-    seal = _seal(acme, root, end=NOW + DAY)
+    seal = seal_of(acme.private.public_key(), root, end=NOW + DAY)
     assert _bound(acme, [seal], [root.der]).valid_until_ms == (NOW_MS // 1000) * 1000 + DAY_MS + 1000
     for now_ms in (NOW_MS + 2 * DAY_MS, NOW_MS - 2 * DAY_MS):
         with pytest.raises(UnboundKey, match="authority"):
             _bound(acme, [seal], [root.der], now_ms)
-    short = _authority("Short", root, end=NOW - timedelta(hours=1))
+    short = make_authority("Short", root, end=NOW - timedelta(hours=1))
     with pytest.raises(UnboundKey, match="authority"):
-        _bound(acme, [_seal(acme, short), short.der], [root.der])
+        _bound(acme, [seal_of(acme.private.public_key(), short), short.der], [root.der])
 
 
 @pytest.mark.parametrize(
-    "usage", [None, _usage(key_agreement=True), _usage(digital_signature=True, key_cert_sign=True)]
+    "usage", [None, usage_of(key_agreement=True), usage_of(digital_signature=True, key_cert_sign=True)]
 )
 def test_a_certificate_that_is_not_for_signatures_binds_nothing(
     usage: x509.KeyUsage | None, acme: Party, root: Authority
 ) -> None:
     with pytest.raises(UnboundKey, match="authority"):
-        _bound(acme, [_seal(acme, root, usage=usage)], [root.der])
+        _bound(acme, [seal_of(acme.private.public_key(), root, usage=usage)], [root.der])
 
 
 def test_a_certificate_must_name_one_organisation(acme: Party, root: Authority) -> None:
-    person = _name((NameOID.COMMON_NAME, "Somebody"))
+    person = distinguished((NameOID.COMMON_NAME, "Somebody"))
     with pytest.raises(UnboundKey, match="no organisation"):
-        _bound(acme, [_seal(acme, root, person)], [root.der])
-    two = _name((NameOID.ORGANIZATION_NAME, "Acme"), (NameOID.ORGANIZATION_NAME, "Globex"))
+        _bound(acme, [seal_of(acme.private.public_key(), root, person)], [root.der])
+    two = distinguished((NameOID.ORGANIZATION_NAME, "Acme"), (NameOID.ORGANIZATION_NAME, "Globex"))
     with pytest.raises(UnboundKey, match="several"):
-        _bound(acme, [_seal(acme, root, two)], [root.der])
+        _bound(acme, [seal_of(acme.private.public_key(), root, two)], [root.der])
 
 
 def test_an_ed25519_key_cannot_be_bound(root: Authority) -> None:
     private = ed25519.Ed25519PrivateKey.generate()
-    certificate = _certify(
-        private.public_key(), ORGANIZATION, root, root.private, usage=_usage(digital_signature=True)
+    certificate = certify(
+        private.public_key(), ORGANIZATION, root, root.private, usage=usage_of(digital_signature=True)
     )
     key = SigningKey(f"{ACME}#ed", private).verification_key()
     with pytest.raises(UnboundKey):
@@ -211,7 +147,7 @@ def test_what_is_no_chain_binds_nothing(chain: list[bytes], acme: Party, root: A
 
 
 def test_every_changed_byte_of_a_certificate_breaks_it(acme: Party, root: Authority) -> None:
-    seal = _seal(acme, root)
+    seal = seal_of(acme.private.public_key(), root)
     for position in range(0, len(seal), 7):
         changed = seal[:position] + bytes((seal[position] ^ 1,)) + seal[position + 1 :]
         with pytest.raises(UnboundKey):
@@ -219,7 +155,7 @@ def test_every_changed_byte_of_a_certificate_breaks_it(acme: Party, root: Author
 
 
 def test_the_chain_stands_in_the_jwk_in_base64(acme: Party, root: Authority) -> None:
-    seal = _seal(acme, root)
+    seal = seal_of(acme.private.public_key(), root)
     jwk: dict[str, object] = dict(acme.key.public_jwk())
     assert chain_of(jwk) == ()
     texts = [base64.b64encode(der).decode() for der in (seal, root.der)]
@@ -227,7 +163,7 @@ def test_the_chain_stands_in_the_jwk_in_base64(acme: Party, root: Authority) -> 
 
 
 def test_a_chain_travels_in_the_document_of_a_did(acme: Party, root: Authority) -> None:
-    seal = _seal(acme, root)
+    seal = seal_of(acme.private.public_key(), root)
     texts = (base64.b64encode(seal).decode(),)
     data = did_document(ACME, [acme.key.verification_key()], [], {acme.kid: texts})
     document = parse_did_document(data, ACME)

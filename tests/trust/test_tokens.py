@@ -143,7 +143,7 @@ def test_a_registered_claim_cannot_be_replaced_when_minting(acme: Party) -> None
 
 def test_a_verified_caller_cannot_be_made_by_hand(acme: Party) -> None:
     with pytest.raises(TypeError, match="verify_token"):
-        VerifiedCaller(ACME, "t", 0, {}, object())
+        VerifiedCaller(ACME, "t", 0, {}, acme.key.verification_key(), object())
     caller = _verify(forge(acme.private, _header(acme), _claims()), acme.document)
     with pytest.raises(TypeError, match="verify_token"):
         dataclasses.replace(caller, participant_id=GLOBEX, door=object())

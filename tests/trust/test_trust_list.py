@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ashiato.facts.instants import parse_datetime
 from ashiato.trust.credentials import (
     VerifiedCredential,
     issue_credential,
@@ -13,12 +14,15 @@ from ashiato.trust.credentials import (
     verify_credential,
 )
 from ashiato.trust.jws import TokenRefused
+from ashiato.trust.organizations import UnboundKey
 from ashiato.trust.trust_list import (
     TYP,
+    AccreditedAuthority,
     RecognizedList,
     TrustedIssuer,
     TrustList,
     TrustListContent,
+    authorities_of,
     merge,
     own_trust_list,
     parse_trust_list,
@@ -27,6 +31,7 @@ from ashiato.trust.trust_list import (
     trusts,
     verify_trust_list,
 )
+from tests.sealing import make_authority
 from tests.trust.credentials import DAY_MS, ISSUER, draft
 from tests.trust.parties import GLOBEX, NOW_MS, Party, forge, new_party
 
@@ -248,3 +253,24 @@ def test_no_mutation_of_a_trust_list_verifies(hub: Party, place: int, character:
     if changed != compact:
         with pytest.raises(TokenRefused):
             verify_trust_list(parse_trust_list(changed), hub.document, now_ms=NOW_MS)
+
+
+def test_authorities_travel_with_a_list_and_count_within_its_dates_and_their_own(hub: Party) -> None:
+    root = make_authority("Root Authority")
+    entry = AccreditedAuthority(root.der, "Root", valid_until="2025-12-01T00:00:00Z")
+    compact = sign_trust_list(hub.key, _content(MEMBERSHIP, authorities=(entry,)))
+    book = merge(verify_trust_list(parse_trust_list(compact), hub.document, now_ms=NOW_MS), [])
+    first_ms, ended_ms = parse_datetime("2025-11-30T23:59:59Z"), parse_datetime("2025-12-01T00:00:00Z")
+    assert authorities_of(book, first_ms) == (entry,)
+    assert authorities_of(book, ended_ms) == ()
+    unlimited = own_trust_list(_content(authorities=(AccreditedAuthority(root.der),)))
+    assert len(authorities_of(merge(unlimited, []), parse_datetime("2025-12-23T23:59:59Z"))) == 1
+    assert authorities_of(merge(unlimited, []), parse_datetime("2025-12-24T00:00:00Z")) == ()
+
+
+def test_an_authority_without_a_certificate_is_no_authority(hub: Party) -> None:
+    content = _content(authorities=(AccreditedAuthority(b"\x30\x00"),))
+    with pytest.raises(UnboundKey, match="no certificate"):
+        own_trust_list(content)
+    with pytest.raises(TokenRefused, match="no certificate"):
+        parse_trust_list(sign_trust_list(hub.key, content))

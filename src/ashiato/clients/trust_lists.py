@@ -13,6 +13,7 @@ from ashiato.clients.egress import Egress, EgressRefused, Unreachable
 from ashiato.facts.instants import MalformedInstant
 from ashiato.trust.did import DidDocument
 from ashiato.trust.jws import TokenRefused
+from ashiato.trust.organizations import UnboundKey
 from ashiato.trust.trust_list import (
     MAX_LIST_CHARS,
     TrustBook,
@@ -178,7 +179,7 @@ class TrustListBook:
         if not source.signer:
             try:
                 return own_trust_list(msgspec.json.decode(text, type=TrustListContent))
-            except (msgspec.DecodeError, MalformedInstant) as error:
+            except (msgspec.DecodeError, MalformedInstant, UnboundKey) as error:
                 raise _NotRead(f"it is no trust list: {error}") from None
         unverified = parse_trust_list(text)
         document = await self._signers.document(source.signer, now_ms, needs_kid=unverified.kid)

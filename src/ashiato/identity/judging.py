@@ -11,6 +11,7 @@ import msgspec
 
 from ashiato.facts.instants import parse_datetime
 from ashiato.identity.evidence import CannotFetch, Evidence, Fetched
+from ashiato.identity.organizations import JudgedOrganization, judge_organization
 from ashiato.identity.signed_tokens import LEEWAY_S, CannotResolve
 from ashiato.trust import jws
 from ashiato.trust.claims import claims_of
@@ -93,6 +94,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """What a whole presentation proves, and until when that may be relied on; None: nothing in it goes stale."""
 
     credentials: tuple[JudgedCredential, ...] = ()
+    organization: JudgedOrganization | None = None
     claims: Mapping[str, frozenset[str]] = {}
     until_ms: int | None = None
 
@@ -107,6 +109,7 @@ class CredentialJudge:
     5. Its status lists are had, signed by the issuer or whom the trust list admits for it, and say nothing against it; it
        satisfies the schemas that it names.
     6. Its claims are taken.
+    7. The key with which the holder proved itself may be bound to an organisation (`organizations.judge_organization`).
     """
 
     def __init__(
@@ -124,9 +127,17 @@ class CredentialJudge:
         return self._trust_lists.of(participant_id)
 
     async def judge(
-        self, participant_id: str, holder: str, credentials: Sequence[str], now_ms: int
+        self,
+        participant_id: str,
+        holder: str,
+        credentials: Sequence[str],
+        now_ms: int,
+        key_thumbprint: str = "",
     ) -> Judgement:
-        """What the texts of these credentials of `holder` prove to `participant_id` at this instant."""
+        """What the texts of these credentials of `holder` prove to `participant_id` at this instant.
+
+        `key_thumbprint` is the key of which `holder` proved the possession; without one no organisation is looked for.
+        """
         books = self._trust_lists.of(participant_id)
         # 1. and 2.
         cases = [_Case(text, holder, books, now_ms, self._rules.loose_vc11) for text in credentials]
@@ -144,11 +155,31 @@ class CredentialJudge:
             if case.is_open:
                 self._check(case, linked, documents, now_ms)
         # 6.
+        claims = claims_of(case.verified for case in cases if case.is_open and case.verified)
+        until_ms = [case.until_ms for case in cases]
+        # 7.
+        organization = await self._organization(holder, key_thumbprint, books, now_ms)
+        if organization is not None:
+            claims = {**claims, **organization.claims}
+            until_ms.append(organization.until_ms)
         return Judgement(
             credentials=tuple(case.judged for case in cases),
-            claims=claims_of(case.verified for case in cases if case.is_open and case.verified),
-            until_ms=min((case.until_ms for case in cases if case.until_ms is not None), default=None),
+            claims=claims,
+            organization=organization,
+            until_ms=min((one for one in until_ms if one is not None), default=None),
         )
+
+    async def _organization(
+        self, holder: str, key_thumbprint: str, books: Sequence[TrustBook], now_ms: int
+    ) -> JudgedOrganization | None:
+        if not key_thumbprint:
+            return None
+        document = (await self._documents({holder}, now_ms))[holder]
+        if isinstance(document, CannotResolve):
+            return JudgedOrganization(why=document.why, until_ms=self._soon_ms(now_ms))
+        # The document is asked again as often as a status is: a key that leaves it takes its organisation along.
+        fresh_until_ms = now_ms + max(self._rules.status_fresh_s, 1) * 1000
+        return judge_organization(document, key_thumbprint, books, now_ms, fresh_until_ms)
 
     async def _documents(self, dids: set[str], now_ms: int) -> dict[str, DidDocument | CannotResolve]:
         return dict(await self._evidence.documents(dids, now_ms)) if dids else {}

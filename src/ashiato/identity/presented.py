@@ -48,6 +48,7 @@ class PresentedCredentials:
             caller.participant_id,
             access_token if isinstance(access_token, str) else None,
             now_ms,
+            caller.verified.key,
         )
         standing = self.peers.standing(caller.participant_id, known)
         missing = self._missing(standing)

@@ -11,6 +11,7 @@ from ashiato.identity.judging import Judgement
 from ashiato.identity.presentations import StoredPresentation
 from ashiato.identity.querying import CredentialsNotShown, PresentationQuery
 from ashiato.identity.signed_tokens import CannotResolve
+from ashiato.trust.keys import VerificationKey
 from ashiato.trust.standing import Standing
 
 _MOST_KNOWN_COUNT = 10_000
@@ -38,7 +39,12 @@ class Judge(Protocol):
     """Port: which credentials count, see `judging.CredentialJudge`."""
 
     async def judge(
-        self, participant_id: str, holder: str, credentials: tuple[str, ...], now_ms: int
+        self,
+        participant_id: str,
+        holder: str,
+        credentials: tuple[str, ...],
+        now_ms: int,
+        key_thumbprint: str = "",
     ) -> Judgement: ...
     def generation(self, participant_id: str) -> object:
         """Another object from the moment on at which other trust lists are in force."""
@@ -56,6 +62,9 @@ class Known(msgspec.Struct, frozen=True):
     def reasons(self) -> str:
         """Why not everything counts, in one line for our own people; empty when all does."""
         found = [f"{' '.join(one.types)}: {one.why}" for one in self.judgement.credentials if one.why]
+        organization = self.judgement.organization
+        if organization is not None and organization.why:
+            found.append(f"organisation certificate: {organization.why}")
         return "; ".join([self.problem, *found] if self.problem else found)
 
 
@@ -86,9 +95,17 @@ class KnownPeers:
         self._failed_ms: OrderedDict[Key, int] = OrderedDict()
 
     async def of_caller(
-        self, participant_id: str, peer_id: str, access_token: str | None, now_ms: int
+        self,
+        participant_id: str,
+        peer_id: str,
+        access_token: str | None,
+        now_ms: int,
+        key: VerificationKey,
     ) -> Known:
-        """What is verified of a peer that calls with `access_token` for its credential service, asked of it if need be."""
+        """What is verified of a peer that calls with `access_token` for its credential service, asked of it if need be.
+
+        `key` is the one with which it proved itself in this call.
+        """
         known = await self._recall(participant_id, peer_id, now_ms)
         if known is not None and _is_within(known.fetched_ms, now_ms, self._rules.presentation_fresh_s):
             return known
@@ -99,7 +116,7 @@ class KnownPeers:
         if failed_ms is not None and _is_within(failed_ms, now_ms, self._rules.retry_s):
             return await self._in_need(participant_id, peer_id, _LEFT_ALONE, now_ms)
         return await self._flights.once(
-            ("query", participant_id, peer_id), lambda: self._ask(participant_id, peer_id, token, now_ms)
+            ("query", participant_id, peer_id), lambda: self._ask(participant_id, peer_id, token, now_ms, key)
         )
 
     async def of_peer(self, participant_id: str, peer_id: str, now_ms: int) -> Known | None:
@@ -155,12 +172,21 @@ class KnownPeers:
         self, participant_id: str, stored: StoredPresentation, now_ms: int, problem: str = ""
     ) -> Known:
         generation = self.judge.generation(participant_id)
-        judgement = await self.judge.judge(participant_id, stored.peer_id, stored.credentials, now_ms)
+        judgement = await self.judge.judge(
+            participant_id, stored.peer_id, stored.credentials, now_ms, stored.key_thumbprint
+        )
         known = Known(stored.fetched_ms, judgement, generation, problem)
         await self._put((participant_id, stored.peer_id), known, now_ms)
         return known
 
-    async def _ask(self, participant_id: str, peer_id: str, access_token: str, now_ms: int) -> Known:
+    async def _ask(
+        self,
+        participant_id: str,
+        peer_id: str,
+        access_token: str,
+        now_ms: int,
+        key_of_caller: VerificationKey,
+    ) -> Known:
         key = (participant_id, peer_id)
         problem = ""
         credentials: tuple[str, ...] = ()
@@ -174,7 +200,7 @@ class KnownPeers:
         except CredentialsNotShown as error:
             problem = error.why
         self._failed_ms.pop(key, None)
-        presentation = StoredPresentation(peer_id, credentials, now_ms)
+        presentation = StoredPresentation(peer_id, credentials, now_ms, key_of_caller.thumbprint())
         known = await self._remember(participant_id, presentation, now_ms, problem)
         # Only who shows something that counts is remembered: strangers fill no table.
         if known.judgement.claims and sum(map(len, credentials)) <= _MOST_STORED_CHARS:

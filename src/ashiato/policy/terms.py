@@ -111,6 +111,8 @@ LEFT_OPERANDS: Mapping[str, LeftOperand] = {
     "credential": _claim("credential"),
     "certification": _claim("certification"),
     "app_certification": _claim("app_certification"),
+    "organization": _claim("organization"),
+    "organization_identifier": _claim("organization_identifier"),
     "membership": _claim("membership", "Membership"),
     "framework_agreement": _claim("framework_agreement", "FrameworkAgreement"),
     "group": _claim("group"),

@@ -43,6 +43,7 @@ class Checkpoint(StrEnum):
 # Written without a prefix, these are the words that credentials and owners use here.
 OWN_NAMES = frozenset(
     "role location certification app_certification security_profile framework_agreement membership group credential "
+    "organization organization_identifier "
     "connector application state artifact_state classification jsonPath method grain replaceWith logLevel "
     "notificationLevel log".split()
 )

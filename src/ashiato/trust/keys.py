@@ -1,6 +1,8 @@
 """Signing and verification keys: ES256 on P-256 and Ed25519 (RFC 7518, RFC 8037)."""
 
 import base64
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -81,6 +83,11 @@ class VerificationKey:
         return (
             _ed25519_jwk(self.public) if isinstance(self.public, Ed25519PublicKey) else _p256_jwk(self.public)
         )
+
+    def thumbprint(self) -> str:
+        """The JWK thumbprint with SHA-256 in base64url (RFC 7638): the same for the same key under whatever `kid`."""
+        members = dict(sorted(self.jwk().items()))
+        return base64url.encode(hashlib.sha256(json.dumps(members, separators=(",", ":")).encode()).digest())
 
 
 class KeyIdentity(Protocol):

@@ -92,6 +92,11 @@ def bind_key(
     )
 
 
+def check_certificate(der: bytes) -> None:
+    """Raises `UnboundKey` for bytes that are no certificate."""
+    _certificate(der)
+
+
 def _certificate(der: bytes) -> x509.Certificate:
     if len(der) > MAX_CERTIFICATE_BYTES:
         raise UnboundKey(f"a certificate has more than {MAX_CERTIFICATE_BYTES} bytes")

@@ -16,7 +16,7 @@ from ashiato.trust.jws import (
     TokenRefused,
     UntrustedSignature,
 )
-from ashiato.trust.keys import KeyIdentity, SigningKey
+from ashiato.trust.keys import KeyIdentity, SigningKey, VerificationKey
 
 __all__ = [
     "MalformedToken",
@@ -62,13 +62,15 @@ class UnverifiedToken(msgspec.Struct, frozen=True):
 class VerifiedCaller:
     """A participant that proved itself. Only `verify_token` makes one.
 
-    From `expires_ms` on, leeway included, its token is accepted no more: until then its id must be remembered.
+    From `expires_ms` on, leeway included, its token is accepted no more: until then its id must be remembered. `key` is the one
+    of which it proved the possession.
     """
 
     participant_id: str
     token_id: str
     expires_ms: int
     claims: Mapping[str, object] = field(hash=False)
+    key: VerificationKey
     door: InitVar[object]
 
     def __post_init__(self, door: object) -> None:
@@ -189,9 +191,8 @@ def verify_token(
     key = jws.choose_key(token.signed, document, "capabilityInvocation")
     jws.check_signature(token.signed, key)
     extra = {name: value for name, value in token.claims.items() if name not in _REGISTERED}
-    return VerifiedCaller(
-        token.subject, token.token_id, (token.expires_s + leeway_s) * 1000, MappingProxyType(extra), _DOOR
-    )
+    expires_ms = (token.expires_s + leeway_s) * 1000
+    return VerifiedCaller(token.subject, token.token_id, expires_ms, MappingProxyType(extra), key, _DOOR)
 
 
 def _check_times(token: UnverifiedToken, now_ms: int, leeway_s: int, max_ttl_s: int) -> None:

@@ -19,9 +19,11 @@ from ashiato.trust.credentials import BASE_TYPE, VerifiedCredential
 from ashiato.trust.did import DidDocument
 from ashiato.trust.jws import CompactJws, MalformedToken, OutOfTime, UntrustedSignature
 from ashiato.trust.keys import KeyIdentity, SigningKey
+from ashiato.trust.organizations import UnboundKey, check_certificate
 
 MAX_LIST_CHARS = 1_048_576
 TYP = "ashiato-trust-list+jwt"
+ORGANIZATION_CERTIFICATE = "OrganizationCertificate"
 _TYPS: frozenset[str | None] = frozenset({TYP})
 _DOOR = object()
 
@@ -41,10 +43,22 @@ class TrustedIssuer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RecognizedList(msgspec.Struct, frozen=True):
-    """Another publisher whose issuers count too, for these credential types only."""
+    """Another publisher whose issuers count too, for these credential types only.
+
+    Its authorities count where `ORGANIZATION_CERTIFICATE` is among the types.
+    """
 
     publisher: str
     types: tuple[str, ...]
+
+
+class AccreditedAuthority(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An authority whose organisation certificates and e-seals are believed: its own certificate, or one above it, in DER."""
+
+    certificate: bytes
+    name: str = ""
+    valid_from: str | None = None
+    valid_until: str | None = None
 
 
 class TrustListContent(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -56,6 +70,7 @@ class TrustListContent(msgspec.Struct, frozen=True, omit_defaults=True):
     expires: str
     issuers: tuple[TrustedIssuer, ...] = ()
     recognized: tuple[RecognizedList, ...] = ()
+    authorities: tuple[AccreditedAuthority, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +115,23 @@ def parse_trust_list(compact: str) -> UnverifiedTrustList:
         issued_ms, expires_ms = _dates(content)
     except msgspec.ValidationError as error:
         raise MalformedToken("malformed_claim", f"the trust list is malformed: {error}") from None
-    except (rfc8785.CanonicalizationError, MalformedInstant) as error:
+    except (rfc8785.CanonicalizationError, MalformedInstant, UnboundKey) as error:
         raise MalformedToken("malformed_claim", f"the trust list is malformed: {error}") from None
     return UnverifiedTrustList(content, issued_ms, expires_ms, signed)
 
 
+def _check_dates(*texts: str | None) -> None:
+    for text in texts:
+        if text is not None:
+            parse_datetime(text)
+
+
 def _dates(content: TrustListContent) -> tuple[int, int]:
     for entry in content.issuers:
-        for text in (entry.valid_from, entry.valid_until):
-            if text is not None:
-                parse_datetime(text)
+        _check_dates(entry.valid_from, entry.valid_until)
+    for authority in content.authorities:
+        _check_dates(authority.valid_from, authority.valid_until)
+        check_certificate(authority.certificate)
     return parse_datetime(content.issued), parse_datetime(content.expires)
 
 
@@ -145,7 +167,7 @@ def verify_trust_list(
 def own_trust_list(content: TrustListContent) -> TrustList:
     """The list that the operator of this node wrote into its own settings, which nobody needs to sign.
 
-    Raises `MalformedInstant` for a date that is none.
+    Raises `MalformedInstant` for a date that is none, `UnboundKey` for a certificate that is none.
     """
     return TrustList(content, *_dates(content), _DOOR)
 
@@ -229,6 +251,18 @@ def _lists(book: TrustBook | TrustList) -> list[tuple[TrustList, frozenset[str] 
     return [(book.own, None), *book.recognized]
 
 
+def authorities_of(book: TrustBook, now_ms: int) -> tuple[AccreditedAuthority, ...]:
+    """The authorities that are believed now: the own list's, and those of lists that are recognized for it."""
+    return tuple(
+        entry
+        for one, allowed in _lists(book)
+        if allowed is None or ORGANIZATION_CERTIFICATE in allowed
+        if one.issued_ms <= now_ms < one.expires_ms
+        for entry in one.content.authorities
+        if _is_current(entry, now_ms)
+    )
+
+
 class _Nearness(IntEnum):
     """How near an answer came to a yes."""
 
@@ -261,7 +295,7 @@ def _judge(
     return _Nearness.OTHER_VALUES, TrustVerdict(False, reason)
 
 
-def _is_current(entry: TrustedIssuer, now_ms: int) -> bool:
+def _is_current(entry: TrustedIssuer | AccreditedAuthority, now_ms: int) -> bool:
     starts = entry.valid_from is None or parse_datetime(entry.valid_from) <= now_ms
     return starts and (entry.valid_until is None or now_ms < parse_datetime(entry.valid_until))
 

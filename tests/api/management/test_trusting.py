@@ -1,8 +1,11 @@
 """A running company that asks its callers for credentials, seen through its management API and its command line."""
 
 import asyncio
+import base64
+import hashlib
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 
 from tests.companies import Company, ManagementError
 from tests.dcp_parties import Holder, Issuer, World, dcp_world
+from tests.sealing import DAY, make_authority, seal_of
 from tests.trusting import dcp_settings, own_list
 
 MEMBER = "MembershipCredential"
@@ -50,6 +54,41 @@ async def _call(buyer: Company, caller: Holder) -> tuple[int, dict[str, Any]]:
         session.post(f"{buyer.address}/catalog/request", json=QUERY, headers=headers) as answer,
     ):
         return answer.status, await answer.json(content_type=None)
+
+
+async def test_the_organisation_behind_a_partners_key_is_shown_and_why_it_is_not(
+    buyer: Company, world: World, hub: Issuer, list_file: Path
+) -> None:
+    now = datetime.now(UTC)
+    root = make_authority("Root Authority", start=now - DAY, end=now + 30 * DAY)
+    maker = world.holder("maker")
+    seal = seal_of(maker.key.verification_key().public, root, start=now - DAY, end=now + DAY)
+    maker.certificates = {maker.key.kid: (base64.b64encode(seal).decode(),)}
+    maker.shown = [hub.credential(maker.did, MEMBER, {"holderIdentifier": "BPNL1"})]
+    path = f"/partners/{maker.did.replace('%', '%25')}"
+
+    assert (await _call(buyer, maker))[0] == 200
+    refused = await buyer.call("GET", path)
+    assert (refused["organization"]["name"], refused["claims"].get("organization")) == ("", None)
+    assert "no authority is trusted" in refused["organization"]["why"]
+
+    own_list(list_file, {hub.did: [MEMBER]}, authorities={"Root": root.der}, number=2)
+    for _ in range(100):
+        (shown,) = (await buyer.call("GET", "/trust"))["lists"]
+        if shown["number"] == 2:
+            break
+        await asyncio.sleep(0.1)
+    (authority,) = shown["authorities"]
+    assert (authority["name"], authority["certificate_sha256"]) == (
+        "Root",
+        hashlib.sha256(root.der).hexdigest(),
+    )
+    bound = await buyer.call("GET", path)
+    assert bound["claims"]["organization_identifier"] == ["NTRJP-0100-01-000001"]
+    assert (bound["organization"]["name"], bound["organization"]["authority"]) == (
+        "Acme Cells K.K.",
+        "Root Authority",
+    )
 
 
 async def test_what_is_known_of_a_partner_and_why_not_more_is_shown(

@@ -23,6 +23,15 @@ class RecognizedPublisher(Model):
     types: list[str]
 
 
+class ListedAuthority(Model):
+    """An authority whose organisation certificates are believed."""
+
+    name: str
+    certificate_sha256: str
+    valid_from: str | None
+    valid_until: str | None
+
+
 class TrustListShown(Model):
     """A trust list that the settings name, and what became of it."""
 
@@ -36,6 +45,7 @@ class TrustListShown(Model):
     expires: str | None
     issuers: list[ListedIssuer]
     recognized: list[RecognizedPublisher]
+    authorities: list[ListedAuthority]
     read_ms: InstantShown
     problem: str
     """What was wrong at the last reading; empty when nothing was."""
@@ -69,6 +79,20 @@ class JudgedCredentialShown(Model):
     """When it is judged again."""
 
 
+class OrganizationShown(Model):
+    """The organisation that a certificate binds to the key with which a partner proved itself."""
+
+    name: str
+    identifier: str
+    country: str
+    authority: str
+    """Who certified it."""
+    why: str
+    """Why the certificate does not count; empty when it does."""
+    until_ms: InstantShown | None
+    """When it is judged again."""
+
+
 class KnownPartner(Model):
     """What is verified of a partner now."""
 
@@ -77,6 +101,8 @@ class KnownPartner(Model):
     fresh_until_ms: InstantShown | None
     claims: dict[str, list[str]]
     credentials: list[JudgedCredentialShown]
+    organization: OrganizationShown | None
+    """Null where the partner publishes no certificate for that key."""
     problem: str
     """What was wrong with the whole of what it presented; empty when nothing was."""
 

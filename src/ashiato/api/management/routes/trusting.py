@@ -1,5 +1,6 @@
 """Which issuers count for which credentials, and what is known of partners and why not more."""
 
+import hashlib
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -12,7 +13,9 @@ from ashiato.api.management.models.trusting import (
     JudgedCredentialShown,
     KnownPartner,
     KnownPartnerRow,
+    ListedAuthority,
     ListedIssuer,
+    OrganizationShown,
     RecognizedPublisher,
     SelfDescriptions,
     SelfDescriptionShown,
@@ -58,6 +61,7 @@ async def get_partner(call: CallOf, partner: PartnerPath) -> KnownPartner:
     if known is None:
         raise NotFound(f"Nothing is known of {partner} beside its DID.", partner=partner)
     standing = await call.standing(partner)
+    organization = known.judgement.organization
     return KnownPartner(
         partner=partner,
         asked_ms=known.fetched_ms,
@@ -73,6 +77,7 @@ async def get_partner(call: CallOf, partner: PartnerPath) -> KnownPartner:
             )
             for one in known.judgement.credentials
         ],
+        organization=None if organization is None else OrganizationShown.of(organization),
         problem=known.problem,
     )
 
@@ -157,6 +162,15 @@ def _list(loaded: LoadedTrustList) -> TrustListShown:
         recognized=[
             RecognizedPublisher(publisher=entry.publisher, types=list(entry.types))
             for entry in (content.recognized if content else ())
+        ],
+        authorities=[
+            ListedAuthority(
+                name=entry.name,
+                certificate_sha256=hashlib.sha256(entry.certificate).hexdigest(),
+                valid_from=entry.valid_from,
+                valid_until=entry.valid_until,
+            )
+            for entry in (content.authorities if content else ())
         ],
         read_ms=loaded.read_ms,
         problem=loaded.problem,
