@@ -10,6 +10,7 @@ import pytest
 
 from ashiato.clients.egress import Egress
 from ashiato.clients.trust_lists import (
+    EditionsUnavailable,
     LoadedTrustList,
     SignerUnknown,
     TrustListBook,
@@ -23,6 +24,28 @@ T0_MS = 1_764_000_000_000
 MEMBERS = ("MembershipCredential",)
 
 
+class Kept:
+    """Editions as a store keeps them, that may be away."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[tuple[str, str], int] = {}
+        self.is_away = False
+
+    async def newest(self, signer: str, place: str) -> int:
+        """See `Editions`."""
+        self._look()
+        return self.numbers.get((signer, place), 0)
+
+    async def keep(self, signer: str, place: str, number: int) -> None:
+        """See `Editions`."""
+        self._look()
+        self.numbers[signer, place] = max(number, self.numbers.get((signer, place), 0))
+
+    def _look(self) -> None:
+        if self.is_away:
+            raise EditionsUnavailable("the store does not answer")
+
+
 class Desk:
     """A book of lists with a signer whose document the test can take away."""
 
@@ -31,6 +54,7 @@ class Desk:
         self.hub = world.issuer("hub")
         self.is_signer_away = False
         self.changes_count = 0
+        self.editions = Kept()
         self._egress = egress
 
     def open(self, *sources: TrustListSource) -> TrustListBook:
@@ -38,6 +62,7 @@ class Desk:
             sources,
             self._egress,
             self,
+            self.editions,
             clock_ms=lambda: self.world.now_ms,
             fresh_s=300,
             on_change=self._changed,
@@ -240,3 +265,37 @@ async def test_an_older_edition_does_not_come_back(desk: Desk, tmp_path: Path) -
         await book.read(everything=everything)
         assert _recognised(book, hub) == set()
         assert "edition 1 is older than 2" in _only(book).problem
+
+
+async def test_an_older_edition_does_not_come_back_after_a_restart_either(desk: Desk, tmp_path: Path) -> None:
+    file, hub = tmp_path / "list.jwt", desk.hub
+    _write(file, hub.trust_list((hub.did, ["RoleCredential"]), number=2), 1)
+    source = TrustListSource(hub.did, file=str(file))
+    await desk.open(source).read()
+    _write(file, hub.trust_list((hub.did, MEMBERS), number=1), 2)
+    restarted = desk.open(source)
+    await restarted.read()
+    assert _recognised(restarted, hub) == set()
+    assert "edition 1 is older than 2" in _only(restarted).problem
+    # The same edition and later ones are taken.
+    for number in (2, 3):
+        _write(file, hub.trust_list((hub.did, MEMBERS), number=number), number + 1)
+        await restarted.read(everything=False)
+        assert _recognised(restarted, hub) == {"MembershipCredential"}
+
+
+async def test_an_edition_that_cannot_be_kept_is_not_in_force_and_leaves_the_one_before(
+    desk: Desk, tmp_path: Path
+) -> None:
+    file, hub = tmp_path / "list.jwt", desk.hub
+    _write(file, hub.trust_list((hub.did, MEMBERS), number=1), 1)
+    book = desk.open(TrustListSource(hub.did, file=str(file)))
+    await book.read()
+    desk.editions.is_away = True
+    _write(file, hub.trust_list((hub.did, ["RoleCredential"]), number=2), 2)
+    await book.read(everything=False)
+    assert _recognised(book, hub) == {"MembershipCredential"}
+    assert _only(book).problem == "the store does not answer"
+    desk.editions.is_away = False
+    await book.read()
+    assert _recognised(book, hub) == {"RoleCredential"}

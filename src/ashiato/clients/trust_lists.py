@@ -47,6 +47,24 @@ class Signers(Protocol):
         """Raises `SignerUnknown`."""
 
 
+class EditionsUnavailable(Exception):
+    """Which editions were in force cannot be read or written now; `why` is one sentence."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class Editions(Protocol):
+    """Port: the highest edition of each signed list that was ever in force here, kept across restarts and processes."""
+
+    async def newest(self, signer: str, place: str) -> int:
+        """0 where none was; raises `EditionsUnavailable`."""
+
+    async def keep(self, signer: str, place: str, number: int) -> None:
+        """No edition before that one comes back; a lower number than is kept changes nothing. Raises `EditionsUnavailable`."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrustListSource:
     """Where a list lies, who must have signed it, and for whom it counts (slugs; none: for all).
@@ -69,10 +87,7 @@ class TrustListSource:
 
 @dataclass(frozen=True, slots=True)
 class LoadedTrustList:
-    """A source and what became of it: the list in force, and what is wrong with the last reading of it.
-
-    `newest_number` is the highest edition that was ever in force here: none before it comes back, also after the list ended.
-    """
+    """A source and what became of it: the list in force, and what is wrong with the last reading of it."""
 
     source: TrustListSource
     trust_list: TrustList | None = None
@@ -80,17 +95,21 @@ class LoadedTrustList:
     problem: str = ""
     read_ms: int = 0
     changed_ns: int = 0
-    newest_number: int = 0
 
 
 class TrustListBook:
-    """The lists in force. A list that cannot be read again stays in force until its own end."""
+    """The lists in force. A list that cannot be read again stays in force until its own end.
+
+    No edition comes back before the highest that was ever in force here, also after the list ended or the program was started
+    again.
+    """
 
     def __init__(
         self,
         sources: Sequence[TrustListSource],
         egress: Egress,
         signers: Signers,
+        editions: Editions,
         *,
         clock_ms: Callable[[], int],
         fresh_s: int,
@@ -98,6 +117,7 @@ class TrustListBook:
     ) -> None:
         self._egress = egress
         self._signers = signers
+        self._editions = editions
         self._clock_ms = clock_ms
         self._fresh_s = fresh_s
         self._on_change = on_change
@@ -155,8 +175,8 @@ class TrustListBook:
         )
         try:
             text = await self._text(source)
-            trust_list = await self._verified(source, text, kept.newest_number, now_ms)
-        except (_NotRead, SignerUnknown) as error:
+            trust_list = await self._verified(source, text, now_ms)
+        except (_NotRead, SignerUnknown, EditionsUnavailable) as error:
             return self._without(kept, error.why)
         except TokenRefused as error:
             # What lies there now is not what was in force, and whoever put it there meant it to replace that.
@@ -170,12 +190,9 @@ class TrustListBook:
             number=trust_list.content.number,
             expires=trust_list.content.expires,
         )
-        newest_number = max(kept.newest_number, trust_list.content.number if source.signer else 0)
-        return replace(kept, trust_list=trust_list, text=text, problem="", newest_number=newest_number)
+        return replace(kept, trust_list=trust_list, text=text, problem="")
 
-    async def _verified(
-        self, source: TrustListSource, text: str, newest_number: int, now_ms: int
-    ) -> TrustList:
+    async def _verified(self, source: TrustListSource, text: str, now_ms: int) -> TrustList:
         if not source.signer:
             try:
                 return own_trust_list(msgspec.json.decode(text, type=TrustListContent))
@@ -183,9 +200,14 @@ class TrustListBook:
                 raise _NotRead(f"it is no trust list: {error}") from None
         unverified = parse_trust_list(text)
         document = await self._signers.document(source.signer, now_ms, needs_kid=unverified.kid)
-        return verify_trust_list(
+        newest_number = await self._editions.newest(source.signer, source.place)
+        found = verify_trust_list(
             unverified, document, now_ms=now_ms, leeway_s=_LEEWAY_S, not_before_number=newest_number
         )
+        # What is not kept is not in force: after a restart nobody would know it.
+        if found.content.number > newest_number:
+            await self._editions.keep(source.signer, source.place, found.content.number)
+        return found
 
     def _without(self, kept: LoadedTrustList, problem: str) -> LoadedTrustList:
         _log.warning(

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError
 from ashiato.connector.problems import NotFound
 from ashiato.connector.records import Event
 from ashiato.outbox.deliveries import Delivery
-from ashiato.stores import outbox, participants, records, standings
+from ashiato.stores import outbox, participants, records, standings, trust_list_editions
 from ashiato.stores.did_log import DidChange
 from ashiato.stores.errors import BadStoreUrl, StoreUnavailable
 from ashiato.stores.jobs import STORE_ITSELF, Job, JobQueue
@@ -160,6 +160,20 @@ class SqlStore:
             forgotten_count += count
             if count < PURGED_AT_ONCE_COUNT:
                 return forgotten_count
+
+    async def newest_edition(self, signer: str, place: str) -> int:
+        """The highest edition of a trust list that was ever in force here; 0 where none was."""
+        return await self._submit(
+            self._reading, STORE_ITSELF, lambda uow: trust_list_editions.newest(uow.session, signer, place)
+        )
+
+    async def keep_edition(self, signer: str, place: str, number: int) -> None:
+        """No edition before that one comes back."""
+        await self._submit(
+            self._writing,
+            STORE_ITSELF,
+            lambda uow: trust_list_editions.keep(uow.session, signer, place, number),
+        )
 
     async def add_participant(self, participant: Participant) -> bool:
         """Add a company that this program serves; false when its id or its slug is taken."""

@@ -211,6 +211,12 @@ SUPPLY_OF_VERSION_2 = (
     "CREATE INDEX holding_by_component ON holding (participant_id, component, holder, from_ms)",
 )
 
+# What was in force of signed trust lists, for the whole node.
+TRUST_LISTS_OF_VERSION_2 = (
+    f"""CREATE TABLE trust_list_edition (participant_id {_KEY}, signer {_KEY}, place {_KEY}, number BIGINT NOT NULL,
+        PRIMARY KEY (participant_id, signer, place))""",
+)
+
 VERSION_2 = (
     *VAULT_OF_VERSION_2,
     *STANDINGS_OF_VERSION_2,
@@ -219,6 +225,7 @@ VERSION_2 = (
     *WALLET_OF_VERSION_2,
     *DID_LOG_OF_VERSION_2,
     *SUPPLY_OF_VERSION_2,
+    *TRUST_LISTS_OF_VERSION_2,
 )
 
 CONNECTOR: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)

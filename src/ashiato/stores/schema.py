@@ -325,3 +325,8 @@ HOLDING = Table(
     _text("quantity"),
     _text("unit"),
 )
+
+# Lists are read for the whole node: the participant is always the store itself, "".
+TRUST_LIST_EDITION = Table(
+    "trust_list_edition", METADATA, _key("participant_id"), _key("signer"), _key("place"), _instant("number")
+)

@@ -89,3 +89,15 @@ def upsert_adding(table: Table, column: str) -> Statement:
     key = [part.name for part in table.primary_key.columns]
     total = table.c[column] + statement.excluded[column]
     return Statement(statement.on_conflict_do_update(index_elements=key, set_={column: total}))
+
+
+def upsert_higher(table: Table, column: str) -> Statement:
+    """Insert a row or, where its primary key is there with a lower number in `column`, replace that number."""
+    statement = _insert(table)
+    key = [part.name for part in table.primary_key.columns]
+    higher = statement.excluded[column]
+    return Statement(
+        statement.on_conflict_do_update(
+            index_elements=key, set_={column: higher}, where=table.c[column] < higher
+        )
+    )

@@ -313,7 +313,7 @@ class Program:
         """Who calls, by the mode of the settings."""
         trust = self.settings.trust
         changes = Changes(self.store, self.tenancy, now)
-        self.trust_lists = trust_list_book(trust, self._egress, self._documents, changes, now)
+        self.trust_lists = trust_list_book(trust, self._egress, self._documents, self.store, changes, now)
         if trust.mode == TOKENS:
             return tokens
         return presented_credentials(

@@ -11,7 +11,13 @@ from ashiato.clients.egress import Egress
 from ashiato.clients.flights import SingleFlights
 from ashiato.clients.keeping import KeepingRules
 from ashiato.clients.linked_documents import LinkedDocuments
-from ashiato.clients.trust_lists import LoadedTrustList, SignerUnknown, TrustListBook, TrustListSource
+from ashiato.clients.trust_lists import (
+    EditionsUnavailable,
+    LoadedTrustList,
+    SignerUnknown,
+    TrustListBook,
+    TrustListSource,
+)
 from ashiato.connector.node import Tenant
 from ashiato.connector.ports import Moment, Store
 from ashiato.connector.records import Event
@@ -20,6 +26,8 @@ from ashiato.identity.presented import PresentedCredentials
 from ashiato.identity.querying import PresentationQuery
 from ashiato.identity.signed_tokens import CannotResolve, Documents, SignedTokens
 from ashiato.identity.standings import Known, KnownPeers, StandingRules
+from ashiato.stores.engine import SqlStore
+from ashiato.stores.errors import StoreUnavailable
 from ashiato.trust.did import DidDocument
 from ashiato.trust.trust_list import TrustBook
 from ashiato.wiring.evidence import FetchedEvidence, SchemaCheck, StoredPresentations
@@ -44,6 +52,27 @@ class Signers:
             return await self._documents.resolve(did, now_ms, needs_kid=needs_kid)
         except CannotResolve as error:
             raise SignerUnknown(error.why) from error
+
+
+class StoredEditions:
+    """The port `clients.trust_lists.Editions`, on the store of this program."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self._store = store
+
+    async def newest(self, signer: str, place: str) -> int:
+        """See the port."""
+        try:
+            return await self._store.newest_edition(signer, place)
+        except StoreUnavailable as error:
+            raise EditionsUnavailable(f"the store does not answer: {error}") from error
+
+    async def keep(self, signer: str, place: str, number: int) -> None:
+        """See the port."""
+        try:
+            await self._store.keep_edition(signer, place, number)
+        except StoreUnavailable as error:
+            raise EditionsUnavailable(f"the store does not answer: {error}") from error
 
 
 class ListsByParticipant:
@@ -121,6 +150,7 @@ def trust_list_book(
     settings: TrustSettings,
     egress: Egress,
     documents: Documents,
+    store: SqlStore,
     changes: Changes,
     moment: Callable[[], Moment],
 ) -> TrustListBook:
@@ -132,6 +162,7 @@ def trust_list_book(
         ],
         egress,
         Signers(documents),
+        StoredEditions(store),
         clock_ms=lambda: moment().now_ms,
         fresh_s=settings.list_fresh_s,
         on_change=changes.of_lists,
