@@ -15,7 +15,7 @@ MODULE_LINES = 600
 INNER_ROOMS = frozenset(
     "apps supply connector hub identity outbox statements dsp law policy log trust facts".split()
 )
-DOCUMENTED_ROOMS = frozenset("supply connector identity outbox dsp policy trust facts".split())
+DOCUMENTED_ROOMS = frozenset("apps supply law log connector identity outbox dsp policy trust facts".split())
 
 _OUTSIDE_CALLS = frozenset(
     "open input print uuid1 uuid4 uuid7 urandom token_bytes token_hex token_urlsafe randbelow".split()
