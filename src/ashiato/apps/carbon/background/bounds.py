@@ -36,9 +36,9 @@ class Envelope:
 
     def bound(self, residual: Floats) -> Floats:
         """How far each burden can be from the true one when its residual is at most this."""
-        ratio = residual / self.left
-        worst = float(ratio.max(initial=0.0)) * (1.0 + 4 * _UNIT_ROUNDOFF)
-        return np.asarray(worst * (1.0 + 4 * _UNIT_ROUNDOFF) * self.width)
+        worst = float((residual / self.left).max(initial=0.0))
+        # Three roundings more: of the quotient, of the product and of this factor.
+        return np.asarray(worst * (1.0 + 8 * _UNIT_ROUNDOFF) * self.width, dtype=np.float64)
 
 
 def absolute(shares: sparse.csr_array) -> sparse.csr_array:
@@ -78,8 +78,9 @@ def envelope(gross: sparse.csr_array, positive: Floats, residuals: Floats) -> En
     width = positive.copy()
     reached = gross @ positive
     best = np.inf
+    rounding = 4.0 * lost(gross) * positive
     for tiers in range(2, _TIERS_COUNT):
-        left = positive - reached
+        left = positive - reached - tiers * rounding
         if left.min() > 0.0:
             price = float((residuals / left).max()) * tiers
             if not price < _GOOD_ENOUGH * best:

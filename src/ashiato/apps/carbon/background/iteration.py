@@ -20,6 +20,7 @@ from ashiato.apps.carbon.background.watch import Watch, tell
 STEPS_COUNT = 2_000
 _RESTARTS_COUNT = 6
 _BLOCKS_COUNT = 4
+_FLOOR = 2.0**-47
 _FIRST_TIERS_COUNT = 4
 
 
@@ -99,7 +100,11 @@ def settle(
         if size <= residual:
             return Settled(burden, True, sweeps_count)
         if not size < before / 2 or sweeps_count > STEPS_COUNT:
-            break
+            # As small as rounding lets it be: nothing more can be had from here.
+            floor = _FLOOR * np.sqrt(burden.size)
+            return Settled(
+                burden, _norm(rest, np.square(1.0 / (scale + np.abs(burden)))) <= floor, sweeps_count
+            )
         before = size
         sweeps_count += _descend(swept, burden, rest, weights, residual, watch)
     return Settled(burden, False, sweeps_count)
@@ -134,7 +139,7 @@ def _descend(
         direction -= across * moved
         rest -= across * turned
         size = _norm(rest, weights)
-        if size <= 0.5 * residual or across == 0.0 or not np.isfinite(size):
+        if size <= 0.5 * residual or overlap * across == 0.0 or not np.isfinite(size):
             return 2 * step + 2
         after = _dot(shadow, rest)
         direction *= after / (overlap * across)
@@ -152,8 +157,8 @@ def _norm(rest: Floats, weights: Floats) -> float:
     return float(np.sqrt(np.einsum("i,i,i", rest, rest, weights)))
 
 
-def _progress(first: float, now: float, wanted: float) -> float:
+def _progress(first: float, left: float, wanted: float) -> float:
     """How far the logarithm of the residual has come."""
-    if not 0.0 < now < first or wanted >= first:
+    if not 0.0 < left < first or wanted >= first:
         return 0.0
-    return float(min(1.0, np.log(first / now) / np.log(first / wanted)))
+    return float(min(1.0, np.log(first / left) / np.log(first / wanted)))

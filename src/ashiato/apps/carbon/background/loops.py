@@ -78,13 +78,13 @@ def _levels(shares: sparse.csr_array, label: Nodes, components_count: int) -> No
     open_count = np.bincount(edges.indices, minlength=components_count)
     level = np.zeros(components_count, dtype=np.intp)
     ready = np.flatnonzero(open_count == 0)
-    at = 0
+    stages_count = 0
     while ready.size:
-        level[ready] = at
+        level[ready] = stages_count
         sold = edges[ready].indices
         np.subtract.at(open_count, sold, 1)
         ready = np.unique(sold[open_count[sold] == 0])
-        at += 1
+        stages_count += 1
     return level
 
 

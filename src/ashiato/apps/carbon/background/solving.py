@@ -22,6 +22,7 @@ ALLOWED_BYTES = 2 << 30
 _ROUGH_RESIDUAL = 1e-3
 _UNNOTICED = 1e-12
 _REFINEMENTS_COUNT = 12
+_SHRUNK = 1e-3
 _NAMED_COUNT = 5
 
 
@@ -188,17 +189,18 @@ def _refined(direct: Eliminated, shares: sparse.csr_array, own: Own) -> tuple[Fl
     burden = direct.solve(own.net).astype(np.longdouble)
     before = np.inf
     for _ in range(_REFINEMENTS_COUNT):
-        rest = exact_own - burden + exact_shares @ burden
-        correction = direct.solve(rest.astype(np.float64))
+        correction = direct.solve((exact_own - burden + exact_shares @ burden).astype(np.float64))
         largest = float(np.abs(burden).max(initial=0.0))
         step = float(np.abs(correction).max(initial=0.0))
-        if not np.isfinite(step) or not np.isfinite(largest):
+        if not (np.isfinite(step) and np.isfinite(largest)):
             return None
-        if step <= 2.0**-53 * largest or step == 0.0:
-            found = burden.astype(np.float64)
-            return found, 2.0 * np.abs(correction) + 2.0**-52 * np.abs(found) + np.abs(direct.solve(own.lost))
-        if step > before / 2.0:
-            return None
+        if step <= 2.0**-53 * largest or step > before / 2.0:
+            break
         before = step
         burden = burden + correction
-    return None
+    if step > _SHRUNK * largest:
+        return None
+    found = burden.astype(np.float64)
+    # The last correction was not made; it is as large for each activity as what is still wrong there, or as the worst.
+    guess = 2.0 * np.abs(correction) + min(step, before) + 2.0**-52 * np.abs(found)
+    return found, guess + np.abs(direct.solve(own.lost))

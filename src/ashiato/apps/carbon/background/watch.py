@@ -1,14 +1,11 @@
 """How a long computation tells how far it is, and hears that nobody waits for it any more."""
 
-from typing import Protocol
+from collections.abc import Callable
 
 from ashiato.apps.carbon.background.errors import Cancelled
 
-
-class Watch(Protocol):
-    """Called between two steps with what is being done and how much of it is done (0 to 1); False stops the computation."""
-
-    def __call__(self, stage: str, done_ratio: float, /) -> bool: ...
+# Called between two steps with what is being done and how much of it is done (0 to 1); False stops the computation.
+Watch = Callable[[str, float], bool]
 
 
 def unwatched(_stage: str, _done_ratio: float, /) -> bool:
