@@ -62,9 +62,10 @@ def residual(
     shares: sparse.csr_array, gross: sparse.csr_array, own: Floats, own_lost: Floats, burden: Floats
 ) -> Floats:
     """An upper bound of |own + N · burden - burden| for the exact numbers, row by row."""
-    added = shares @ burden
+    added: Floats = shares @ burden
     terms = added if gross is shares and burden.min(initial=0.0) >= 0.0 else gross @ np.abs(burden)
-    return np.abs(own - burden + added) + lost(shares) * (np.abs(own) + np.abs(burden) + terms) + own_lost
+    rounding: Floats = lost(shares) * (np.abs(own) + np.abs(burden) + terms) + own_lost
+    return np.abs(own - burden + added) + rounding
 
 
 def envelope(gross: sparse.csr_array, positive: Floats, residuals: Floats) -> Envelope | None:
