@@ -2,8 +2,8 @@ import msgspec
 import pytest
 
 from ashiato.connector.ports import UnitOfWork
-from ashiato.identity.issuing import StatusListRecord, first_types, index_of
-from ashiato.identity.wallet import HeldCredential
+from ashiato.identity.issuing import IssuanceRequest, StatusListRecord, first_types, index_of
+from ashiato.identity.wallet import HeldCredential, RequestState
 from ashiato.stores.engine import SqlStore
 from ashiato.trust.enveloping import STATUS_LIST_BITS_COUNT, Profile, Purpose
 from tests.stores.samples import MAKER, OTHER
@@ -91,3 +91,36 @@ def test_a_list_gives_each_index_away_once(list_id: str) -> None:
     assert len(given) == STATUS_LIST_BITS_COUNT
     assert min(given) == 0
     assert max(given) == STATUS_LIST_BITS_COUNT - 1
+
+
+async def test_requests_that_wait_are_counted_by_holder_and_together_up_to_a_bound(store: SqlStore) -> None:
+    def request(number: int, holder: str, state: RequestState = RequestState.RECEIVED) -> IssuanceRequest:
+        return IssuanceRequest(
+            request_id=f"{number}",
+            holder_id=holder,
+            holder_pid="r",
+            type_ids=("role",),
+            state=state,
+            created_ms=1,
+            updated_ms=1,
+        )
+
+    def work(uow: UnitOfWork) -> None:
+        for number, holder in enumerate(["a", "a", "a", "b", "b"]):
+            uow.wallet.requests.put(request(number, holder))
+        for number, state in enumerate(RequestState, start=10):
+            uow.wallet.requests.put(request(number, "c", state))
+        uow.wallet.requests.put(request(0, "a", RequestState.ISSUED))
+
+    await store.run(MAKER, work)
+    counts = await store.read(
+        MAKER,
+        lambda uow: (
+            *(uow.wallet.count_open_requests(99, peer_id=holder) for holder in ("a", "b", "c", "d")),
+            uow.wallet.count_open_requests(99),
+            uow.wallet.count_open_requests(3),
+        ),
+    )
+    # Of the five states two wait for an answer.
+    assert counts == (2, 2, 2, 0, 6, 3)
+    assert await store.read(OTHER, lambda uow: uow.wallet.count_open_requests(99)) == 0

@@ -80,8 +80,11 @@ def taken(uow: UnitOfWork, request_id: str, issuer_pid: str, moment: Moment) -> 
     request = uow.wallet.asked.get(request_id)
     if request is None:
         return
-    state = RequestState.RECEIVED if request.state is RequestState.REQUESTED else request.state
-    _changed(uow, msgspec.structs.replace(request, state=state, issuer_pid=issuer_pid, code=""), moment)
+    known = msgspec.structs.replace(request, issuer_pid=issuer_pid, code="")
+    if request.state is RequestState.REQUESTED:
+        _changed(uow, msgspec.structs.replace(known, state=RequestState.RECEIVED), moment)
+    elif known != request:
+        uow.wallet.asked.put(known)
 
 
 def refused(uow: UnitOfWork, request_id: str, reason: str, moment: Moment) -> None:
@@ -112,22 +115,27 @@ def received(
 ) -> None:
     """Keep what an issuer sent for a request of ours, or note that it said no (DCP 1.0, 6.5.1).
 
-    A repeated message changes nothing. Raises `NotFound` or `QuotaExceeded`.
+    A repeated message changes nothing and is not told again. Raises `NotFound` or `QuotaExceeded`.
     """
     request = asked_of(uow, issuer, message)
     if not message.is_issued:
-        if request.state is not RequestState.ISSUED:
-            done = msgspec.structs.replace(request, state=RequestState.REJECTED, reason=message.reason)
+        done = msgspec.structs.replace(request, state=RequestState.REJECTED, reason=message.reason)
+        if request.state is not RequestState.ISSUED and done != request:
             _changed(uow, done, moment)
         return
-    known = {one.held_id for one in uow.wallet.held.page("", MOST_HELD_COUNT + 1)}
+    known = {one.held_id: one.envelope for one in uow.wallet.held.page("", MOST_HELD_COUNT + 1)}
+    is_news = request.state is not RequestState.ISSUED
     for own, envelope in credentials:
         record = held(own, envelope, request.request_id, moment.now_ms)
+        if known.get(record.held_id) == envelope:
+            continue
         if record.held_id not in known and len(known) >= MOST_HELD_COUNT:
             raise QuotaExceeded(f"The wallet holds {MOST_HELD_COUNT} credentials already.")
-        known.add(record.held_id)
+        known[record.held_id] = envelope
         uow.wallet.held.put(record)
-    _changed(uow, msgspec.structs.replace(request, state=RequestState.ISSUED, code=""), moment)
+        is_news = True
+    if is_news:
+        _changed(uow, msgspec.structs.replace(request, state=RequestState.ISSUED, code=""), moment)
 
 
 def offered(uow: UnitOfWork, issuer: str, offer: CredentialOffer, moment: Moment) -> None:

@@ -36,10 +36,12 @@ from ashiato.trust.status_lists import with_bits
 
 MOST_TYPES_COUNT = 500
 MOST_OPEN_REQUESTS_PER_HOLDER_COUNT = 100
+# Of all holders together: identities cost nothing, and each would have a quota of its own.
+MOST_OPEN_REQUESTS_COUNT = 10_000
 MOST_GRANTS_PER_HOLDER_COUNT = 500
+_LISTS_COUNT = 100
 REJECTION = "CredentialRejection"
 """The name of a delivery whose body is the message itself; that of a CredentialMessage lists what is to be signed."""
-_OPEN = (RequestState.RECEIVED, RequestState.REQUESTED)
 
 
 def begin(uow: UnitOfWork) -> None:
@@ -124,7 +126,8 @@ def requested(
 ) -> IssuanceRequest:
     """Take a holder's request (DCP 1.0, 6.4); what was granted before is issued at once, the rest waits for a person.
 
-    Raises `Invalid` for a type that we do not issue, `QuotaExceeded` when that holder has too many requests waiting.
+    Raises `Invalid` for a type that we do not issue, `QuotaExceeded` when that holder has too many requests waiting, or
+    everybody together has. What is issued at once waits for nobody.
     """
     wanted = []
     for type_id in dict.fromkeys(message.type_ids):
@@ -132,9 +135,6 @@ def requested(
         if type_ is None:
             raise Invalid(f"We do not issue a credential {type_id!r}; see our metadata.", path="credentials")
         wanted.append(type_)
-    latest = uow.wallet.requests.page("", MOST_OPEN_REQUESTS_PER_HOLDER_COUNT * 10, peer_id=holder_id)
-    if sum(one.state in _OPEN for one in latest) >= MOST_OPEN_REQUESTS_PER_HOLDER_COUNT:
-        raise QuotaExceeded("Too many of your requests are waiting for an answer.")
     request = IssuanceRequest(
         request_id=moment.fresh_id(),
         holder_id=holder_id,
@@ -154,7 +154,16 @@ def requested(
         claims = {found.type_id: found.claims for found in grants if found is not None}
         until = {found.type_id: found.valid_until_ms for found in grants if found is not None}
         return _issue(uow, request, wanted, claims, until, moment)
+    _check_quota(uow, holder_id)
     return _changed(uow, request, moment)
+
+
+def _check_quota(uow: UnitOfWork, holder_id: str) -> None:
+    most_count = MOST_OPEN_REQUESTS_PER_HOLDER_COUNT
+    if uow.wallet.count_open_requests(most_count, peer_id=holder_id) >= most_count:
+        raise QuotaExceeded("Too many of your requests are waiting for an answer.")
+    if uow.wallet.count_open_requests(MOST_OPEN_REQUESTS_COUNT) >= MOST_OPEN_REQUESTS_COUNT:
+        raise QuotaExceeded("Too many requests of all holders are waiting for an answer; try again later.")
 
 
 def approve(
@@ -337,19 +346,9 @@ def _check_end(end_ms: int, moment: Moment) -> None:
 def _status(uow: UnitOfWork, type_: CredentialType, moment: Moment) -> tuple[dict[Purpose, str], int]:
     """The lists in which the status of a new credential stands, and its index in each of them."""
     purposes = (Purpose.REVOCATION, *([Purpose.SUSPENSION] if type_.can_be_suspended else []))
-    lists = uow.wallet.status_lists.page("", MOST_TYPES_COUNT)
-    revocation = next(
-        (
-            one
-            for one in lists
-            if one.purpose is Purpose.REVOCATION and one.profile is type_.profile and not one.is_full
-        ),
-        None,
-    )
+    revocation = _list_with_room(uow, type_.profile)
     if revocation is None:
         revocation = _new_list(uow, moment.fresh_id(), Purpose.REVOCATION, type_.profile)
-    # Locked, so that two processes give no index away twice.
-    revocation = uow.wallet.status_lists.get(revocation.list_id) or revocation
     index = index_of(revocation)
     uow.wallet.status_lists.put(msgspec.structs.replace(revocation, used_count=revocation.used_count + 1))
     found = {Purpose.REVOCATION: revocation.list_id}
@@ -360,6 +359,20 @@ def _status(uow: UnitOfWork, type_: CredentialType, moment: Moment) -> tuple[dic
             _new_list(uow, twin_id, Purpose.SUSPENSION, type_.profile)
         found[Purpose.SUSPENSION] = twin_id
     return found, index
+
+
+def _list_with_room(uow: UnitOfWork, profile: Profile) -> StatusListRecord | None:
+    """A list that has an index to give away, locked until the commit."""
+    after_id = ""
+    while page := uow.wallet.status_lists.page(after_id, _LISTS_COUNT):
+        after_id = page[-1].list_id
+        for one in page:
+            if one.purpose is Purpose.REVOCATION and one.profile is profile and not one.is_full:
+                # Read anew behind the lock: another process may just have given away the last index.
+                locked = uow.wallet.status_lists.get(one.list_id)
+                if locked is not None and not locked.is_full:
+                    return locked
+    return None
 
 
 def _new_list(uow: UnitOfWork, list_id: str, purpose: Purpose, profile: Profile) -> StatusListRecord:

@@ -57,6 +57,11 @@ class IssuanceRequest(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     delivered_ms: int | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for an answer."""
+        return self.state in (RequestState.RECEIVED, RequestState.REQUESTED)
+
 
 class IssuedState(StrEnum):
     """How an issued credential stands."""

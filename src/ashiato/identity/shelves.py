@@ -48,6 +48,9 @@ class Wallet(Protocol):
     def issued(self) -> Shelf[IssuedCredential]: ...
     @property
     def status_lists(self) -> Shelf[StatusListRecord]: ...
+    def count_open_requests(self, most_count: int, *, peer_id: str | None = None) -> int:
+        """How many of `requests` wait for an answer, of one holder or of all; counted up to `most_count`."""
+
     def put_bits(self, list_id: str, bits: bytes) -> None:
         """The bits of a status list."""
 

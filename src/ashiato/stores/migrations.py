@@ -153,7 +153,6 @@ WALLET_OF_VERSION_2 = (
             "credential_offer",
             "credential_type",
             "credential_grant",
-            "issuance_request",
             "issued_credential",
             "status_list",
         )
@@ -163,6 +162,10 @@ WALLET_OF_VERSION_2 = (
             f"CREATE INDEX {name}_by_peer ON {name} (participant_id, peer_id, record_id)",
         )
     ),
+    f"""CREATE TABLE issuance_request (participant_id {_KEY}, record_id {_KEY}, peer_id {_KEY}, is_open INTEGER NOT NULL,
+        body {_KEY}, PRIMARY KEY (participant_id, record_id))""",
+    "CREATE INDEX issuance_request_by_peer ON issuance_request (participant_id, peer_id, record_id)",
+    "CREATE INDEX issuance_request_open ON issuance_request (participant_id, peer_id) WHERE is_open = 1",
     f"""CREATE TABLE status_bits (participant_id {_KEY}, record_id {_KEY}, bits {{BYTES}} NOT NULL,
         PRIMARY KEY (participant_id, record_id))""",
 )

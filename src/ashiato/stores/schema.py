@@ -261,8 +261,10 @@ OBLIGATION = Table(
 )
 
 
-def _shelf(name: str) -> Table:
-    return Table(name, METADATA, _key("participant_id"), _key("record_id"), _text("peer_id"), _text("body"))
+def _shelf(name: str, *further: Column[int]) -> Table:
+    return Table(
+        name, METADATA, _key("participant_id"), _key("record_id"), _text("peer_id"), *further, _text("body")
+    )
 
 
 HELD_CREDENTIAL = _shelf("held_credential")
@@ -270,7 +272,7 @@ CREDENTIAL_REQUEST = _shelf("credential_request")
 CREDENTIAL_OFFER = _shelf("credential_offer")
 CREDENTIAL_TYPE = _shelf("credential_type")
 CREDENTIAL_GRANT = _shelf("credential_grant")
-ISSUANCE_REQUEST = _shelf("issuance_request")
+ISSUANCE_REQUEST = _shelf("issuance_request", _count("is_open"))
 ISSUED_CREDENTIAL = _shelf("issued_credential")
 STATUS_LIST = _shelf("status_list")
 STATUS_BITS = Table("status_bits", METADATA, _key("participant_id"), _key("record_id"), _bytes("bits"))

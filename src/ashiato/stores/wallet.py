@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
-from sqlalchemy import Table, bindparam, delete, select
+from sqlalchemy import Table, bindparam, delete, func, literal_column, select
 
 from ashiato.identity.issuing import (
     CredentialGrant,
@@ -27,7 +27,7 @@ from ashiato.stores.schema import (
     STATUS_LIST,
 )
 from ashiato.stores.sessions import Session, to_json
-from ashiato.stores.statements import Statement, upsert
+from ashiato.stores.statements import Statement, Values, upsert
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -36,7 +36,12 @@ class _Kind(Generic[R]):
     """The statements of one table and the record in its rows."""
 
     def __init__(
-        self, table: Table, record: type[R], id_of: Callable[[R], str], peer_of: Callable[[R], str]
+        self,
+        table: Table,
+        record: type[R],
+        id_of: Callable[[R], str],
+        peer_of: Callable[[R], str],
+        further_of: Callable[[R], Values] = lambda record: {},
     ) -> None:
         column = table.c
         own = column.participant_id == OF_PARTICIPANT
@@ -49,6 +54,7 @@ class _Kind(Generic[R]):
         )
         self.id_of = id_of
         self.peer_of = peer_of
+        self.further_of = further_of
         self.decode = msgspec.json.Decoder(record).decode
         self.put = upsert(table)
         self.get = Statement(select(column.body).where(own, this), locks=True)
@@ -62,7 +68,13 @@ _ASKED = _Kind(CREDENTIAL_REQUEST, CredentialRequest, lambda one: one.request_id
 _OFFERS = _Kind(CREDENTIAL_OFFER, CredentialOffer, lambda one: one.offer_id, lambda one: one.issuer)
 _TYPES = _Kind(CREDENTIAL_TYPE, CredentialType, lambda one: one.type_id, lambda one: "")
 _GRANTS = _Kind(CREDENTIAL_GRANT, CredentialGrant, lambda one: one.grant_id, lambda one: one.holder_id)
-_REQUESTS = _Kind(ISSUANCE_REQUEST, IssuanceRequest, lambda one: one.request_id, lambda one: one.holder_id)
+_REQUESTS = _Kind(
+    ISSUANCE_REQUEST,
+    IssuanceRequest,
+    lambda one: one.request_id,
+    lambda one: one.holder_id,
+    lambda one: {"is_open": int(one.is_open)},
+)
 _ISSUED = _Kind(ISSUED_CREDENTIAL, IssuedCredential, lambda one: one.credential_id, lambda one: one.holder_id)
 _LISTS = _Kind(STATUS_LIST, StatusListRecord, lambda one: one.list_id, lambda one: "")
 
@@ -70,6 +82,17 @@ _B = STATUS_BITS.c
 _PUT_BITS = upsert(STATUS_BITS)
 _GET_BITS = Statement(
     select(_B.bits).where(_B.participant_id == OF_PARTICIPANT, _B.record_id == bindparam("record_id"))
+)
+
+_I = ISSUANCE_REQUEST.c
+_OPEN = (
+    select(_I.record_id)
+    .where(_I.participant_id == OF_PARTICIPANT, _I.is_open == literal_column("1"))
+    .limit(bindparam("most_count"))
+)
+_COUNT_OPEN = Statement(select(func.count()).select_from(_OPEN.subquery()))
+_COUNT_OPEN_OF_PEER = Statement(
+    select(func.count()).select_from(_OPEN.where(_I.peer_id == bindparam("peer_id")).subquery())
 )
 
 
@@ -92,6 +115,7 @@ class SqlShelf(Generic[R]):
                 "record_id": kind.id_of(record),
                 "peer_id": kind.peer_of(record),
                 "body": to_json(record),
+                **kind.further_of(record),
             },
         )
 
@@ -142,6 +166,11 @@ class SqlWallet:
         self.requests = SqlShelf(session, participant_id, _REQUESTS)
         self.issued = SqlShelf(session, participant_id, _ISSUED)
         self.status_lists = SqlShelf(session, participant_id, _LISTS)
+
+    def count_open_requests(self, most_count: int, *, peer_id: str | None = None) -> int:
+        statement = _COUNT_OPEN if peer_id is None else _COUNT_OPEN_OF_PEER
+        values = {"participant_id": self._participant_id, "most_count": most_count, "peer_id": peer_id}
+        return int(self._session.all(statement, values)[0][0])
 
     def put_bits(self, list_id: str, bits: bytes) -> None:
         values = {"participant_id": self._participant_id, "record_id": list_id, "bits": bits}
