@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from typer.testing import CliRunner
 
 from ashiato.cli.app import make_app
@@ -14,6 +15,7 @@ from ashiato.connector.records import AgreementRecord, AgreementSignature
 from ashiato.dsp.states import Role
 from ashiato.trust import agreements as signed
 from ashiato.trust.did import did_document
+from ashiato.trust.keys import SigningKey
 from ashiato.trust.signing import LocalSigner
 from tests.stamping import START, Answer, StampAuthority
 from tests.trust.parties import ACME, GLOBEX, NOW_MS, Party, new_party
@@ -147,9 +149,54 @@ def test_whatever_is_changed_in_the_agreement_shows(desk: Desk, changed: dict[st
 def test_keys_and_documents_inside_the_file_prove_nothing(desk: Desk) -> None:
     forger = new_party(ACME)
     file = file_of(forger, desk.globex)
-    file["didDocuments"] = [json.loads(did_document(ACME, [forger.key.verification_key()], []))]
+    document = json.loads(did_document(ACME, [forger.key.verification_key()], []))
+    file["didDocuments"][0] |= {"document": document, "isExcerpt": False}
     code, told = desk.verify(file, "acme", "globex", options=("--json",))
     assert (code, json.loads(told)["verdict"]) == (1, "invalid")
+
+
+def test_a_key_that_its_owner_rotated_away_holds_by_what_the_writer_of_the_file_saw(desk: Desk) -> None:
+    file = file_of(desk.acme, desk.globex)
+    rotated = SigningKey(f"{GLOBEX}#key-2", ec.generate_private_key(ec.SECP256R1()))
+    (desk.folder / "globex.json").write_bytes(did_document(GLOBEX, [rotated.verification_key()], []))
+    code, told = desk.verify(file, "acme", "globex", options=("--json",))
+    document = json.loads(told)
+    first, second = document["parties"]
+    # Evidence, no proof: the exit code says that not everything is proved.
+    assert (code, document["verdict"]) == (1, "incomplete")
+    assert (first["finding"], second["finding"]) == ("valid", "seen")
+    assert (second["seen_at"], second["why"]) == (
+        "2025-11-24T16:00:00.500Z",
+        f"The DID document that was given does not list {GLOBEX}#key-1.",
+    )
+    assert "no proof" in document["explanation"][3]
+    text = desk.verify(file, "acme", "globex", options=("--language", "ja"))[1]
+    assert "証明ではありません" in text
+
+
+def test_without_given_documents_the_file_tells_what_its_writer_saw_and_proves_nothing(desk: Desk) -> None:
+    code, told = desk.verify(file_of(desk.acme, desk.globex), options=("--json",))
+    document = json.loads(told)
+    assert (code, document["verdict"]) == (1, "incomplete")
+    assert [party["finding"] for party in document["parties"]] == ["seen", "seen"]
+
+
+def test_a_signature_that_does_not_even_hold_by_the_files_own_document_is_invalid(desk: Desk) -> None:
+    file = file_of(desk.acme, desk.globex)
+    file["agreement"]["target"] = "another"
+    code, told = desk.verify(file, options=("--json",))
+    assert (code, json.loads(told)["verdict"]) == (1, "invalid")
+
+
+@pytest.mark.parametrize(
+    "bundled",
+    [None, {}, [7], [{}], [{"party": GLOBEX}], [{"party": GLOBEX, "seenAt": "x", "isExcerpt": True}],
+     [{"party": GLOBEX, "seenAt": "noon", "isExcerpt": True, "document": {"id": GLOBEX}}]],
+)  # fmt: skip
+def test_what_is_no_bundled_document_is_none(desk: Desk, bundled: object) -> None:
+    file = {**file_of(desk.acme, desk.globex), "didDocuments": bundled}
+    _, told = desk.verify(file, "acme", options=("--json",))
+    assert [party["finding"] for party in json.loads(told)["parties"]] == ["valid", "no-document"]
 
 
 def test_a_signature_of_one_party_does_not_stand_for_the_other(desk: Desk) -> None:

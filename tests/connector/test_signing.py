@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 from ashiato.api.protocol import ProtocolApi
 from ashiato.api.turns import Queues
-from ashiato.connector import negotiations, signing
+from ashiato.connector import agreement_files, negotiations, signing
 from ashiato.connector.company import Company
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.records import AgreementRecord, AgreementState, Approval
@@ -103,6 +103,30 @@ async def agreed(
     assert (await cells.negotiation(pid)).state is State.FINALIZED
     (theirs,), (ours,) = await maker.agreements(), await cells.agreements()
     return [theirs, ours]
+
+
+async def test_the_method_that_signed_is_kept_and_found_in_the_file_when_the_partner_rotated_its_key(
+    street: Street, maker: Firm, cells: Firm, registrar: Registrar
+) -> None:
+    keeper, _ = signs(maker, registrar), signs(cells, registrar)
+    certificates = {keeper.key.kid: ("AAAA", "BBBB")}
+    document = did_document(maker.did, [keeper.key.verification_key()], [], certificates)
+    registrar.documents[maker.did] = parse_did_document(document, maker.did)
+    _, taken = await agreed(maker, cells)
+    file = agreement_files.write(taken, {"id": cells.did})
+    documents = file["didDocuments"]
+    assert isinstance(documents, list)
+    seen = {entry["party"]: entry for entry in documents}
+    assert (seen[cells.did]["isExcerpt"], seen[cells.did]["document"]) == (False, {"id": cells.did})
+    (method,) = seen[maker.did]["document"]["verificationMethod"]
+    assert (seen[maker.did]["isExcerpt"], method["id"]) == (True, keeper.key.kid)
+    assert method["publicKeyJwk"] == {**keeper.key.public_jwk(), "x5c": ["AAAA", "BBBB"]}
+
+    rotated = SigningKey(f"{maker.did}#key-2", ec.generate_private_key(ec.SECP256R1()))
+    now = parse_did_document(did_document(maker.did, [rotated.verification_key()], []), maker.did)
+    found = agreement_files.examine(file, {maker.did: now, cells.did: registrar.documents[cells.did]})
+    assert [party.finding for party in found.parties] == ["seen", "valid"]
+    assert found.verdict == "incomplete"
 
 
 @pytest.mark.parametrize("is_far", [False, True])

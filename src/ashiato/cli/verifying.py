@@ -44,6 +44,12 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
         "en": "{role} {party}: the signature is not checked, because its DID document was not given (--did-document).",
         "ja": "{role} {party}: DID文書が渡されていないため署名は未確認です (--did-document)。",
     },
+    "party.seen": {
+        "en": "{role} {party}: the signature holds by the key {kid} of a DID document that this file brings, as its writer "
+        "says to have seen it at {seen_at}. That is evidence of what the writer saw, and no proof. {why}",
+        "ja": "{role} {party}: 署名は、このファイルに同梱されたDID文書の鍵 {kid} に合致します "
+        "(作成者が {seen_at} に確認したとする文書)。これは作成者が見たものの証拠であり、証明ではありません。{why}",
+    },
     "party.invalid": {
         "en": "{role} {party}: the signature does not hold: {why}",
         "ja": "{role} {party}: 署名が無効です: {why}",
@@ -119,7 +125,8 @@ def _tell(found: "Examination", as_json: bool, language: Language) -> None:
     lines = [TEXTS[found.verdict.value][language]]
     for party in found.parties:
         text = TEXTS[f"party.{party.finding.value}"][language]
-        lines.append(text.format(role=party.role, party=party.party, kid=party.kid, why=party.why))
+        told = {"kid": party.kid, "why": party.why, "seen_at": party.seen_at}
+        lines.append(text.format(role=party.role, party=party.party, **told).rstrip())
         if party.finding.value != "missing":
             stamp = party.time_stamp
             text = TEXTS[f"stamp.{stamp.finding.value}"][language]

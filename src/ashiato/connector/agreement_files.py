@@ -2,19 +2,20 @@
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from enum import StrEnum
 
 import msgspec
 
-from ashiato.connector.records import AgreementRecord
+from ashiato.connector.records import AgreementRecord, AgreementSignature
 from ashiato.connector.signing import statement_of
 from ashiato.connector.time_stamps import stamped_text
-from ashiato.facts.instants import format_datetime
+from ashiato.facts.instants import MalformedInstant, format_datetime, parse_datetime
 from ashiato.policy.identity import policy_hash
 from ashiato.policy.odrl import MalformedPolicy
 from ashiato.trust import agreements as signed
-from ashiato.trust.did import DidDocument
+from ashiato.trust.did import DidDocument, InvalidDidDocument, parse_did_document
 from ashiato.trust.jws import TokenRefused
 from ashiato.trust.timestamps import Anchors, TimeStampRefused, verify_token
 
@@ -33,6 +34,8 @@ class SignatureFinding(StrEnum):
     MISSING = "missing"
     NO_DOCUMENT = "no-document"
     """Nobody gave the DID document of the party, so nothing is known."""
+    SEEN = "seen"
+    """It holds by a document that the file brings, as its writer says to have seen it; no document that was given says so."""
     INVALID = "invalid"
 
 
@@ -66,13 +69,17 @@ class TimeStampExamination(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartyExamination(msgspec.Struct, frozen=True, kw_only=True):
-    """One party and its signature; `why` says what is wrong with it."""
+    """One party and its signature; `why` says what is wrong with it, or why only a document inside the file could be asked.
+
+    `seen_at` (RFC 3339) is when the writer of the file says to have seen that document.
+    """
 
     party: str
     role: str
     finding: SignatureFinding
     kid: str = ""
     why: str = ""
+    seen_at: str = ""
     time_stamp: TimeStampExamination = TimeStampExamination(finding=TimeStampFinding.MISSING)
 
 
@@ -88,9 +95,23 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     parties: tuple[PartyExamination, ...]
 
 
-def write(record: AgreementRecord, did_documents: Sequence[object] = ()) -> dict[str, object]:
-    """The file of an agreement: its document as it was sent, the signatures, and DID documents as they were."""
+class SeenDocument(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A DID document as the writer of a file saw it; an excerpt holds the method that signed and nothing else."""
+
+    party: str
+    seen_at: str
+    is_excerpt: bool
+    document: dict[str, object]
+
+
+def write(record: AgreementRecord, own_document: dict[str, object] | None = None) -> dict[str, object]:
+    """The file of an agreement: its document as it was sent, the signatures, and the DID documents of both as they were.
+
+    `own_document` is the whole one of the writer. Of the partner, and without it of the writer too, there is the excerpt that
+    was kept with the signature.
+    """
     sent = signed.as_sent(record.document)
+    seen = [_seen(signature, record.peer_id, own_document) for signature in record.signatures]
     return {
         "type": FILE_TYPE,
         "version": FILE_VERSION,
@@ -107,7 +128,35 @@ def write(record: AgreementRecord, did_documents: Sequence[object] = ()) -> dict
             }
             for signature in record.signatures
         ],
-        "didDocuments": list(did_documents),
+        "didDocuments": [msgspec.to_builtins(one) for one in seen],
+    }
+
+
+def _seen(
+    signature: AgreementSignature, peer_id: str, own_document: dict[str, object] | None
+) -> SeenDocument:
+    is_whole = own_document is not None and signature.signer_id != peer_id
+    return SeenDocument(
+        party=signature.signer_id,
+        seen_at=format_datetime(signature.signed_ms),
+        is_excerpt=not is_whole,
+        document=own_document if is_whole and own_document is not None else _excerpt(signature),
+    )
+
+
+def _excerpt(signature: AgreementSignature) -> dict[str, object]:
+    jwk = {**signature.jwk, **({"x5c": list(signature.chain)} if signature.chain else {})}
+    method = {
+        "id": signature.kid,
+        "type": "JsonWebKey2020",
+        "controller": signature.signer_id,
+        "publicKeyJwk": jwk,
+    }
+    return {
+        "@context": ["https://www.w3.org/ns/did/v1", "https://w3id.org/security/suites/jws-2020/v1"],
+        "id": signature.signer_id,
+        "verificationMethod": [method],
+        "assertionMethod": [signature.kid],
     }
 
 
@@ -117,7 +166,8 @@ def examine(
     """What the file proves by these DID documents alone (by DID); raises `NoAgreementFile`.
 
     With `anchors` the hour is asked for as well: at least one signature must have a time stamp that leads to them. The keys
-    and DID documents inside the file are its own claim, and prove nothing.
+    and DID documents inside the file are its own claim and prove nothing: where none of `documents` lists the key, they only
+    tell what the writer of the file saw (`SignatureFinding.SEEN`).
     """
     agreement = file.get("agreement")
     signatures = file.get("signatures")
@@ -129,7 +179,7 @@ def examine(
     except (signed.UnsignableAgreement, MalformedPolicy) as error:
         raise NoAgreementFile(str(error)) from None
     parties = tuple(
-        _party(str(agreement.get(role)), role, signatures, text, documents, anchors)
+        _party(str(agreement.get(role)), role, file, text, documents, anchors)
         for role in ("assigner", "assignee")
     )
     holds = file.get("policyHash") == found_hash
@@ -155,24 +205,58 @@ def examine(
 def _party(
     party: str,
     role: str,
-    signatures: list[object],
+    file: Mapping[str, object],
     text: bytes,
     documents: Mapping[str, DidDocument],
     anchors: Anchors | None,
 ) -> PartyExamination:
-    found = [entry for entry in signatures if isinstance(entry, dict) and entry.get("signer") == party]
+    found = _of_party(file, "signatures", "signer", party)
     if not found:
         return PartyExamination(party=party, role=role, finding=SignatureFinding.MISSING)
-    finding, kid, why = SignatureFinding.NO_DOCUMENT, "", ""
-    if party in documents:
-        try:
-            kid = signed.verify(signed.parse(found[0].get("jws")), text, documents[party], party).kid
-            finding = SignatureFinding.VALID
-        except TokenRefused as error:
-            finding, why = SignatureFinding.INVALID, str(error)
-    return PartyExamination(
-        party=party, role=role, finding=finding, kid=kid, why=why, time_stamp=_time_stamp(found[0], anchors)
+    told = PartyExamination(
+        party=party,
+        role=role,
+        finding=SignatureFinding.NO_DOCUMENT,
+        time_stamp=_time_stamp(found[0], anchors),
     )
+    try:
+        signature = signed.parse(found[0].get("jws"))
+        given = documents.get(party)
+        if given is not None and signature.kid in given.relations.get("assertionMethod", ()):
+            signed.verify(signature, text, given, party)
+            return msgspec.structs.replace(told, finding=SignatureFinding.VALID, kid=signature.kid)
+        # Only a key that no given document speaks of is looked for in the file.
+        seen = next(_seen_with(file, party, signature.kid), None)
+        if seen is not None:
+            signed.verify(
+                signature, text, parse_did_document(msgspec.json.encode(seen.document), party), party
+            )
+            why = "" if given is None else f"The DID document that was given does not list {signature.kid}."
+            return msgspec.structs.replace(
+                told, finding=SignatureFinding.SEEN, kid=signature.kid, why=why, seen_at=seen.seen_at
+            )
+        if given is not None:
+            signed.verify(signature, text, given, party)
+    except (TokenRefused, InvalidDidDocument) as error:
+        return msgspec.structs.replace(told, finding=SignatureFinding.INVALID, why=str(error))
+    return told
+
+
+def _seen_with(file: Mapping[str, object], party: str, kid: str) -> Iterator[SeenDocument]:
+    """The documents of a party that the file brings and that list the key."""
+    for entry in _of_party(file, "didDocuments", "party", party):
+        with suppress(msgspec.ValidationError, InvalidDidDocument, MalformedInstant):
+            seen = msgspec.convert(entry, SeenDocument)
+            parse_datetime(seen.seen_at)
+            document = parse_did_document(msgspec.json.encode(seen.document), party)
+            if kid in document.relations.get("assertionMethod", ()):
+                yield seen
+
+
+def _of_party(file: Mapping[str, object], member: str, name: str, party: str) -> list[dict[str, object]]:
+    entries = file.get(member)
+    listed = entries if isinstance(entries, list) else []
+    return [entry for entry in listed if isinstance(entry, dict) and entry.get(name) == party]
 
 
 def _time_stamp(signature: Mapping[str, object], anchors: Anchors | None) -> TimeStampExamination:

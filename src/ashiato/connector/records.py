@@ -137,7 +137,8 @@ class AgreementState(StrEnum):
 class AgreementSignature(msgspec.Struct, frozen=True, kw_only=True):
     """A signature on an agreement (detached JWS) that was checked when it came, with the key that made it.
 
-    `signed_ms` is when we made or took it; `time_stamp` is an RFC 3161 token over the signature, in base64, if there is one.
+    `signed_ms` is when we made or took it; `chain` are the X.509 certificates (`x5c`) that stood with the key in its owner's DID
+    document then; `time_stamp` is an RFC 3161 token over the signature, in base64, if there is one.
     """
 
     signer_id: str
@@ -145,6 +146,7 @@ class AgreementSignature(msgspec.Struct, frozen=True, kw_only=True):
     jwk: dict[str, str]
     jws: str
     signed_ms: int
+    chain: tuple[str, ...] = ()
     time_stamp: str = ""
 
 

@@ -5,6 +5,7 @@ raises `SignatureNeeded` there: the unit of work is undone, `run` awaits the sig
 again at the same moment with the same ids, so that it comes to the same text, whose signature is now known.
 """
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -120,6 +121,7 @@ def peer_signature(
         jwk=dict(verified.jwk),
         jws=verified.text,
         signed_ms=now_ms,
+        chain=tuple(base64.b64encode(der).decode() for der in evidence.document.chains.get(verified.kid, ())),
     )
 
 

@@ -125,8 +125,8 @@ async def export_agreement(call: CallOf, agreement_id: AgreementId) -> dict[str,
     changes = await call.around.keys.did_changes(call.tenant.participant_id, 0, MOST_DID_CHANGES_COUNT)
     kids = {signature.kid for signature in agreement.signatures}
     own = [change for change in changes if any(f'"{kid}"' in change.document for kid in kids)]
-    documents = [json.loads(change.document) for change in own[-1:]]
-    return cast("dict[str, JsonValue]", agreement_files.write(agreement, documents))
+    document = json.loads(own[-1].document) if own else None
+    return cast("dict[str, JsonValue]", agreement_files.write(agreement, document))
 
 
 @router.get("/agreements/{agreement_id:foreign_id}", summary="Show an agreement")
