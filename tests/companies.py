@@ -49,6 +49,7 @@ class Company:
         environment: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
         issues_credentials: bool = False,
+        runs_apps: bool = False,
         logs_level: str = "WARNING",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,6 +60,7 @@ class Company:
         self._more_settings = settings
         self._secrets = dict(secrets or {})
         self._issues_credentials = issues_credentials
+        self.apps_folder = folder / "apps" if runs_apps else None
         self._environment = {"ASHIATO_LOG_LEVEL": logs_level, **(environment or {})}
         self._ports = (_free_port(), _free_port())
         self._process: subprocess.Popen[bytes] | None = None
@@ -208,12 +210,15 @@ slug = "{slug}"
 name = "{slug}"
 api_key_sha256 = ["{hashlib.sha256(api_key(slug).encode()).hexdigest()}"]
 files_directory = "{self.folder / ("files" if slug == self._slugs[0] else f"files-{slug}")}"
+apps_directory = "{self.apps_folder or ""}"
 secrets = {{ {secrets} }}
 issues_credentials = {str(self._issues_credentials).lower()}
 """
             for slug in self._slugs
         )
         (self.folder / "files").mkdir(exist_ok=True)
+        if self.apps_folder is not None:
+            self.apps_folder.mkdir(exist_ok=True)
         return f"""unsafe_allow_loopback = true
 {self._more_settings}
 [store]

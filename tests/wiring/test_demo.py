@@ -221,7 +221,11 @@ def test_the_timeline_is_readable_in_both_languages(
 def test_the_wheel_brings_the_data_of_the_demonstration(tmp_path: Path) -> None:
     [wheel] = WheelBuilder(str(REPOSITORY)).build(directory=str(tmp_path), versions=["standard"])
     names = {name for name in zipfile.ZipFile(wheel).namelist() if "/demo_data/" in name}
-    assert {Path(name).name for name in names} == {"nmc811_cathode_footprint.json", "texts.toml"}
+    assert {Path(name).name for name in names} == {
+        "battery_chain.toml",
+        "nmc811_cathode_footprint.json",
+        "texts.toml",
+    }
     read = (
         "from ashiato.wiring.walkthrough import record, texts\n"
         "record.read_record(record.published_record())\n"

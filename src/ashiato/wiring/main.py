@@ -10,6 +10,10 @@ from ashiato.cli.app import make_app
 app = make_app()
 connector = typer.Typer(no_args_is_help=True, help="Run a connector.")
 app.add_typer(connector, name="connector")
+carbon = typer.Typer(
+    no_args_is_help=True, help="The carbon footprint app, which works through the app interface."
+)
+app.add_typer(carbon, name="carbon")
 
 SettingsFile = Annotated[Path, typer.Option("--settings", help="The settings file (TOML).")]
 
@@ -39,6 +43,27 @@ def init(
     from ashiato.wiring import serving
 
     raise typer.Exit(serving.init(settings, slug, name or slug, public_url))
+
+
+@carbon.command()
+def pack(
+    file: Annotated[Path, typer.Argument(help="The program file to write, in the folder of apps.")],
+    manifest: Annotated[
+        Path | None, typer.Option(help="Write the manifest for `ashiato app put` here.")
+    ] = None,
+) -> None:
+    """Write the app as one program file and print its digest."""
+    from ashiato.wiring import carbon_packing
+
+    typer.echo(carbon_packing.write(file, manifest))
+
+
+@carbon.command()
+def run() -> None:
+    """Compute every inventory of the company, with ASHIATO_APP_URL and ASHIATO_APP_TOKEN of the app."""
+    from ashiato.wiring import carbon_program
+
+    raise typer.Exit(carbon_program.main())
 
 
 @app.command()

@@ -1,0 +1,257 @@
+"""From a company's own inventory and the declarations that it received to its declaration, by arithmetic alone.
+
+Nothing but the arguments enters: the same documents under the same program give the same bytes, which is what lets a verifier
+compute a result again. What a supplier declared counts only if it came from that supplier, about the product that was bought.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from hashlib import sha256
+from typing import NamedTuple
+
+import msgspec
+import rfc8785
+
+from ashiato.apps.carbon.allocation import UnallocableProducts
+from ashiato.apps.carbon.declarations import (
+    FootprintDeclaration,
+    Issue,
+    MalformedDeclaration,
+    UndeclarableResult,
+    calculation_record,
+    canonical,
+    declare,
+    read_declaration,
+    standing_of,
+)
+from ashiato.apps.carbon.electricity import DisputedElectricity
+from ashiato.apps.carbon.factors.gwp import UnknownGwpSet, UnknownPotential
+from ashiato.apps.carbon.functional_unit import (
+    ServiceLife,
+    UnfitBattery,
+    per_kwh_capacity,
+    per_kwh_delivered,
+    service_life,
+)
+from ashiato.apps.carbon.gases import SAME_FACTORS, MixedGwpSets
+from ashiato.apps.carbon.inventory import FaultyLine, assess
+from ashiato.apps.carbon.inventory_documents import (
+    Battery,
+    MalformedInventory,
+    OwnInventory,
+    Part,
+    read_inventory,
+)
+from ashiato.apps.carbon.rollup import Purchased, RollUp, UnusableInput, roll_up
+from ashiato.apps.carbon.rulesets import NotInRuleset, Ruleset, counted
+from ashiato.facts.footprints import STAGES, DeclaredFootprint, PerDeclaredUnit, StageVector
+from ashiato.facts.quantities import KILOWATT_HOUR, UnitMismatch, exact_text, fixed_text
+
+INVENTORY, FOOTPRINT, BATTERY, CALCULATION, CONTRIBUTIONS = (
+    "carbon-inventory-",
+    "carbon-footprint-",
+    "carbon-battery-",
+    "carbon-calculation-",
+    "carbon-contributions-",
+)
+"""How the ids of assets begin: what the app reads of its own company, and the four results that it writes."""
+_SHOWN_DECIMALS_COUNT = 6
+
+
+class MissingDeclaration(LookupError):
+    """No declaration of the supplier about what was bought is there; ask the supplier for it, or mend the bill of material."""
+
+    def __init__(self, product: str, part: str, supplier: str, unreadable_count: int) -> None:
+        told = f"; {unreadable_count} documents of it cannot be read" if unreadable_count else ""
+        super().__init__(f"{product}: {supplier} has declared nothing about {part}{told}")
+        self.product = product
+        self.part = part
+        self.supplier = supplier
+        self.unreadable_count = unreadable_count
+
+
+REFUSALS = (
+    MalformedInventory,
+    MissingDeclaration,
+    FaultyLine,
+    UnallocableProducts,
+    DisputedElectricity,
+    MixedGwpSets,
+    UnknownGwpSet,
+    UnknownPotential,
+    UnusableInput,
+    UnitMismatch,
+    NotInRuleset,
+    UnfitBattery,
+    UndeclarableResult,
+)
+"""All that `calculate` raises: each tells in a sentence what whoever keeps the inventory must mend."""
+
+
+class Received(NamedTuple):
+    """A document as it came: from whom, when, its hexadecimal SHA-256 and its bytes."""
+
+    partner: str
+    received_ms: int
+    sha256: str
+    content: bytes
+
+
+class Calculation(NamedTuple):
+    """What is made of one inventory, each as canonical JSON; `battery` is None for what is no battery.
+
+    `declaration` and `battery` are made to be shown to customers. `record` and `contributions` tell of suppliers and recipe, and
+    stay in the company.
+    """
+
+    product: str
+    declaration: bytes
+    battery: bytes | None
+    record: bytes
+    contributions: bytes
+
+
+class _Choice(NamedTuple):
+    """The declaration that a part of the bill is computed with."""
+
+    received: Received
+    document: FootprintDeclaration
+    declared: DeclaredFootprint
+    superseded: frozenset[str]
+
+
+def calculate(content: bytes, received: Sequence[Received], issuer: str, program: str) -> Calculation:
+    """The calculation of the inventory in `content` for the company `issuer`; `program` names app, version and digest.
+
+    Whether an input still holds is judged for the day from which the new declaration is valid. Raises one of `REFUSALS`.
+    """
+    own = read_inventory(content)
+    choices = {part.document.key: _chosen(part, received, own) for part in own.parts}
+    bought = [_purchased(part, choices[part.document.key], own) for part in own.parts]
+    assessment = assess(own.inventory, own.declared, own.rules, conversions=SAME_FACTORS)
+    result = roll_up(assessment, bought, conversions=SAME_FACTORS)
+    document = own.document
+    declaration = declare(
+        result,
+        own.rules,
+        Issue(
+            id=document.issue.id,
+            issuer=issuer,
+            product=document.product,
+            plant=document.plant,
+            supersedes=document.issue.supersedes,
+            geography=document.geography,
+            product_mass=own.product_mass,
+            reference_from_ms=document.reference_from_ms,
+            reference_until_ms=document.reference_until_ms,
+            valid_from_ms=document.issue.valid_from_ms,
+            valid_until_ms=document.issue.valid_until_ms,
+        ),
+    )
+    shown = canonical(declaration)
+    hashes = {INVENTORY + document.product: sha256(content).hexdigest()} | {
+        f"{FOOTPRINT}{part.document.product} {part.document.supplier}": choices[
+            part.document.key
+        ].received.sha256
+        for part in own.parts
+    }
+    return Calculation(
+        product=document.product,
+        declaration=shown,
+        battery=None if own.battery is None else _battery(result, own.rules, own.battery, shown),
+        record=calculation_record(result, own.rules, program, hashes),
+        contributions=_contributions(result, shown),
+    )
+
+
+def _chosen(part: Part, received: Sequence[Received], own: OwnInventory) -> _Choice:
+    """The newest declaration of the supplier that no other of its declarations supersedes."""
+    wanted = part.document
+    candidates: list[tuple[Received, FootprintDeclaration, DeclaredFootprint]] = []
+    unreadable_count = 0
+    for one in received:
+        if one.partner != wanted.supplier:
+            continue
+        try:
+            document, declared = read_declaration(one.content)
+        except MalformedDeclaration:
+            unreadable_count += 1
+            continue
+        if document.product == wanted.product and document.issuer == wanted.supplier:
+            candidates.append((one, document, declared))
+    superseded = frozenset(document.supersedes for _, document, _ in candidates if document.supersedes)
+    standing = [candidate for candidate in candidates if candidate[1].id not in superseded] or candidates
+    if not standing:
+        raise MissingDeclaration(own.document.product, wanted.product, wanted.supplier, unreadable_count)
+    newest = max(standing, key=lambda one: (one[1].valid_from_ms, one[0].received_ms, one[0].sha256))
+    return _Choice(*newest, superseded)
+
+
+def _purchased(part: Part, choice: _Choice, own: OwnInventory) -> Purchased:
+    return Purchased(
+        key=part.document.key,
+        quantity=part.quantity,
+        loss_share=part.loss_share,
+        declared=choice.declared,
+        declaration_sha256=choice.received.sha256,
+        stage=part.document.stage,
+        by_mass=part.document.by_mass,
+        standing=standing_of(choice.document, own.document.issue.valid_from_ms, choice.superseded),
+    )
+
+
+def _battery(result: RollUp, rules: Ruleset, battery: Battery, declaration: bytes) -> bytes:
+    """Both figures per kWh, each rounded once from the exact footprint."""
+    footprint = PerDeclaredUnit(counted(result.emissions, rules), result.declared)
+    life = service_life(rules, battery.vehicle_category, battery.usable_energy, battery.warranty)
+    delivered = per_kwh_delivered(footprint, life).emissions
+    capacity = per_kwh_capacity(footprint, battery.rated_energy, usable=False).emissions
+    return rfc8785.dumps(
+        {
+            "type": "BatteryFootprint",
+            "declarationSha256": sha256(declaration).hexdigest(),
+            "ruleset": {"id": rules.id, "edition": rules.edition},
+            "perKwhDelivered": _stages(delivered, rules),
+            "perKwhOfRatedCapacity": _stages(capacity, rules),
+            "serviceLife": _life(life),
+            "assumptions": msgspec.to_builtins(life.assumptions),
+        }
+    )
+
+
+def _stages(vector: StageVector, rules: Ruleset) -> dict[str, str | dict[str, str]]:
+    figures = {stage.value: exact_text(rules.rounding.of(vector.stage_kg(stage))) for stage in STAGES}
+    return {"stagesKgCo2e": figures, "totalKgCo2e": exact_text(rules.rounding.of(vector.excluding_uptake_kg))}
+
+
+def _life(life: ServiceLife) -> dict[str, str]:
+    return {
+        "usableEnergyKwh": exact_text(life.usable_energy.value_in(KILOWATT_HOUR)),
+        "equivalentCyclesPerYear": exact_text(life.equivalent_cycles_per_year),
+        "years": exact_text(life.duration_years),
+        "deliveredKwh": exact_text(life.delivered.value_in(KILOWATT_HOUR)),
+    }
+
+
+def _contributions(result: RollUp, declaration: bytes) -> bytes:
+    """What each line adds, in kgCO2e and as a share: for the company's own people. The exact figures stand in the record."""
+    total_kg = result.emissions.excluding_uptake_kg
+    return rfc8785.dumps(
+        {
+            "type": "FootprintContributions",
+            "declarationSha256": sha256(declaration).hexdigest(),
+            "totalKgCo2e": fixed_text(total_kg, _SHOWN_DECIMALS_COUNT),
+            "lines": [
+                {
+                    "key": one.key,
+                    "own": one.own,
+                    "kgCo2e": fixed_text(one.total_kg, _SHOWN_DECIMALS_COUNT),
+                    "share": fixed_text(
+                        one.total_kg / total_kg if total_kg else Fraction(0), _SHOWN_DECIMALS_COUNT
+                    ),
+                    "standing": one.standing.value,
+                }
+                for one in sorted(result.contributions, key=lambda one: (-one.total_kg, one.key))
+            ],
+        }
+    )
