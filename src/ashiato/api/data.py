@@ -200,6 +200,7 @@ class DataApi:
                 query=query,
                 headers=_forwarded_headers(request),
                 body=await self._body(request),
+                caller=grant.consumer,
             )
         with self._streams.enter(tenant.participant_id, grant.transfer_pid, grant.agreement_id) as stream:
             consumer = await self._node.identity.standing(

@@ -10,6 +10,7 @@ from ashiato.cli.commands import (
     offering,
     operating,
     processes,
+    requests,
     rights,
     trusting,
     vaulting,
@@ -30,7 +31,18 @@ def make_app() -> typer.Typer:
     )
     command(made, "get", "get")(get_dataset)
     made.command("verify", help=say("verify"))(verify)
-    for module in (offering, contracts, rights, trusting, processes, vaulting, operating, keys, credentials):
+    for module in (
+        offering,
+        contracts,
+        rights,
+        trusting,
+        processes,
+        requests,
+        vaulting,
+        operating,
+        keys,
+        credentials,
+    ):
         module.add_to(made)
     return made
 

@@ -221,6 +221,15 @@ def covers_offer(uow: UnitOfWork, negotiation: ContractNegotiation, now_ms: int)
     )
 
 
+def standing_terms(uow: UnitOfWork, peer_id: str, now_ms: int) -> list[dict[str, object]]:
+    """The terms of the framework contracts under which we take data of that partner now."""
+    return [
+        framework.policy
+        for framework in uow.contracts.list_frameworks(peer_id)
+        if framework.role is Role.CONSUMER and _in_force(framework, now_ms)
+    ]
+
+
 def named_in(uow: UnitOfWork, agreement: Mapping[str, object], peer_id: str) -> str | None:
     """The framework that an agreement names, when it is one of ours with that partner."""
     named = agreement.get(NAMED_MEMBER)

@@ -5,7 +5,7 @@ Its methods are synchronous and run inside one transaction; nothing awaits in th
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -48,6 +48,13 @@ from ashiato.outbox.deliveries import Delivery
 from ashiato.trust.standing import Standing
 
 T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Room(msgspec.Struct, Generic[R], frozen=True):
+    """The name of a room of the unit of work whose port a storey above this one defines."""
+
+    name: str
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -413,6 +420,9 @@ class UnitOfWork(Protocol):
     def obligations(self) -> Obligations: ...
     @property
     def wallet(self) -> Wallet: ...
+    def room(self, room: Room[R]) -> R:
+        """A room of a storey above, in the same transaction."""
+
     def tell(self, event: Event) -> None:
         """Publish after the commit; lost with a rollback."""
 

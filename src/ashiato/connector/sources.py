@@ -96,7 +96,13 @@ class HttpPlace(
     timeout_s: int = 60
 
 
-Place = RecordPlace | FilePlace | S3Place | SqlPlace | HttpPlace
+class SupplyInboxPlace(
+    msgspec.Struct, frozen=True, tag="supply-inbox", tag_field="kind", forbid_unknown_fields=True
+):
+    """The company's own inbox for requests for data: what a partner posts there is acted on, and nothing is read."""
+
+
+Place = RecordPlace | FilePlace | S3Place | SqlPlace | HttpPlace | SupplyInboxPlace
 
 
 class SourceDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,13 +120,17 @@ class SourceDescription(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Forwarded(msgspec.Struct, frozen=True, kw_only=True):
-    """A caller's request to an asset that is an inbox or a query. `path` is raw (still percent-encoded), "" for the asset."""
+    """A caller's request to an asset that is an inbox or a query. `path` is raw (still percent-encoded), "" for the asset.
+
+    `caller` is the verified consumer of the agreement under which it comes.
+    """
 
     method: str
     path: str
     query: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    caller: str = ""
 
 
 class ForwardedAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -273,7 +283,7 @@ def place_of(source: Mapping[str, object]) -> Place:
         problem, _, path = str(error).partition(" - at `$")
         raise BadSource(path.strip("`."), problem) from None
     match place:
-        case RecordPlace():
+        case RecordPlace() | SupplyInboxPlace():
             pass
         case FilePlace():
             _check_path("path", place.path)

@@ -46,3 +46,11 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     distributions: tuple[Distribution, ...] = ()
     context: tuple[str, ...] = ()
     extensions: dict[str, object] = msgspec.field(default_factory=dict)
+
+
+def offers_of(dataset: Dataset) -> list[dict[str, object]]:
+    """The offers of a dataset, those of its distributions included, each once."""
+    found = [*dataset.offers]
+    for distribution in dataset.distributions:
+        found += distribution.offers
+    return list({str(offer.get("@id")): dict(offer) for offer in reversed(found)}.values())[::-1]

@@ -40,6 +40,10 @@ class DeliveryKind(StrEnum):
     """Fetch a time stamp for our signature on an agreement."""
     INDEX = "index"
     """Put more of the assets of a large class into the catalog."""
+    SUPPLY = "supply"
+    """Bring a message about a request for data to a partner's inbox, or fetch what an answer names."""
+    SUPPLY_DATE = "supply-date"
+    """Look after a request for data whose date is over."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +65,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 # What nobody else can refuse and what was promised: a disk that is broken for a week, or a participant that is suspended for
 # as long, must not turn "deleted when it must be" into "kept for ever".
-OWN_WORK = frozenset({DeliveryKind.ERASE, DeliveryKind.EXPIRY, DeliveryKind.OBLIGATION})
+OWN_WORK = frozenset(
+    {DeliveryKind.ERASE, DeliveryKind.EXPIRY, DeliveryKind.OBLIGATION, DeliveryKind.SUPPLY_DATE}
+)
 
 
 def next_try_ms(delivery: Delivery, now_ms: int) -> int | None:

@@ -220,6 +220,30 @@ TRUST_LISTS_OF_VERSION_2 = (
         PRIMARY KEY (participant_id, signer, place))""",
 )
 
+# Requests for data along the supply chain.
+REQUESTS_OF_VERSION_2 = (
+    f"""CREATE TABLE supply_request (participant_id {_KEY}, own_id {_KEY}, side {_KEY}, peer_id {_KEY}, request_id {_KEY},
+        tree_id {_KEY}, above_tree_id {_KEY}, mark {_KEY}, state {_KEY}, is_open INTEGER NOT NULL, trades BIGINT NOT NULL,
+        completed BIGINT NOT NULL, closed BIGINT NOT NULL, body {_KEY},
+        PRIMARY KEY (participant_id, own_id), UNIQUE (participant_id, peer_id, request_id, side))""",
+    "CREATE INDEX supply_request_by_tree ON supply_request (participant_id, tree_id, side, peer_id)",
+    "CREATE INDEX supply_request_by_above ON supply_request (participant_id, above_tree_id) WHERE above_tree_id <> ''",
+    "CREATE INDEX supply_request_by_mark ON supply_request (participant_id, mark) WHERE mark <> ''",
+    "CREATE INDEX supply_request_open ON supply_request (participant_id, peer_id, side) WHERE is_open = 1",
+    f"""CREATE TABLE supply_request_link (participant_id {_KEY}, above_id {_KEY}, below_id {_KEY},
+        PRIMARY KEY (participant_id, above_id, below_id))""",
+    "CREATE INDEX supply_request_link_by_below ON supply_request_link (participant_id, below_id, above_id)",
+    f"""CREATE TABLE supply_answer (participant_id {_KEY}, own_id {_KEY}, version INTEGER NOT NULL, is_late INTEGER NOT NULL,
+        fetch_id {_KEY}, body {_KEY}, PRIMARY KEY (participant_id, own_id, version, is_late))""",
+    "CREATE INDEX supply_answer_by_fetch ON supply_answer (participant_id, fetch_id) WHERE fetch_id <> ''",
+    f"""CREATE TABLE answer_rule (participant_id {_KEY}, rule_id {_KEY}, data_item {_KEY}, part_id {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, rule_id))""",
+    "CREATE INDEX answer_rule_by_part ON answer_rule (participant_id, data_item, part_id)",
+    f"""CREATE TABLE supply_message (participant_id {_KEY}, peer_id {_KEY}, message_id {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, peer_id, message_id))""",
+    f"CREATE TABLE supply_line (participant_id {_KEY}, peer_id {_KEY}, body {_KEY}, PRIMARY KEY (participant_id, peer_id))",
+)
+
 VERSION_2 = (
     *VAULT_OF_VERSION_2,
     *STANDINGS_OF_VERSION_2,
@@ -229,6 +253,7 @@ VERSION_2 = (
     *DID_LOG_OF_VERSION_2,
     *SUPPLY_OF_VERSION_2,
     *TRUST_LISTS_OF_VERSION_2,
+    *REQUESTS_OF_VERSION_2,
 )
 
 CONNECTOR: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)

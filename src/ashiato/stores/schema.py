@@ -332,3 +332,47 @@ HOLDING = Table(
 TRUST_LIST_EDITION = Table(
     "trust_list_edition", METADATA, _key("participant_id"), _key("signer"), _key("place"), _instant("number")
 )
+SUPPLY_REQUEST = Table(
+    "supply_request",
+    METADATA,
+    _key("participant_id"),
+    _key("own_id"),
+    _text("side"),
+    _text("peer_id"),
+    _text("request_id"),
+    _text("tree_id"),
+    _text("above_tree_id"),
+    _text("mark"),
+    _text("state"),
+    _count("is_open"),
+    _instant("trades"),
+    _instant("completed"),
+    _instant("closed"),
+    _text("body"),
+)
+SUPPLY_REQUEST_LINK = Table(
+    "supply_request_link", METADATA, _key("participant_id"), _key("above_id"), _key("below_id")
+)
+SUPPLY_ANSWER = Table(
+    "supply_answer",
+    METADATA,
+    _key("participant_id"),
+    _key("own_id"),
+    Column("version", Integer, primary_key=True),
+    Column("is_late", Integer, primary_key=True),
+    _text("fetch_id"),
+    _text("body"),
+)
+ANSWER_RULE = Table(
+    "answer_rule",
+    METADATA,
+    _key("participant_id"),
+    _key("rule_id"),
+    _text("data_item"),
+    _text("part_id"),
+    _text("body"),
+)
+SUPPLY_MESSAGE = Table(
+    "supply_message", METADATA, _key("participant_id"), _key("peer_id"), _key("message_id"), _text("body")
+)
+SUPPLY_LINE = Table("supply_line", METADATA, _key("participant_id"), _key("peer_id"), _text("body"))

@@ -1,5 +1,8 @@
 """One transaction's work for one participant, over all rooms."""
 
+from typing import TypeVar
+
+from ashiato.connector.ports import Room
 from ashiato.connector.records import Event
 from ashiato.outbox.deliveries import Delivery
 from ashiato.stores.apps import SqlApps
@@ -11,12 +14,15 @@ from ashiato.stores.negotiations import SqlNegotiations
 from ashiato.stores.obligations import SqlObligations
 from ashiato.stores.outbox import SqlOutbox
 from ashiato.stores.records import SqlRecords
+from ashiato.stores.requests import SqlRequests
 from ashiato.stores.sessions import Session
 from ashiato.stores.standings import SqlStandings
 from ashiato.stores.supply import SqlSupply
 from ashiato.stores.transfers import SqlTransfers
 from ashiato.stores.vault import SqlVault
 from ashiato.stores.wallet import SqlWallet
+
+R = TypeVar("R")
 
 
 class SqlUnitOfWork:
@@ -35,6 +41,7 @@ class SqlUnitOfWork:
         "outbox",
         "participant_id",
         "records",
+        "requests",
         "session",
         "standings",
         "supply",
@@ -62,6 +69,11 @@ class SqlUnitOfWork:
         self.obligations = SqlObligations(session, participant_id)
         self.wallet = SqlWallet(session, participant_id)
         self.supply = SqlSupply(session, participant_id)
+        self.requests = SqlRequests(session, participant_id)
+
+    def room(self, room: Room[R]) -> R:
+        found: R = getattr(self, room.name)
+        return found
 
     def tell(self, event: Event) -> None:
         self.events.append(event)

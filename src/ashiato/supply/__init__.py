@@ -1,1 +1,1 @@
-"""One company's view of its chain: plants, parts, bills of material, serial items, partners, trade links."""
+"""One company's view of its chain: plants, parts, bills of material, serial items, partners, trade links, requests for data."""

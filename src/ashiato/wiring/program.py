@@ -61,6 +61,7 @@ from ashiato.couriers.pulling import Puller, PullMeans
 from ashiato.couriers.pushing import Pusher, PushMeans
 from ashiato.couriers.running_apps import AppRunner
 from ashiato.couriers.streaming import RunningStreams
+from ashiato.couriers.supplying import SupplyCourier
 from ashiato.couriers.telling import Teller
 from ashiato.couriers.waiting import Waiter
 from ashiato.couriers.webhooks import WebhookCourier
@@ -73,6 +74,7 @@ from ashiato.outbox.deliveries import DeliveryKind
 from ashiato.stores.engine import SqlStore, open_store
 from ashiato.stores.keys import open_safe
 from ashiato.stores.received_files import ReceivedFolder
+from ashiato.supply import following as requests
 from ashiato.trust.signing import Signer
 from ashiato.wiring.adapters import Documents, Possession, Prover
 from ashiato.wiring.grants import Grants
@@ -80,6 +82,7 @@ from ashiato.wiring.listening import Listener, bind
 from ashiato.wiring.management import LazyApp, TwoDoors, app_builder, make_gate
 from ashiato.wiring.registry import Registry
 from ashiato.wiring.settings import TOKENS, ListenerSettings, Settings, resolve_secret
+from ashiato.wiring.supply_desk import SupplyDesk
 from ashiato.wiring.tenancy import Tenancy
 from ashiato.wiring.time_stamps import stamping
 from ashiato.wiring.verifying import Changes, TrustDesk, presented_credentials, trust_list_book
@@ -183,7 +186,9 @@ class Program:
         self._gate.check()
 
     def _reactors(self) -> tuple[Reactor, ...]:
-        following: tuple[Reactor, ...] = (fetching.follow, vault.follow, receipts.follow, obligations.follow)
+        following: tuple[Reactor, ...] = (
+            fetching.follow, vault.follow, receipts.follow, obligations.follow, requests.follow,
+        )  # fmt: skip
         return (*following, time_stamps.follow) if self.settings.time_stamps.url else following
 
     def make_documents(self) -> DocumentsPort:
@@ -197,7 +202,13 @@ class Program:
         streams = RunningStreams(LastingRights(self.node), lambda: now().now_ms, disk_threads)
         self.store.subscribe(streams.listen)
         sources = self._sources(disk_threads)
-        courier = Courier(self.node, self._handlers(streams, sources, disk_threads), self._turn_of)
+        caller = DataCaller(self.node, self._egress, streams, Prover(self.tenancy))
+        supply = SupplyCourier(self.node, self.partners, self.waiter, caller, waiting_outside)
+        handlers = self._handlers(streams, sources, disk_threads) | {
+            DeliveryKind.SUPPLY: supply.deliver,
+            DeliveryKind.SUPPLY_DATE: supply.come_due,
+        }
+        courier = Courier(self.node, handlers, self._turn_of)
         courier.start()
         teller = Teller(self.node)
         teller.start()
@@ -216,7 +227,6 @@ class Program:
         )
         runner = AppRunner(self.node, self._grants.app_folders, self.management_url)
         self._closers.append(runner.close)
-        caller = DataCaller(self.node, self._egress, streams, Prover(self.tenancy))
         parts = (
             self.node, self._gate, self.registry, self.partners, self.waiter, self.files, caller, runner,
             self.registry,
@@ -356,6 +366,7 @@ class Program:
             disk_threads=disk_threads,
             sql_threads=ThreadPoolExecutor(SQL_THREADS_COUNT, thread_name_prefix="sql"),
             clock_ms=lambda: now().now_ms,
+            desk=SupplyDesk(self.node),
         )
 
     def _data_routes(

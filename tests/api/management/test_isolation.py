@@ -19,6 +19,9 @@ from ashiato.identity.wallet import (
     OfferedCredential,
     RequestState,
 )
+from ashiato.supply.messages import Part
+from ashiato.supply.request_ports import REQUESTS
+from ashiato.supply.requests import AnswerRule, Side, SupplyRequest
 from ashiato.trust.enveloping import Profile
 from tests.api.management.offering import (
     CELLS,
@@ -91,6 +94,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "retire_key": {},
     "revoke_key": {},
     "bind_certificates": {"json": {"pem": ""}},
+    "ask_suppliers": {
+        "json": {
+            "to": [{"partner": MAKER, "part": {"part_id": "x"}}],
+            "data_item": "footprint",
+            "due_ms": 4_000_000_000_000,
+            "in_answer_to": "secret",
+        }
+    },
+    "act_on_data_request": {"json": {"text": "x"}},
+    "put_rule": {"json": {"data_item": "footprint", "asset_id": "secret"}},
+    "open_inbox": {"json": {}},
 }
 # These make or ask for something of the caller's own, so they succeed; to forget what one does not know is done at once,
 # and a partner describes itself to everybody.
@@ -167,6 +181,9 @@ async def ids(program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncCl
         "obligation_id": "secret",
         "partner": MAKER,
         "name": keys["items"][-1]["name"],
+        "own_id": "secret",
+        "tree_id": "secret",
+        "rule_id": "secret",
     }
 
 
@@ -217,6 +234,22 @@ def keep_secrets(uow: UnitOfWork, agreement_id: str) -> None:
         )
     )
     keep_secrets_of_the_issuer(uow)
+    asked = SupplyRequest(
+        own_id="secret",
+        side=Side.ASKED,
+        peer_id=MAKER,
+        request_id="secret",
+        tree_id="secret",
+        data_item=SECRET,
+        part=Part(part_id=SECRET),
+        due_ms=4_000_000_000_000,
+        hops=1,
+        text=SECRET,
+        created_ms=1,
+        updated_ms=1,
+    )
+    uow.room(REQUESTS).put(asked)
+    uow.room(REQUESTS).put_rule(AnswerRule(rule_id="secret", data_item=SECRET, asset_id="secret"))
 
 
 def keep_secrets_of_the_issuer(uow: UnitOfWork) -> None:
@@ -281,6 +314,7 @@ def filled(path: str, operation_id: str, slug: str, ids: dict[str, str]) -> str:
         "act_in_transfer": "terminate",
         "act_on_issued": "revoke",
         "act_on_obligation": "void",
+        "act_on_data_request": "cancel",
     }.get(operation_id, "")
     values = {"slug": slug, "act": act, "rest": "below", **ids}
     if "/facts/" in path:

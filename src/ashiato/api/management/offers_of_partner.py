@@ -2,12 +2,11 @@
 
 from ashiato.api.management.calls import Call
 from ashiato.api.management.models.processes import Dataset
+from ashiato.connector.frameworks import standing_terms
 from ashiato.connector.negotiations import Partner
-from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound
-from ashiato.connector.records import FrameworkState
 from ashiato.dsp import catalog
-from ashiato.dsp.states import Role
+from ashiato.dsp.catalog import offers_of
 from ashiato.policy.identity import same_rules
 
 TITLE_MEMBERS = ("title", "dct:title", "http://purl.org/dc/terms/title", "name")
@@ -27,7 +26,7 @@ async def chosen_offer(
         raise NotFound(
             f"{partner_id} makes you no such offer for {asset_id!r}.", asset_id=asset_id, offer_id=offer_id
         )
-    standing = await call.read(lambda uow: _standing_terms(uow, partner_id, call.moment.now_ms))
+    standing = await call.read(lambda uow: standing_terms(uow, partner_id, call.moment.now_ms))
     covered = [offer for offer in named if any(same_rules(offer, terms) for terms in standing)]
     chosen = [*covered, *named][0]
     if not covered and not all(same_rules(offer, chosen) for offer in named):
@@ -47,24 +46,6 @@ def _negotiates_at(dataset: catalog.Dataset, wire_format: str | None) -> str | N
         if wire_format in (None, distribution.format) and isinstance(service, catalog.DataService):
             return service.endpoint_url.rstrip("/")
     return None
-
-
-def _standing_terms(uow: UnitOfWork, partner: str, now_ms: int) -> list[dict[str, object]]:
-    return [
-        framework.policy
-        for framework in uow.contracts.list_frameworks(partner)
-        if framework.role is Role.CONSUMER
-        and framework.state is FrameworkState.ACTIVE
-        and framework.from_ms <= now_ms < framework.until_ms
-    ]
-
-
-def offers_of(dataset: catalog.Dataset) -> list[dict[str, object]]:
-    """The offers of a dataset, those of its distributions included, each once."""
-    found = [*dataset.offers]
-    for distribution in dataset.distributions:
-        found += distribution.offers
-    return list({str(offer.get("@id")): dict(offer) for offer in reversed(found)}.values())[::-1]
 
 
 def shown(dataset: catalog.Dataset) -> Dataset:

@@ -11,6 +11,7 @@ from ashiato.clients.sources.http import HttpSource
 from ashiato.clients.sources.records import RecordSource
 from ashiato.clients.sources.s3 import S3Source
 from ashiato.clients.sources.sql import sql_source
+from ashiato.clients.sources.supply_inbox import SupplyDesk, SupplyInboxSource
 from ashiato.connector.ports import Store
 from ashiato.connector.records import Asset
 from ashiato.connector.sources import (
@@ -22,6 +23,7 @@ from ashiato.connector.sources import (
     Secrets,
     Source,
     SqlPlace,
+    SupplyInboxPlace,
     place_of,
 )
 from ashiato.policy.transformations import Transformation
@@ -44,6 +46,7 @@ class AssetSources:
         disk_threads: Executor,
         sql_threads: Executor,
         clock_ms: Callable[[], int],
+        desk: SupplyDesk | None = None,
     ) -> None:
         self._store = store
         self._egress_of = egress_of
@@ -52,6 +55,7 @@ class AssetSources:
         self._disk_threads = disk_threads
         self._sql_threads = sql_threads
         self._clock_ms = clock_ms
+        self._desk = desk
         self._hashes = KnownHashes()
 
     def source(self, participant_id: str, asset: Asset, changes: tuple[Transformation, ...] = ()) -> Source:
@@ -79,6 +83,10 @@ class AssetSources:
                 )
             case SqlPlace() as place:
                 return sql_source(place, participant_id, folder, self._secrets, self._sql_threads)
+            case SupplyInboxPlace():
+                if self._desk is None:
+                    raise BadSource("kind", "this program takes no requests for data")
+                return SupplyInboxSource(self._desk, participant_id)
             case HttpPlace() as place:
                 egress = self._egress_of(participant_id)
                 return HttpSource(egress, self._secrets, participant_id, place, asset.media_type)

@@ -1,0 +1,229 @@
+"""Requests for data along the supply chain: what is asked, how far it is, what answers."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from ashiato.api.management.models.offering import AccessForm
+from ashiato.api.management.models.shared import (
+    Address,
+    Instant,
+    InstantShown,
+    Line,
+    Model,
+    OwnId,
+    PageQuery,
+    Partner,
+    PartnerShown,
+)
+from ashiato.supply import requests
+from ashiato.supply.messages import Counts as TreeCounts
+from ashiato.supply.messages import Part as PartNamed
+
+DataItem = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$"),
+    Field(description="What is asked for, for instance `footprint`.", examples=["footprint"]),
+]
+Text = Annotated[
+    str,
+    StringConstraints(max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$"),
+    Field(description="Words for the other company, which reads them."),
+]
+PartName = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+SideName = Literal["asked", "received"]
+StateName = Literal[
+    "asked",
+    "received",
+    "in-progress",
+    "asked-on",
+    "answered",
+    "rejected",
+    "cancelled",
+    "withdrawn",
+    "already-asked",
+    "undelivered",
+]
+DataRequestActName = Literal["begin", "answer", "reject", "withdraw", "remind", "cancel"]
+
+
+class PartAsked(Model):
+    """A part of the supplier; give one of the two."""
+
+    link: PartName = ""
+    """The trade link that both sides confirmed."""
+    part_id: PartName = ""
+    """The supplier's own id of the part."""
+
+
+class RequestCounts(Model):
+    """How far a tree is. It tells how many requests there are, and of whom it tells nothing."""
+
+    trades: int
+    completed: int
+    closed: int
+    """Ended without an answer: rejected, cancelled, withdrawn, undelivered, asked in a circle."""
+    open: int
+
+
+class WantedPart(Model):
+    """A part at a supplier's."""
+
+    partner: Partner
+    part: PartAsked
+    data_item: Annotated[str, StringConstraints(max_length=100)] = ""
+    """Left out, it is that of the request."""
+    address: Address | None = None
+
+
+class DataRequestBody(Model):
+    """What is asked, of whom, until when."""
+
+    to: list[WantedPart] = Field(min_length=1, max_length=1000)
+    data_item: DataItem
+    due_ms: Instant
+    text: Text = ""
+    hops: Annotated[
+        int, Field(ge=0, le=32, description="How many tiers below the first may be asked in turn.")
+    ] = 8
+    fetch: bool = True
+    """Fetch the asset that answers, where its terms ask for no duty or stand in a framework contract."""
+    in_answer_to: Annotated[str, StringConstraints(max_length=256)] = ""
+    """The request of a customer for which you ask on; left out, a tree of your own begins."""
+
+
+class DeclarationNamed(Model):
+    """A declaration that lies elsewhere."""
+
+    declaration_id: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[!-~]+$")]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class DataRequestAct(Model):
+    """What goes with an act: an answer needs `asset_id` or `declaration`, a rejection and a withdrawal need `text`."""
+
+    asset_id: Line = ""
+    declaration: DeclarationNamed | None = None
+    text: Text = ""
+
+
+class AnswerShown(Model):
+    """One version of an answer."""
+
+    version: int
+    asset_id: str
+    declaration: DeclarationNamed | None
+    text: str
+    is_late: bool
+    """It came after you cancelled: kept, and without effect."""
+    withdrawn_ms: InstantShown | None
+    at_ms: InstantShown
+    fetch_id: str
+    received_id: str
+    problem: str
+
+
+class DataRequest(Model):
+    """A request on either side."""
+
+    own_id: str
+    side: SideName
+    partner: PartnerShown
+    request_id: str
+    tree_id: str
+    data_item: str
+    part: PartAsked
+    due_ms: InstantShown
+    is_overdue: bool
+    hops: int
+    text: str
+    state: StateName
+    reason: str
+    version: int
+    counts: RequestCounts
+    """This request and everything below it."""
+    created_ms: InstantShown
+    updated_ms: InstantShown
+
+
+class AskedRequests(Model):
+    """The requests that were made, or were there already in this tree."""
+
+    tree_id: str
+    items: list[DataRequest]
+
+
+class DataRequestDetail(DataRequest):
+    """A request with its answers, and what was asked for it."""
+
+    answers: list[AnswerShown]
+    acts: list[str]
+    """What is possible now."""
+    asked_for_it: list[str]
+    """The first hundred of your own requests to suppliers that were made for this one."""
+
+
+class DataRequestQuery(PageQuery):
+    """Which requests are wanted."""
+
+    side: Annotated[SideName | None, Field(description="Only those that you made, or received.")] = None
+    state: Annotated[StateName | None, Field(description="Only those in this state.")] = None
+    tree_id: Annotated[str | None, Field(max_length=256, description="Only those of this tree.")] = None
+
+
+class AnswerRuleBody(Model):
+    """What is answered without a person."""
+
+    data_item: DataItem
+    part_id: PartName = ""
+    """Left out, the rule is for every part."""
+    asset_id: OwnId
+    ask_on: list[WantedPart] = Field(default=[], max_length=1000)
+    """These suppliers are asked first; the answer goes out when all of them have answered."""
+
+
+class AnswerRuleShown(Model):
+    """A rule as it is stored."""
+
+    rule_id: str
+    data_item: str
+    part_id: str
+    asset_id: str
+    ask_on: list[WantedPart]
+    created_ms: InstantShown
+
+
+class RequestInboxBody(Model):
+    """Who may write to the inbox, and who agrees to it."""
+
+    access: AccessForm | list[AccessForm] = Field(default=[])
+    """Left out, every company that proves who it is."""
+    approval: Literal["automatic", "manual"] = "automatic"
+
+
+class RequestInbox(Model):
+    """The inbox as it is offered."""
+
+    asset_id: str
+    is_open: bool
+    access: list[AccessForm]
+
+
+def counts_of(counts: TreeCounts) -> RequestCounts:
+    """The counts as the API shows them."""
+    return RequestCounts(
+        trades=counts.trades, completed=counts.completed, closed=counts.closed, open=counts.open
+    )
+
+
+def shown(request: requests.SupplyRequest) -> dict[str, object]:
+    """What a request is shown with beside its own members."""
+    return {"counts": counts_of(requests.total(request))}
+
+
+def wanted_of(body: WantedPart) -> requests.Wanted:
+    """The part at a supplier's as the inner rooms know it."""
+    part = PartNamed(link=body.part.link, part_id=body.part.part_id)
+    return requests.Wanted(
+        partner=body.partner, part=part, data_item=body.data_item, address=(body.address or "").rstrip("/")
+    )

@@ -1,0 +1,71 @@
+"""Rules by which requests are answered without a person."""
+
+import msgspec
+
+from ashiato.connector.company import Company
+from ashiato.connector.offers import check_id
+from ashiato.connector.offers import note as note_of_owner
+from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.problems import Invalid, NotFound, Problem
+from ashiato.connector.records import Visibility
+from ashiato.supply import answering, asking
+from ashiato.supply.offering import ensure_open
+from ashiato.supply.request_ports import REQUESTS
+from ashiato.supply.requests import AnswerRule, SupplyRequest
+from ashiato.supply.telling import note, put
+
+
+def put_rule(uow: UnitOfWork, rule: AnswerRule, moment: Moment) -> AnswerRule:
+    """Create or replace a rule; raises `Invalid` where no partner could see its answer."""
+    check_id("rule", rule.rule_id)
+    asset = uow.assets.asset(rule.asset_id)
+    if asset is None or asset.visibility is Visibility.HIDDEN:
+        raise Invalid(f"There is no asset {rule.asset_id!r} that a partner could see.", path="asset_id")
+    if any(wanted.partner == uow.participant_id for wanted in rule.ask_on):
+        raise Invalid("A company does not ask itself.", path="ask_on")
+    room = uow.room(REQUESTS)
+    other = room.rule_for_exactly(rule.data_item, rule.part_id)
+    if other is not None and other.rule_id != rule.rule_id:
+        raise Invalid(f"The rule {other.rule_id!r} answers this already.", path="part_id")
+    rule = msgspec.structs.replace(rule, created_ms=moment.now_ms)
+    room.put_rule(rule)
+    note_of_owner(uow, moment, "request-rule.stored", rule.rule_id, {"asset_id": rule.asset_id})
+    return rule
+
+
+def rule_of(uow: UnitOfWork, rule_id: str) -> AnswerRule:
+    """The rule with that id; raises `NotFound`."""
+    rule = uow.room(REQUESTS).rule(rule_id)
+    if rule is None:
+        raise NotFound(f"There is no rule {rule_id!r}.", id=rule_id)
+    return rule
+
+
+def delete_rule(uow: UnitOfWork, rule_id: str, moment: Moment) -> None:
+    """Answer no more by this rule; requests that wait for suppliers under it are left to a person."""
+    if not uow.room(REQUESTS).delete_rule(rule_id):
+        raise NotFound(f"There is no rule {rule_id!r}.", id=rule_id)
+    note_of_owner(uow, moment, "request-rule.withdrawn", rule_id, {})
+
+
+def answer_if_ruled(uow: UnitOfWork, company: Company, request: SupplyRequest, moment: Moment) -> None:
+    """Answer a request that just came in, or ask the suppliers that the rule names."""
+    room = uow.room(REQUESTS)
+    # Where the part is known by its trade link only, no rule of one part can know it.
+    exact = room.rule_for_exactly(request.data_item, request.part.part_id) if request.part.part_id else None
+    rule = exact or room.rule_for_exactly(request.data_item, "")
+    if rule is None:
+        return
+    if not rule.ask_on:
+        answering.answer_by_rule(uow, company, request, rule.asset_id, moment)
+        return
+    request = put(uow, msgspec.structs.replace(request, rule_id=rule.rule_id), moment)
+    terms = asking.Terms(data_item=request.data_item, due_ms=request.due_ms, hops=max(request.hops - 1, 0))
+    try:
+        ensure_open(uow, moment)
+        asked = asking.ask(uow, company, rule.ask_on, terms, moment, above_id=request.own_id)
+    except Problem as problem:
+        note(uow, company, request, "needs-a-person", moment, reason=problem.sentence)
+        return
+    # Suppliers that were asked in this tree before may all have answered by now.
+    answering.roll_up(uow, company, asked[0], moment)

@@ -1,0 +1,143 @@
+"""A buyer and a supplier as processes of their own: requests for data by the commands of their people."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.cli.running import Ran, run
+from tests.companies import Company, api_key, running
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PATIENCE_S = 20.0
+Pair = tuple[Company, Company]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    """The buyer, and the supplier with an open inbox and an asset that everybody may have."""
+    folder: Path = tmp_path_factory.mktemp("pair")
+    buyer, maker = Company(folder / "buyer", ["buyer"]), Company(folder / "maker", ["maker"])
+    (folder / "maker" / "policy.json").write_text('{"permission": [{"action": "use"}]}')
+    (folder / "maker" / "cfp.json").write_text('{"kgCO2e": "12.3"}')
+    async with running(buyer, maker):
+        assert (await ok(maker, "request", "inbox"))["is_open"] is False
+        assert (await ok(maker, "request", "open"))["is_open"] is True
+        await ok(maker, "policy", "put", "use", "--policy", str(folder / "maker" / "policy.json"))
+        record = str(folder / "maker" / "cfp.json")
+        await ok(maker, "asset", "put", "cfp-1", "--title", "Footprint", "--record", record)
+        await ok(maker, "offer", "put", "cfp", "--policy", "use", "--asset", "cfp-1")
+        yield buyer, maker
+
+
+async def command(company: Company, *arguments: str) -> Ran:
+    """One command of the company's own people."""
+    environment = {
+        "HOME": str(company.folder),
+        "PATH": os.environ["PATH"],
+        "ASHIATO_URL": str(company.ready["management_url"]),
+        "ASHIATO_API_KEY": api_key(company.slug),
+        "ASHIATO_COMPANY": company.slug,
+    }
+    return await asyncio.to_thread(run, arguments, environment)
+
+
+async def ok(company: Company, *arguments: str) -> Any:
+    """The document of a command that must succeed."""
+    ran = await command(company, *arguments, "--json")
+    assert ran.exit_code == 0, ran.err
+    return ran.document if ran.out else None
+
+
+async def ask(buyer: Company, maker: Company, part: str, *more: str) -> Any:
+    """A request of the buyer, as it was made."""
+    words = ("--with", maker.did, "--part", part, "--data-item", "footprint", "--due", "2099-12-31")
+    return (await ok(buyer, "request", "ask", *words, *more))["items"][0]
+
+
+async def received(maker: Company, part: str) -> Any:
+    """The request for that part, as soon as it has come."""
+    deadline_s = asyncio.get_running_loop().time() + PATIENCE_S
+    while asyncio.get_running_loop().time() < deadline_s:
+        items = (await ok(maker, "request", "list", "--side", "received"))["items"]
+        found = [item for item in items if item["part"]["part_id"] == part]
+        if found:
+            return found[0]
+        await asyncio.sleep(0.05)
+    raise AssertionError(maker.log_tail())
+
+
+async def in_state(company: Company, own_id: str, state: str) -> Any:
+    """The request, as soon as it is in that state."""
+    deadline_s = asyncio.get_running_loop().time() + PATIENCE_S
+    shown = None
+    while asyncio.get_running_loop().time() < deadline_s:
+        shown = await ok(company, "request", "show", own_id)
+        if shown["state"] == state:
+            return shown
+        await asyncio.sleep(0.05)
+    raise AssertionError(shown)
+
+
+async def test_a_request_is_begun_answered_corrected_and_withdrawn(pair: Pair) -> None:
+    buyer, maker = pair
+    asked = await ask(buyer, maker, "cell-1", "--text", "For the passport.", "--no-fetch")
+    came = await received(maker, "cell-1")
+    assert (came["text"], came["partner"]) == ("For the passport.", buyer.did)
+    await ok(maker, "request", "begin", came["own_id"])
+    await in_state(buyer, asked["own_id"], "in-progress")
+    await ok(buyer, "request", "remind", asked["own_id"], "--text", "Please.")
+    await ok(maker, "request", "answer", came["own_id"], "--asset", "cfp-1")
+    await in_state(buyer, asked["own_id"], "answered")
+    named = f"urn:declaration:1={'ab' * 32}"
+    await ok(maker, "request", "answer", came["own_id"], "--declaration", named)
+    await ok(maker, "request", "withdraw", came["own_id"], "--text", "A wrong factor.")
+    shown = await in_state(buyer, asked["own_id"], "withdrawn")
+    assert [(one["version"], one["asset_id"]) for one in shown["answers"]] == [(1, "cfp-1"), (2, "")]
+    assert all(one["withdrawn_ms"] for one in shown["answers"])
+    counts = {"trades": 1, "completed": 0, "closed": 1, "open": 0}
+    assert await ok(buyer, "request", "tree", asked["tree_id"]) == counts
+
+
+async def test_a_request_is_rejected_or_cancelled(pair: Pair) -> None:
+    buyer, maker = pair
+    asked = await ask(buyer, maker, "cell-2")
+    came = await received(maker, "cell-2")
+    assert (await command(maker, "request", "reject", came["own_id"])).exit_code != 0
+    await ok(maker, "request", "reject", came["own_id"], "--text", "Never made.")
+    assert (await in_state(buyer, asked["own_id"], "rejected"))["reason"] == "Never made."
+    again = await ask(buyer, maker, "cell-3")
+    await received(maker, "cell-3")
+    await ok(buyer, "request", "cancel", again["own_id"])
+    came = await received(maker, "cell-3")
+    await in_state(maker, came["own_id"], "cancelled")
+
+
+async def test_a_rule_answers_by_itself(pair: Pair) -> None:
+    buyer, maker = pair
+    words = ("--data-item", "footprint", "--part", "cell-4", "--asset", "cfp-1")
+    put = await ok(maker, "request", "rule", "put", "of-cell-4", *words)
+    assert await ok(maker, "request", "rule", "show", "of-cell-4") == put
+    assert (await ok(maker, "request", "rule", "list"))["items"] == [put]
+    asked = await ask(buyer, maker, "cell-4", "--no-fetch")
+    await in_state(buyer, asked["own_id"], "answered")
+    await ok(maker, "request", "rule", "delete", "of-cell-4")
+    assert (await ok(maker, "request", "rule", "list"))["items"] == []
+    bad = ("--ask-on", "no-pair")
+    assert (await command(maker, "request", "rule", "put", "bad", *words, *bad)).exit_code != 0
+
+
+async def test_a_closed_inbox_takes_nothing_more(pair: Pair) -> None:
+    buyer, maker = pair
+    await ok(maker, "request", "close")
+    assert (await ok(maker, "request", "inbox"))["is_open"] is False
+    asked = await ask(buyer, maker, "cell-5")
+    await asyncio.sleep(1)
+    assert (await ok(buyer, "request", "show", asked["own_id"]))["state"] == "asked"
+    await ok(maker, "request", "open")
+    await in_state(buyer, asked["own_id"], "received")
