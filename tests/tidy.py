@@ -254,7 +254,7 @@ def undeclared_imports(source: str, declared: set[str]) -> list[str]:
         f"{line}: {module} is no dependency in pyproject.toml"
         for line, module in _imported_modules(ast.parse(source))
         if module not in sys.stdlib_module_names | {"ashiato"}
-        and declared.isdisjoint(name.lower() for name in _distributions().get(module, ()))
+        and declared.isdisjoint(name.lower().replace("-", "_") for name in _distributions().get(module, ()))
     ]
 
 

@@ -1,6 +1,7 @@
 """JSON as RFC 8259 means it, without the leniencies that let two readers see two documents."""
 
 import json
+from decimal import Decimal
 from typing import Never
 
 MAX_BYTES = 1_048_576
@@ -15,8 +16,12 @@ class MalformedJson(ValueError):
         self.problem = problem
 
 
-def parse_strict(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> object:
+def parse_strict(
+    data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH, exact: bool = False
+) -> object:
     """The value in `data`: UTF-8, no duplicate keys, no NaN or infinity, no lone surrogates, bounded size and depth.
+
+    With `exact`, numbers with a point or exponent are `Decimal` with every digit that stands there, else float.
 
     Raises `MalformedJson`; the parsers in common use accept one or more of these (duplicate keys: all of them).
     """
@@ -25,7 +30,10 @@ def parse_strict(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MA
     try:
         text = data.decode("utf-8")
         value = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_refuse_constant,
+            parse_float=Decimal if exact else _finite,
         )
     except MalformedJson:
         raise

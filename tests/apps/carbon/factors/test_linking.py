@@ -92,3 +92,19 @@ def test_an_activity_with_two_products_or_none_is_left_out_by_name() -> None:
     matrices = link([reading(two, none)])
     assert matrices.activities == ()
     assert matrices.left_out == ("two", "none")
+
+
+def test_a_supplier_that_counts_in_another_unit_is_not_linked() -> None:
+    powder = maker("powder", "powder")
+    user = maker("user", "part", Exchange("powder", "product", "input", Decimal(5), "g"))
+    assert [left.problem for left in link([reading(powder, user)]).unlinked] == [
+        "its supplier powder counts in another unit"
+    ]
+
+
+def test_a_coproduct_is_never_booked_as_a_saving() -> None:
+    heat = maker("heat", "heat")
+    plant = maker("plant", "part", exchange("heat", "coproduct", "output", "2"))
+    assert [left.problem for left in link([reading(heat, plant)]).unlinked] == [
+        "it is a co-product; allocate the activity first"
+    ]

@@ -76,6 +76,10 @@ def link(readings: Iterable[Reading]) -> Matrices:
                 biosphere.append(Entry(row, column, exchange.amount, exchange.uncertainty))
                 continue
             found = _supplier(exchange, activity, activities, makers)
+            if isinstance(found, str) and not _same_unit(exchange, activities[found]):
+                found = Unlinked(
+                    activity.id, exchange.flow_id, f"its supplier {found} counts in another unit"
+                )
             if isinstance(found, Unlinked):
                 unlinked.append(found)
             else:
@@ -105,6 +109,11 @@ def _makers(activities: Mapping[str, Activity]) -> Mapping[str, list[Activity]]:
         if activity.reference is not None:
             makers[activity.reference.flow_id].append(activity)
     return makers
+
+
+def _same_unit(exchange: Exchange, supplier: Activity) -> bool:
+    """Readers bring amounts to one unit of each flow; where they could not, adding the two would be wrong."""
+    return supplier.reference is not None and exchange.unit == supplier.reference.unit
 
 
 def _supplier(

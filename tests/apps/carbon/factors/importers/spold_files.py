@@ -9,6 +9,7 @@ GRAPHITE = """<?xml version="1.0" encoding="UTF-8"?>
     <activityName xml:lang="en">graphite making</activityName>
    </activity>
    <geography geographyId="g"><shortname xml:lang="en">CN</shortname></geography>
+   <technology technologyLevel="3"/>
    <timePeriod startDate="2019-01-01" endDate="2023-12-31" isDataValidForEntirePeriod="true"/>
   </activityDescription>
   <flowData>
@@ -36,7 +37,8 @@ GRAPHITE = """<?xml version="1.0" encoding="UTF-8"?>
   </flowData>
   <modellingAndValidation/>
   <administrativeInformation>
-   <dataGeneratorAndPublication isCopyrightProtected="true" accessRestrictedTo="1"/>
+   <dataEntryBy personId="p" personName="A. Person" personEmail="a@example.com"/>
+   <dataGeneratorAndPublication personName="A. Person" isCopyrightProtected="true" accessRestrictedTo="1"/>
    <fileAttributes majorRelease="3" minorRelease="12"/>
   </administrativeInformation>
  </childActivityDataset>
@@ -45,7 +47,8 @@ GRAPHITE = """<?xml version="1.0" encoding="UTF-8"?>
 POWER = """<?xml version="1.0" encoding="UTF-8"?>
 <ecoSpold xmlns="http://www.EcoInvent.org/EcoSpold02"><activityDataset>
  <activityDescription><activity id="a-power"><activityName xml:lang="en">power making</activityName></activity>
- <geography geographyId="g"><shortname xml:lang="en">CN</shortname></geography></activityDescription>
+ <geography geographyId="g"><shortname xml:lang="en">CN</shortname></geography><technology technologyLevel="3"/>
+ <timePeriod startDate="2020-01-01" endDate="2021-12-31"/></activityDescription>
  <flowData>
   <intermediateExchange amount="1" intermediateExchangeId="f-power"><name xml:lang="en">electricity</name>
    <unitName xml:lang="en">kWh</unitName><outputGroup>0</outputGroup></intermediateExchange>
@@ -54,4 +57,7 @@ POWER = """<?xml version="1.0" encoding="UTF-8"?>
    <impactCategoryName xml:lang="en">climate change</impactCategoryName>
    <name xml:lang="en">global warming potential (GWP100)</name><unitName xml:lang="en">kg CO2-Eq</unitName>
   </impactIndicator>
- </flowData></activityDataset></ecoSpold>"""
+ </flowData>
+ <administrativeInformation><dataEntryBy personId="p" personName="A. Person" personEmail="a@example.com"/>
+ <dataGeneratorAndPublication personName="A. Person" isCopyrightProtected="false" accessRestrictedTo="0"/>
+ <fileAttributes majorRelease="3" minorRelease="12"/></administrativeInformation></activityDataset></ecoSpold>"""

@@ -1,0 +1,162 @@
+import io
+import zipfile
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+import xlsxwriter  # type: ignore[import-untyped]  # the package ships no types
+
+from ashiato.apps.carbon.factors.datasets import UnreadableSource
+from ashiato.apps.carbon.factors.tables import Cell
+from ashiato.clients.workbooks.reading import WorkbookProcess
+from ashiato.clients.workbooks.writing import Column, Sheet, workbook
+
+
+def written(fill: Callable[[xlsxwriter.Workbook], object]) -> bytes:
+    file = io.BytesIO()
+    book = xlsxwriter.Workbook(file, {"in_memory": True})
+    fill(book)
+    book.close()
+    return file.getvalue()
+
+
+def changed(data: bytes, change: Callable[[str, bytes], bytes], **more: bytes) -> bytes:
+    """The workbook with each member put through `change`, and with more members."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, change(name, old.read(name)))
+        for name, content in more.items():
+            new.writestr(name, content)
+    return file.getvalue()
+
+
+async def refusal(data: bytes) -> str:
+    with pytest.raises(UnreadableSource) as refused:
+        await WorkbookProcess().read(data)
+    return refused.value.code
+
+
+PLAIN = written(lambda book: book.add_worksheet("材料").write_row(0, 0, ["品名", 0.1, 3]))
+
+
+async def test_each_kind_of_cell_is_told_and_a_double_is_the_decimal_that_was_typed() -> None:
+    def fill(book: xlsxwriter.Workbook) -> None:
+        page = book.add_worksheet("データ")
+        page.write_row(0, 0, ["電力", 0.1, 1234.5, 3, 1e-7])
+        page.write_datetime(1, 0, date(2026, 4, 1), book.add_format({"num_format": "yyyy-mm-dd"}))
+        page.write_boolean(1, 1, True)
+        page.write_string(1, 2, "0.10")
+        page.write_string(3, 1, "=1+1")
+
+    (table,) = await WorkbookProcess().read(written(fill))
+    assert table.name == "データ"
+    assert table.rows[0] == (
+        Cell("電力", "text"),
+        Cell("0.1", "number"),
+        Cell("1234.5", "number"),
+        Cell("3", "number"),
+        Cell("1e-07", "number"),
+    )
+    assert table.rows[1][:3] == (Cell("2026-04-01", "date"), Cell("TRUE", "boolean"), Cell("0.10", "text"))
+    assert not any(cell.text for cell in table.rows[2])
+    assert table.rows[3][1] == Cell("=1+1", "text")
+
+
+async def test_a_formula_is_told_and_not_taken_for_its_last_value() -> None:
+    def fill(book: xlsxwriter.Workbook) -> None:
+        page = book.add_worksheet()
+        page.write_formula(0, 0, "=1+1", None, 2)
+        page.write_array_formula(1, 0, 2, 1, "{=A1:B2}", None, 7)
+        page.write_number(3, 0, 5)
+
+    (table,) = await WorkbookProcess().read(written(fill))
+    assert [row[0].kind for row in table.rows] == ["formula", "formula", "formula", "number"]
+    assert table.rows[2][1].kind == "formula"
+
+
+async def test_a_workbook_with_macros_is_refused() -> None:
+    assert (
+        await refusal(changed(PLAIN, lambda _, data: data, **{"xl/vbaProject.bin": b"x"}))
+        == "workbook_macros"
+    )
+
+
+async def test_a_bomb_is_refused_by_what_it_claims_and_by_what_it_holds() -> None:
+    def blow(name: str, data: bytes) -> bytes:
+        return data.replace(b"<sheetData>", b"<sheetData>" + b" " * 100_000_000) if "sheet1" in name else data
+
+    assert await refusal(changed(PLAIN, blow)) == "archive_bomb"
+
+
+async def test_one_cell_in_the_far_corner_does_not_make_a_sheet_of_billions() -> None:
+    far = written(lambda book: book.add_worksheet().write(1_048_575, 16_383, "x"))
+    assert await refusal(far) == "workbook_too_large"
+
+
+async def test_entities_in_a_sheet_are_refused() -> None:
+    def declare(name: str, data: bytes) -> bytes:
+        if "sheet1" not in name:
+            return data
+        return data.replace(b"?>", b'?><!DOCTYPE x [<!ENTITY a "ha">]>', 1)
+
+    assert await refusal(changed(PLAIN, declare)) == "xml_doctype"
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 10, 300, len(PLAIN) - 30])
+async def test_a_half_written_workbook_is_refused(kept_bytes: int) -> None:
+    assert await refusal(PLAIN[:kept_bytes]) == "archive_broken"
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"\xd0\xcf\x11\xe0" + b"\0" * 600, "workbook_old"),
+        (b"a,b,c\n1,2,3\n", "archive_broken"),
+        (changed(PLAIN, lambda name, data: b"<x" if "sheet1" in name else data), "workbook_broken"),
+        (changed(PLAIN, lambda name, data: b"<x" if name == "xl/workbook.xml" else data), "xml_broken"),
+    ],
+)
+async def test_what_is_no_plain_workbook_is_refused(data: bytes, code: str) -> None:
+    assert await refusal(data) == code
+
+
+async def test_an_archive_of_something_else_is_refused() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a.txt", "x")
+    assert await refusal(file.getvalue()) == "workbook_unknown"
+
+
+async def test_a_reader_that_takes_too_long_is_killed() -> None:
+    with pytest.raises(UnreadableSource) as refused:
+        await WorkbookProcess(timeout_s=0.001).read(PLAIN)
+    assert refused.value.code == "workbook_slow"
+
+
+async def test_the_process_sees_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A module of that name in the environment's path would be imported in place of the standard one.
+    monkeypatch.setenv("PYTHONPATH", "/nonexistent")
+    monkeypatch.setenv("PYTHONSTARTUP", "/nonexistent/x.py")
+    (table,) = await WorkbookProcess().read(PLAIN)
+    assert table.rows[0][0] == Cell("品名", "text")
+
+
+async def test_what_is_written_is_read_again_as_text_whatever_it_begins_with() -> None:
+    texts = ("=1+1", "@SUM(A1)", "+1", "-1", "http://example.com", "0.10", "'x", "材料")
+    data = workbook(
+        [
+            Sheet(
+                "入力",
+                (Column("品名", "注", ("a", "b"), True), *[Column(str(n)) for n in range(7)]),
+                (texts,),
+            )
+        ]
+    )
+    (table,) = await WorkbookProcess().read(data)
+    assert [cell.text for cell in table.rows[1]] == list(texts)
+    assert {cell.kind for cell in table.rows[1]} == {"text"}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml")
+        assert b"<f>" not in sheet
+        assert b"hyperlink" not in sheet
