@@ -34,6 +34,7 @@ from ashiato.facts.footprints import (
 from ashiato.facts.instants import DAY_MS
 from ashiato.facts.quantities import KILOGRAM, KILOWATT_HOUR, PIECE, Quantity, parse_quantity
 from tests.apps.carbon.chains import Handing, Part, assessed, chains, flat, paths_to, tier_by_tier
+from tests.apps.carbon.suppliers import ONE_KG, PLAIN, fossil, line
 
 # Counts all stages of the drawn chains, on cut-off.
 ALL_STAGES = frozenset({"raw_materials", "main_production", "distribution", "end_of_life"})
@@ -142,26 +143,6 @@ def test_one_suppliers_change_moves_the_result_by_quantity_times_change(
 
 
 # --- single lines ------------------------------------------------------------------------------------------------------
-
-
-ONE_KG = Quantity(Fraction(1), KILOGRAM)
-PLAIN = Part(
-    Fraction(100),
-    Fraction(0),
-    (Fraction(1), Fraction(1)),
-    ((0, Fraction(1), Fraction(50), True, (1, 2, 3)),),
-    (),
-)
-
-
-def fossil(kg: str, **others: Any) -> DeclaredFootprint:
-    """A supplier's kilogram with that many kgCO2e of its raw materials."""
-    emissions = StageVector.of({(Stage.RAW_MATERIALS, Origin.FOSSIL): Fraction(kg)})
-    return DeclaredFootprint(footprint=PerDeclaredUnit(emissions, ONE_KG), **{"gwp_set": "AR6", **others})
-
-
-def line(declared: DeclaredFootprint, amount: str = "2", unit: str = "kg", **others: Any) -> Purchased:
-    return Purchased(key="line", quantity=parse_quantity(amount, unit), declared=declared, **others)
 
 
 def test_the_quantity_is_multiplied_and_the_loss_is_taken_in_too(rules: Ruleset) -> None:
