@@ -11,6 +11,8 @@ from ashiato.clients.egress import Egress, EgressRules
 from ashiato.clients.flights import SingleFlights
 from ashiato.clients.keeping import KeepingRules
 from ashiato.clients.linked_documents import LinkedDocuments
+from ashiato.connector.node import Tenant
+from ashiato.connector.ports import Moment
 from ashiato.identity.judging import CredentialJudge, JudgingRules
 from ashiato.identity.presented import PresentedCredentials
 from ashiato.identity.querying import PresentationQuery
@@ -22,6 +24,7 @@ from ashiato.trust.standing import Standing
 from ashiato.trust.trust_list import TrustBook, parse_trust_list, verify_trust_list
 from ashiato.wiring.adapters import Documents
 from ashiato.wiring.evidence import FetchedEvidence, SchemaCheck, StoredPresentations
+from ashiato.wiring.verifying import Changes
 from tests.dcp_parties import Holder, Issuer, Party, World
 
 SCOPES = ("org.eclipse.dspace.dcp.vc.type:MembershipCredential:read",)
@@ -35,6 +38,19 @@ class Lists:
 
     def of(self, participant_id: str) -> tuple[TrustBook, ...]:
         return self.in_force
+
+
+class Nobody:
+    """The port `Tenants` where no participant is served."""
+
+    def by_slug(self, slug: str) -> Tenant | None:
+        return None
+
+    def by_id(self, participant_id: str) -> Tenant | None:
+        return None
+
+    def all(self) -> list[Tenant]:
+        return []
 
 
 @dataclass
@@ -95,8 +111,11 @@ async def verifier(
         lists = Lists()
         made: list[Verifier] = []
 
+        changes = Changes(store, Nobody(), lambda: Moment(world.now_ms, lambda: f"{name}-{next(ids)}"))
+
         async def changed(participant_id: str, peer_id: str, now_ms: int) -> None:
             made[0].changes.append(peer_id)
+            await changes.of_peer(participant_id, peer_id, now_ms)
 
         peers = KnownPeers(
             PresentationQuery(evidence, tokens, SCOPES, lambda: f"{name}-{next(ids)}-{id(tokens)}"),
@@ -107,5 +126,6 @@ async def verifier(
             changed,
             lambda participant_id, peer_id, age_s, why: made[0].needs.append((why, age_s)),
         )
+        changes.follow(peers)
         made.append(Verifier(world, party, PresentedCredentials(tokens, peers, required), lists))
         yield made[0]

@@ -7,7 +7,7 @@ import pytest
 from ashiato.identity.presented import LacksCredentials
 from ashiato.identity.signed_tokens import NotAuthenticated
 from ashiato.identity.standings import StandingRules
-from ashiato.stores.engine import SqlStore
+from ashiato.stores.engine import SqlStore, open_store
 from tests.clients.loopback_server import respond
 from tests.dcp_parties import Holder, Issuer, World
 from tests.verifying import SCOPES, Verifier, verifier
@@ -302,3 +302,55 @@ async def test_strangers_without_a_credential_that_counts_leave_nothing_in_the_s
         stranger.shown = [forger.credential(stranger.did, "MembershipCredential")]
         await buyer.call(stranger)
     assert await store.read(buyer.did, lambda uow: uow.standings.page("", 10)) == []
+
+
+async def test_a_peer_that_is_forgotten_must_present_again_also_while_it_is_being_judged(
+    buyer: Verifier, hub: Issuer, maker: Holder
+) -> None:
+    _member(hub, maker)
+    await buyer.call(maker)
+    peers = buyer.identity.peers
+    # Its judgement runs out; the next one is under way when it is forgotten.
+    buyer.world.now_ms += 300_000
+    judging = asyncio.create_task(buyer.stored(maker))
+    await asyncio.sleep(0)
+    await peers.forget(buyer.did, maker.did, buyer.world.now_ms)
+    await judging
+    assert (await buyer.stored(maker)).claims == {}
+    assert buyer.changes[-1] == maker.did
+    assert (await buyer.call(maker)).claims["membership"] == {"active"}
+    assert len(maker.queries) == 2
+
+
+async def test_what_one_process_forgets_or_learns_of_a_peer_the_others_know_within_a_second(
+    world: World, postgresql_database: str, hub: Issuer, maker: Holder
+) -> None:
+    stores = [await open_store(postgresql_database, name) for name in ("node-1", "node-2")]
+    rules = StandingRules(presentation_fresh_s=60)
+    try:
+        async with (
+            verifier(world, stores[0], rules=rules) as one,
+            verifier(world, stores[1], rules=rules) as other,
+        ):
+            for each in (one, other):
+                each.trust(hub, hub.trust_list((hub.did, ["MembershipCredential", "RoleCredential"])))
+            _member(hub, maker)
+            await one.call(maker)
+            assert (await other.stored(maker)).claims["membership"] == {"active"}
+            # The peer shows less than before to the one that it calls.
+            world.now_ms += 60_000
+            maker.shown = [hub.credential(maker.did, "RoleCredential", {"role": ["pack"]})]
+            await one.call(maker)
+            await until_known(other, maker, {"pack"})
+            await one.identity.peers.forget(one.did, maker.did, world.now_ms)
+            await until_known(other, maker, set())
+    finally:
+        for store in stores:
+            await store.close()
+
+
+async def until_known(verifier: Verifier, peer: Holder, roles: set[str]) -> None:
+    """Within a second no other roles of the peer are known."""
+    async with asyncio.timeout(1):
+        while (await verifier.stored(peer)).claims.get("role", frozenset()) != roles:
+            await asyncio.sleep(0.01)

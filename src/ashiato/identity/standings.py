@@ -15,6 +15,7 @@ from ashiato.trust.keys import VerificationKey
 from ashiato.trust.standing import Standing
 
 _MOST_KNOWN_COUNT = 10_000
+_MOST_READINGS_COUNT = 3
 _MOST_STORED_CHARS = 131_072
 
 _LEFT_ALONE = "its credential service failed a moment ago"
@@ -93,6 +94,7 @@ class KnownPeers:
         self._on_need = on_need
         self._known: OrderedDict[Key, Known] = OrderedDict()
         self._failed_ms: OrderedDict[Key, int] = OrderedDict()
+        self._heard_count = 0
 
     async def of_caller(
         self,
@@ -126,10 +128,16 @@ class KnownPeers:
             return None
         return known
 
-    async def forget(self, participant_id: str, peer_id: str) -> None:
-        """Know nothing of the peer until it presents again."""
-        self._known.pop((participant_id, peer_id), None)
+    async def forget(self, participant_id: str, peer_id: str, now_ms: int) -> None:
+        """Know nothing of the peer until it presents again; whoever acts on what was known hears of it."""
         await self._presentations.delete(participant_id, peer_id)
+        self.hear(participant_id, peer_id)
+        await self._on_change(participant_id, peer_id, now_ms)
+
+    def hear(self, participant_id: str, peer_id: str) -> None:
+        """Something else is verified of the peer than before, perhaps by another process: the store has it."""
+        self._known.pop((participant_id, peer_id), None)
+        self._heard_count += 1
 
     def standing(self, peer_id: str, known: Known | None) -> Standing:
         """The claims of what is known, and until when they hold."""
@@ -159,25 +167,30 @@ class KnownPeers:
         return known.fetched_ms <= now_ms and (until_ms is None or now_ms < until_ms)
 
     async def _judge_stored(self, participant_id: str, peer_id: str, now_ms: int) -> Known | None:
-        stored = await self._presentations.get(participant_id, peer_id)
-        is_of_use = stored is not None and _is_within(
-            stored.fetched_ms, now_ms, self._rules.presentation_stale_s
-        )
-        if stored is None or not is_of_use:
-            self._known.pop((participant_id, peer_id), None)
-            return None
-        return await self._remember(participant_id, stored, now_ms)
+        for _ in range(_MOST_READINGS_COUNT):
+            heard_count = self._heard_count
+            stored = await self._presentations.get(participant_id, peer_id)
+            is_of_use = stored is not None and _is_within(
+                stored.fetched_ms, now_ms, self._rules.presentation_stale_s
+            )
+            if stored is None or not is_of_use:
+                self._known.pop((participant_id, peer_id), None)
+                return None
+            known = await self._judged(participant_id, stored, now_ms)
+            if heard_count == self._heard_count:
+                await self._put((participant_id, peer_id), known, now_ms)
+                return known
+        # Something is heard all the time: this answer is given, and not remembered.
+        return known
 
-    async def _remember(
+    async def _judged(
         self, participant_id: str, stored: StoredPresentation, now_ms: int, problem: str = ""
     ) -> Known:
         generation = self.judge.generation(participant_id)
         judgement = await self.judge.judge(
             participant_id, stored.peer_id, stored.credentials, now_ms, stored.key_thumbprint
         )
-        known = Known(stored.fetched_ms, judgement, generation, problem)
-        await self._put((participant_id, stored.peer_id), known, now_ms)
-        return known
+        return Known(stored.fetched_ms, judgement, generation, problem)
 
     async def _ask(
         self,
@@ -201,12 +214,14 @@ class KnownPeers:
             problem = error.why
         self._failed_ms.pop(key, None)
         presentation = StoredPresentation(peer_id, credentials, now_ms, key_of_caller.thumbprint())
-        known = await self._remember(participant_id, presentation, now_ms, problem)
+        known = await self._judged(participant_id, presentation, now_ms, problem)
         # Only who shows something that counts is remembered: strangers fill no table.
         if known.judgement.claims and sum(map(len, credentials)) <= _MOST_STORED_CHARS:
             await self._presentations.put(participant_id, presentation)
         else:
             await self._presentations.delete(participant_id, peer_id)
+        # Behind the store: other processes that hear of a change read it there.
+        await self._put(key, known, now_ms)
         return known
 
     async def _in_need(self, participant_id: str, peer_id: str, why: str, now_ms: int) -> Known:

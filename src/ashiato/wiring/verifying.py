@@ -18,7 +18,7 @@ from ashiato.clients.trust_lists import (
     TrustListBook,
     TrustListSource,
 )
-from ashiato.connector.node import Tenant
+from ashiato.connector.node import Tenant, Tenants
 from ashiato.connector.ports import Moment, Store
 from ashiato.connector.records import Event
 from ashiato.identity.judging import CredentialJudge, JudgingRules
@@ -91,9 +91,9 @@ class ListsByParticipant:
 class Changes:
     """Tells who is concerned that something else is verified than before."""
 
-    def __init__(self, store: Store, tenancy: Tenancy, moment: Callable[[], Moment]) -> None:
+    def __init__(self, store: Store, tenants: Tenants, moment: Callable[[], Moment]) -> None:
         self._store = store
-        self._tenancy = tenancy
+        self._tenants = tenants
         self._moment = moment
 
     async def of_peer(self, participant_id: str, peer_id: str, now_ms: int) -> None:
@@ -107,9 +107,18 @@ class Changes:
         )
         await self._store.run(participant_id, lambda uow: uow.tell(event))
 
+    def follow(self, peers: KnownPeers) -> None:
+        """From now on `peers` hears what this process and every other on the same database learn or forget of a peer."""
+
+        def hear(event: Event) -> None:
+            if event.name == CHANGE_OF_STANDING and event.peer_id:
+                peers.hear(event.participant_id, event.peer_id)
+
+        self._store.subscribe(hear)
+
     async def of_lists(self) -> None:
         """Other trust lists are in force: everything may be otherwise for everybody."""
-        for tenant in self._tenancy.all():
+        for tenant in self._tenants.all():
             await self.of_peer(tenant.participant_id, "", self._moment().now_ms)
 
 
@@ -140,10 +149,10 @@ class TrustDesk:
         """See the port."""
         return await self._describer.of_participant(tenant, moment)
 
-    async def forget(self, tenant: Tenant, partner_id: str) -> None:
+    async def forget(self, tenant: Tenant, partner_id: str, now_ms: int) -> None:
         """See the port."""
         if self._peers is not None:
-            await self._peers.forget(tenant.participant_id, partner_id)
+            await self._peers.forget(tenant.participant_id, partner_id, now_ms)
 
 
 def trust_list_book(
@@ -210,6 +219,8 @@ def presented_credentials(
         changes.of_peer,
         _tell_need,
     )
+    # Before the streams listen: they ask what is known when they hear of a change.
+    changes.follow(peers)
     return PresentedCredentials(tokens, peers, settings.required_credentials)
 
 

@@ -346,7 +346,7 @@ class SettledTrust:
         """What the real one says."""
         return await self._describer.of_participant(tenant, moment)
 
-    async def forget(self, tenant: Tenant, partner_id: str) -> None:
+    async def forget(self, tenant: Tenant, partner_id: str, now_ms: int) -> None:
         """From now on nothing is known."""
         self._known.discard((tenant.participant_id, partner_id))
 

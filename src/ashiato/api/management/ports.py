@@ -176,8 +176,8 @@ class TrustDesk(Protocol):
     async def self_description(self, tenant: Tenant, moment: Moment) -> Sequence[str]:
         """What the participant says of itself to everybody, each signed; raises `SignerUnavailable`."""
 
-    async def forget(self, tenant: Tenant, partner_id: str) -> None:
-        """Know nothing of the partner until it calls again."""
+    async def forget(self, tenant: Tenant, partner_id: str, now_ms: int) -> None:
+        """Know nothing of the partner until it calls again, in every process."""
 
 
 class DataAnswer(Protocol):

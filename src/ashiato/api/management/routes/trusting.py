@@ -112,7 +112,7 @@ async def get_self_description_of_partner(
     "/partners/{partner}", status_code=204, summary="Forget what a partner presented; its next call is asked"
 )
 async def forget_partner(call: CallOf, partner: PartnerPath) -> None:
-    await call.around.trust.forget(call.tenant, partner)
+    await call.around.trust.forget(call.tenant, partner, call.moment.now_ms)
 
 
 def _described(
