@@ -18,7 +18,7 @@ INSTANTS = [format_datetime(NOW_MS + hours * HOUR_MS) for hours in range(-3, 4)]
 # A day, with and without its zone, and an instant without one.
 DATES = ["2026-11-24", "2026-11-24Z", "2026-11-25+09:00", "2026-11-24T12:00:00"]
 DURATIONS = {f"PT{hours}H": timedelta(hours=hours) for hours in range(4)}
-PLACES = ["JP", "JP-13", "DE", "cx.region.asia:1", "cx.region.all:1", "Atlantis"]
+PLACES = ["JP", "JP-13", "DE", "cx.region.asia:1", "cx.region.all:1", "Atlantis", "EU"]
 PURPOSES = ["cx.circular.dpp:1", "cx.circular.smc:1", "cx.circular", "research"]
 LEVELS = ["base", "trust", "trust+"]
 EURO = "http://dbpedia.org/resource/Euro"

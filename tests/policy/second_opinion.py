@@ -21,7 +21,7 @@ COVERS = {
 WIDER = {
     "JP": {"JP", "cx.region.asia:1", "cx.region.all:1"},
     "JP-13": {"JP-13", "JP", "cx.region.asia:1", "cx.region.all:1"},
-    "DE": {"DE", "cx.region.europe:1", "cx.region.all:1"},
+    "DE": {"DE", "EU", "EEA", "cx.region.europe:1", "cx.region.all:1"},
     "cx.circular.dpp:1": {"cx.circular.dpp:1", "cx.circular.dpp", "cx.circular"},
     "cx.circular.smc:1": {"cx.circular.smc:1", "cx.circular.smc", "cx.circular"},
 }

@@ -9,7 +9,7 @@ from ashiato.policy.odrl import parse_policy
 from ashiato.policy.purposes import with_wider as wider_purposes
 from ashiato.policy.regions import REGION_OF
 from ashiato.policy.regions import with_wider as wider_places
-from tests.policy.asking import asked, permission, permits
+from tests.policy.asking import NOW_MS, asked, permission, permits
 from tests.policy.drawing import Document
 
 
@@ -124,10 +124,65 @@ def test_every_country_lies_in_one_region() -> None:
     assert len(REGION_OF) == 249
     assert all(len(country) == 2 and country.isupper() for country in REGION_OF)
     assert len(set(REGION_OF.values())) == 7
-    assert wider_places("JP-13") == {"JP-13", "JP", "cx.region.asia:1", "cx.region.all:1"}
-    assert wider_places("cx.region.asia:1") == {"cx.region.asia:1", "cx.region.all:1"}
-    assert wider_places("BR") >= {"cx.region.southAmerica:1"}
-    assert wider_places("Lyonesse") == {"Lyonesse"}
+    assert wider_places("JP-13", NOW_MS) == {"JP-13", "JP", "cx.region.asia:1", "cx.region.all:1"}
+    assert wider_places("cx.region.asia:1", NOW_MS) == {"cx.region.asia:1", "cx.region.all:1"}
+    assert wider_places("BR", NOW_MS) >= {"cx.region.southAmerica:1"}
+    assert wider_places("Lyonesse", NOW_MS) == {"Lyonesse"}
+
+
+MEMBERS_OF_2026 = "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()
+ANY_REGION = permission(compare("location", "isPartOf", ["EU", "JP"]))
+
+
+def test_the_union_has_27_states_in_2026_and_the_area_three_more() -> None:
+    at_ms = parse_datetime("2026-11-24T00:00:00Z")
+    in_union = {country for country in REGION_OF if "EU" in wider_places(country, at_ms)}
+    in_area = {country for country in REGION_OF if "EEA" in wider_places(country, at_ms)}
+    # Territories that belong to it have codes of their own (Articles 349 and 355 TFEU).
+    assert in_union == {*MEMBERS_OF_2026, "AX", "GF", "GP", "MF", "MQ", "RE", "YT"}
+    assert in_area - in_union == {"IS", "LI", "NO"}
+    assert in_union <= in_area
+
+
+@pytest.mark.parametrize(
+    ("country", "union", "at", "belongs"),
+    [
+        ("GB", "EU", "2020-01-31T22:59:59Z", True),
+        ("GB", "EU", "2020-02-01T00:00:00Z", False),
+        ("GB", "EEA", "2020-02-01T00:00:00Z", False),
+        ("HR", "EU", "2013-06-30T23:59:59Z", False),
+        ("HR", "EU", "2013-07-01T00:00:00Z", True),
+        ("HR", "EEA", "2014-04-11T23:59:59Z", False),
+        ("HR", "EEA", "2014-04-12T00:00:00Z", True),
+        ("PL", "EU", "2004-04-30T23:59:59Z", False),
+        ("PL", "EEA", "2004-05-01T00:00:00Z", True),
+        ("AT", "EU", "1994-06-01T00:00:00Z", False),
+        ("AT", "EEA", "1994-06-01T00:00:00Z", True),
+        ("GL", "EU", "1984-06-01T00:00:00Z", True),
+        ("GL", "EU", "1990-06-01T00:00:00Z", False),
+        ("CH", "EEA", "2026-01-01T00:00:00Z", False),
+    ],
+)
+def test_who_belongs_to_a_union_depends_on_the_day(country: str, union: str, at: str, belongs: bool) -> None:
+    assert (union in wider_places(country, parse_datetime(at))) is belongs
+
+
+@pytest.mark.parametrize(
+    ("places", "permitted"),
+    [(["DE"], True), (["DE-BY"], True), (["DE", "FR"], True), (["NO"], False), (["DE", "US"], False),
+     (["JP-13"], True), (["EU"], True), ([], False)],
+)  # fmt: skip
+def test_a_region_of_several_countries_is_met_by_each_of_them(places: list[str], permitted: bool) -> None:
+    assert permits(ANY_REGION, asked(claims={"location": places})) is permitted
+
+
+def test_a_prohibition_for_the_union_reaches_its_countries() -> None:
+    document: Document = {
+        "permission": [{"action": "use"}],
+        "prohibition": [{"action": "use", "constraint": [compare("location", "eq", "EU")]}],
+    }
+    assert not permits(document, asked(claims={"location": ["FR"]}))
+    assert permits(document, asked(claims={"location": ["CH"]}))
 
 
 def test_a_purpose_lies_under_its_families_and_under_no_other() -> None:

@@ -178,7 +178,7 @@ def _purpose(node: Constraint, request: Request, permits: bool) -> Reason:
 
 
 def _location(node: Constraint, request: Request, permits: bool) -> Reason:
-    return _each(node, request, permits, wider_places)
+    return _each(node, request, permits, lambda place: wider_places(place, request.now_ms))
 
 
 def _alone(value: str) -> frozenset[str]:

@@ -1,6 +1,8 @@
-"""Countries of ISO 3166-1 and the Catena-X regions that they lie in (continents as in UN M49)."""
+"""Countries of ISO 3166-1 and what they lie in: the Catena-X regions (continents as in UN M49), the EU, the EEA."""
 
 from collections.abc import Mapping
+
+from ashiato.policy.memberships import unions_of
 
 ALL_REGIONS = "cx.region.all:1"
 
@@ -42,11 +44,11 @@ def place(name: str) -> str:
     return name
 
 
-def with_wider(name: str) -> frozenset[str]:
-    """A place and all that it lies in: `JP-13` lies in `JP`, in Asia, and in all regions."""
+def with_wider(name: str, at_ms: int) -> frozenset[str]:
+    """A place and all that it lies in at that instant: `JP-13` in `JP`, in Asia and in all regions, `DE-BY` in the EU too."""
     code = place(name)
     country = code.partition("-")[0]
     region = REGION_OF.get(country, "")
     if region:
-        return frozenset((code, country, region, ALL_REGIONS))
+        return frozenset((code, country, region, ALL_REGIONS)) | unions_of(country, at_ms)
     return frozenset((code, ALL_REGIONS)) if code.startswith("cx.region.") else frozenset((code,))
