@@ -4,6 +4,7 @@ import typer
 
 from ashiato.cli.commanding import command
 from ashiato.cli.commands import (
+    chain,
     contracts,
     credentials,
     keys,
@@ -42,6 +43,7 @@ def make_app() -> typer.Typer:
         operating,
         keys,
         credentials,
+        chain,
     ):
         module.add_to(made)
     return made

@@ -231,6 +231,7 @@ class Program:
             self.node, self._gate, self.registry, self.partners, self.waiter, self.files, caller, runner,
             self.registry,
             self._trust_desk(),
+            self.store,
         )  # fmt: skip
         management = LazyApp("ashiato.api.management.app", app_builder(*parts))
         doors = TwoDoors(management, AppApi(self.node, self.files, sources, self.waiter).app())

@@ -400,6 +400,7 @@ async def running_program(folder: Path, store_url: str | None = None) -> AsyncIt
         runner,
         Cabinet(),
         SettledTrust(describer),
+        store,
     )
     try:
         yield Program(app, node, store, companies, network, files, gate, contents)

@@ -22,6 +22,8 @@ from ashiato.api.management.ports import (
 )
 from ashiato.api.management.routes import (
     apps,
+    built,
+    chain,
     contracts,
     fetching,
     issuing,
@@ -40,6 +42,7 @@ from ashiato.api.management.routes import (
     wallet,
 )
 from ashiato.connector.node import Node
+from ashiato.supply.ports import SupplyStore
 
 API_VERSION = "1.0.0"
 # The operator's routes come before those of a participant, whose slug could otherwise be "participants".
@@ -63,6 +66,8 @@ ROUTERS = (
     wallet.router,
     issuing.router,
     recording.router,
+    chain.router,
+    built.router,
     operating.own_router,
     keys.router,
 )
@@ -79,6 +84,7 @@ def create_app(
     app_runner: AppRunner,
     key_admin: KeyAdmin,
     trust_desk: TrustDesk,
+    supply_store: SupplyStore,
 ) -> FastAPI:
     """The application; call `gate.check()` before it is served."""
     app = FastAPI(
@@ -101,6 +107,7 @@ def create_app(
         app_runner,
         key_admin,
         trust_desk,
+        supply_store,
     )
     answers.install(app)
     for router in ROUTERS:

@@ -25,6 +25,7 @@ from ashiato.connector.negotiations import Partner
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, NotPermitted
+from ashiato.supply import ports as supply_ports
 from ashiato.trust.standing import Standing
 
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class Surroundings:
     apps: AppRunner
     keys: KeyAdmin
     trust: TrustDesk
+    chain: supply_ports.SupplyStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,14 @@ class Call:
     async def read(self, work: Callable[[UnitOfWork], T]) -> T:
         """A look that changes nothing."""
         return await self.around.node.store.read(self.tenant.participant_id, work)
+
+    async def run_chain(self, work: Callable[[supply_ports.UnitOfWork], T]) -> T:
+        """One transaction that sees the chain."""
+        return await self.around.chain.run(self.tenant.participant_id, work)
+
+    async def read_chain(self, work: Callable[[supply_ports.UnitOfWork], T]) -> T:
+        """A look at the chain that changes nothing."""
+        return await self.around.chain.read(self.tenant.participant_id, work)
 
     async def standing(self, peer_id: str) -> Standing:
         """What is verified of a partner now."""
