@@ -111,7 +111,7 @@ def _amount_or_none(text: str) -> str | None:
 _DAY = re.compile(r"([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})")
 
 
-def _instant(text: str) -> int:
+def _instant_ms(text: str) -> int:
     found = _plain(text)
     day = _DAY.fullmatch(found)
     if day is not None:
@@ -122,12 +122,12 @@ def _instant(text: str) -> int:
         raise ValueError(f"write a day such as 2026-04-01 or an instant; {error.problem}") from None
 
 
-def _instant_or_none(text: str) -> int | None:
-    return _instant(text) if text else None
+def _optional_ms(text: str) -> int | None:
+    return _instant_ms(text) if text else None
 
 
-def _instant_or_ever(text: str) -> int:
-    return _instant(text) if text else 0
+def _beginning_ms(text: str) -> int:
+    return _instant_ms(text) if text else 0
 
 
 def _one_of(words: Mapping[str, object], default: str) -> Callable[[str], object]:
@@ -175,7 +175,7 @@ def _or(default: str, read: Callable[[str], object]) -> Callable[[str], object]:
 _IDENTIFIERS = Column("identifiers", "識別子", _identifiers)
 _PART = Column("part_id", "部品番号", _text, is_required=True)
 _PLANT = Column("plant_id", "事業所", _text)
-_MADE = Column("made", "製造日", _instant_or_none)
+_MADE = Column("made", "製造日", _optional_ms)
 
 PARTS = Sheet(
     "parts",
@@ -202,8 +202,8 @@ BOM = Sheet(
         Column("position", "位置", _text),
         Column("version", "構成版", _or("1", _text)),
         Column("output", "出来高", _or("1", _number)),
-        Column("valid_from", "有効開始", _instant_or_ever),
-        Column("valid_until", "有効終了", _instant_or_none),
+        Column("valid_from", "有効開始", _beginning_ms),
+        Column("valid_until", "有効終了", _optional_ms),
     ),
 )
 PLANTS = Sheet(
@@ -264,8 +264,8 @@ AS_BUILT = Sheet(
         Column("component_id", "子番号", _text, is_required=True),
         Column("quantity", "数量", _or("1", _number)),
         Column("unit", "単位", _or("piece", _text)),
-        Column("from", "組込日", _instant_or_ever),
-        Column("until", "取外日", _instant_or_none),
+        Column("from", "組込日", _beginning_ms),
+        Column("until", "取外日", _optional_ms),
     ),
 )
 SHEETS: Mapping[str, Sheet] = {

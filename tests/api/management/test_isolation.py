@@ -136,6 +136,18 @@ QUERIES = {
     "get_identified": {"identifier": "local:secret@erp"},
     "get_template": {"sheet": "parts"},
 }
+IDS_OF_CHAIN = {
+    "plant_id": "secret",
+    "part_id": "secret-pack",
+    "version": "secret",
+    "batch_id": "secret",
+    "item_id": "secret-1",
+    "kind": "item",
+    "thing_id": "secret-1",
+    "component_kind": "item",
+    "component_id": "secret-2",
+    "link_id": "secret",
+}
 # Of two routes with a parameter of the same name.
 NAME_OF_FACT = "event"
 
@@ -179,16 +191,7 @@ async def ids(program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncCl
     await program.store.run(did_of("cells"), lambda uow: keep_secrets(uow, done["agreement_id"]))
     await keep_chain(cells)
     return {
-        "plant_id": "secret",
-        "part_id": "secret-pack",
-        "version": "secret",
-        "batch_id": "secret",
-        "item_id": "secret-1",
-        "kind": "item",
-        "thing_id": "secret-1",
-        "component_kind": "item",
-        "component_id": "secret-2",
-        "link_id": "secret",
+        **IDS_OF_CHAIN,
         "asset_id": "secret",
         "policy_id": "secret-terms",
         "offer_id": "secret",
