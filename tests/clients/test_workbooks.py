@@ -8,8 +8,10 @@ import xlsxwriter  # type: ignore[import-untyped]  # the package ships no types
 
 from ashiato.apps.carbon.factors.datasets import UnreadableSource
 from ashiato.apps.carbon.factors.tables import Cell
+from ashiato.apps.carbon.templates.factor_rows import FACTORS
+from ashiato.apps.carbon.templates.ports import KeptRow
 from ashiato.clients.workbooks.reading import WorkbookProcess
-from ashiato.clients.workbooks.writing import Column, Sheet, workbook
+from ashiato.clients.workbooks.writing import Sheet, workbook
 
 
 def written(fill: Callable[[xlsxwriter.Workbook], object]) -> bytes:
@@ -142,21 +144,16 @@ async def test_the_process_sees_nothing_of_our_environment(monkeypatch: pytest.M
     assert table.rows[0][0] == Cell("品名", "text")
 
 
-async def test_what_is_written_is_read_again_as_text_whatever_it_begins_with() -> None:
-    texts = ("=1+1", "@SUM(A1)", "+1", "-1", "http://example.com", "0.10", "'x", "材料")
-    data = workbook(
-        [
-            Sheet(
-                "入力",
-                (Column("品名", "注", ("a", "b"), True), *[Column(str(n)) for n in range(7)]),
-                (texts,),
-            )
-        ]
-    )
-    (table,) = await WorkbookProcess().read(data)
-    assert [cell.text for cell in table.rows[1]] == list(texts)
-    assert {cell.kind for cell in table.rows[1]} == {"text"}
+async def test_a_template_is_written_with_headings_choices_and_texts_only() -> None:
+    texts = ("=1+1", "@SUM(A1)", "+1", "http://example.com", "0.10", "'x", "材料")
+    rows = tuple(KeptRow("factors", word, (("comment", word), ("factor_id", word))) for word in texts)
+    data = workbook([Sheet(FACTORS, "ja", rows), Sheet(FACTORS, "en")])
+    japanese, english = await WorkbookProcess().read(data)
+    assert (japanese.name, english.name) == ("原単位", "Emission factors")
+    assert [cell.text for cell in japanese.rows[0][:2]] == ["原単位ID*", "名称*"]
+    assert [row[0] for row in japanese.rows[1:]] == [Cell(word, "text") for word in texts]
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         sheet = archive.read("xl/worksheets/sheet1.xml")
-        assert b"<f>" not in sheet
-        assert b"hyperlink" not in sheet
+    assert b"<f>" not in sheet
+    assert b"hyperlink" not in sheet
+    assert "自社,購入,公開".encode() in sheet

@@ -244,6 +244,12 @@ REQUESTS_OF_VERSION_2 = (
     f"CREATE TABLE supply_line (participant_id {_KEY}, peer_id {_KEY}, body {_KEY}, PRIMARY KEY (participant_id, peer_id))",
 )
 
+# What people filled in: factors, activity data, answers.
+CARBON_ROWS_OF_VERSION_2 = (
+    f"""CREATE TABLE carbon_row (participant_id {_KEY}, template {_KEY}, row_id {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, template, row_id))""",
+)
+
 VERSION_2 = (
     *VAULT_OF_VERSION_2,
     *STANDINGS_OF_VERSION_2,
@@ -254,6 +260,7 @@ VERSION_2 = (
     *SUPPLY_OF_VERSION_2,
     *TRUST_LISTS_OF_VERSION_2,
     *REQUESTS_OF_VERSION_2,
+    *CARBON_ROWS_OF_VERSION_2,
 )
 
 CONNECTOR: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)

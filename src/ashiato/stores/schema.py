@@ -376,3 +376,6 @@ SUPPLY_MESSAGE = Table(
     "supply_message", METADATA, _key("participant_id"), _key("peer_id"), _key("message_id"), _text("body")
 )
 SUPPLY_LINE = Table("supply_line", METADATA, _key("participant_id"), _key("peer_id"), _text("body"))
+CARBON_ROW = Table(
+    "carbon_row", METADATA, _key("participant_id"), _key("template"), _key("row_id"), _text("body")
+)

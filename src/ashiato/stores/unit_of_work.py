@@ -7,6 +7,7 @@ from ashiato.connector.records import Event
 from ashiato.outbox.deliveries import Delivery
 from ashiato.stores.apps import SqlApps
 from ashiato.stores.assets import SqlAssets
+from ashiato.stores.carbon_rows import SqlCarbonRows
 from ashiato.stores.contracts import SqlContracts
 from ashiato.stores.declarations import SqlDeclarations
 from ashiato.stores.did_log import SqlDidLog
@@ -31,6 +32,7 @@ class SqlUnitOfWork:
     __slots__ = (
         "apps",
         "assets",
+        "carbon_rows",
         "contracts",
         "declarations",
         "deliveries",
@@ -70,6 +72,7 @@ class SqlUnitOfWork:
         self.wallet = SqlWallet(session, participant_id)
         self.supply = SqlSupply(session, participant_id)
         self.requests = SqlRequests(session, participant_id)
+        self.carbon_rows = SqlCarbonRows(session, participant_id)
 
     def room(self, room: Room[R]) -> R:
         found: R = getattr(self, room.name)

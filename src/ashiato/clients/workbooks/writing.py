@@ -6,22 +6,16 @@ from collections.abc import Sequence
 import msgspec
 import xlsxwriter  # type: ignore[import-untyped]  # the package ships no types
 
-
-class Column(msgspec.Struct, frozen=True):
-    """One column of a sheet to be filled in. `choices` become a list to choose from; `note` is shown at the heading."""
-
-    heading: str
-    note: str = ""
-    choices: tuple[str, ...] = ()
-    required: bool = False
+from ashiato.apps.carbon.templates.columns import Language, Template
+from ashiato.apps.carbon.templates.ports import KeptRow
 
 
 class Sheet(msgspec.Struct, frozen=True):
-    """A sheet: headings in the first row, then rows of texts."""
+    """A table that people fill in: its template, the language of its headings, and rows that are there already."""
 
-    name: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[str, ...], ...] = ()
+    template: Template
+    language: Language
+    rows: tuple[KeptRow, ...] = ()
 
 
 _WIDTH_CHARS = 24
@@ -44,19 +38,21 @@ def workbook(sheets: Sequence[Sheet]) -> bytes:
     head = book.add_format({"bold": True, "num_format": "@", "bottom": 1})
     needed = book.add_format({"bold": True, "num_format": "@", "bottom": 1, "bg_color": "#FFF2CC"})
     for sheet in sheets:
-        page = book.add_worksheet(sheet.name)
+        columns = sheet.template.columns
+        page = book.add_worksheet(sheet.template.title(sheet.language))
         page.freeze_panes(1, 0)
-        page.set_column(0, max(0, len(sheet.columns) - 1), _WIDTH_CHARS, text)
-        for place, column in enumerate(sheet.columns):
-            page.write_string(0, place, column.heading, needed if column.required else head)
-            if column.note:
-                page.write_comment(0, place, column.note)
-            if column.choices:
+        page.set_column(0, len(columns) - 1, _WIDTH_CHARS, text)
+        for place, column in enumerate(columns):
+            heading = column.heading(sheet.language) + ("*" if column.required else "")
+            page.write_string(0, place, heading, needed if column.required else head)
+            choices = list(column.choices_in(sheet.language))
+            if choices:
                 page.data_validation(
-                    1, place, _MOST_LISTED_ROWS, place, {"validate": "list", "source": list(column.choices)}
+                    1, place, _MOST_LISTED_ROWS, place, {"validate": "list", "source": choices}
                 )
         for number, row in enumerate(sheet.rows, start=1):
-            for place, value in enumerate(row):
-                page.write_string(number, place, value, text)
+            texts = dict(row.texts)
+            for place, column in enumerate(columns):
+                page.write_string(number, place, texts.get(column.key, ""), text)
     book.close()
     return file.getvalue()
