@@ -125,14 +125,25 @@ async def test_the_hash_of_a_large_file_is_told_once_it_was_sent(provider: Side,
     assert (await ask(url, token, "HEAD")).headers["Repr-Digest"] == f"sha-256=:{digest}:"
 
 
-async def test_the_hash_of_a_large_file_is_read_for_who_wants_it(provider: Side, big: Deal) -> None:
+async def test_the_hash_of_a_large_file_is_read_for_a_counted_use_that_asked_for_the_whole(
+    provider: Side, big: Deal
+) -> None:
     url, token = provider.data_url(big.provider_pid), token_of(provider, big)
-    assert "Repr-Digest" not in (await ask(url, token, "HEAD")).headers
+
+    async def digest_of() -> str | None:
+        found = await ask(url, token, "HEAD", Want_Repr_Digest="sha-256=10")
+        return found.headers.get("Repr-Digest")
+
+    assert await digest_of() is None
+    assert (await provider.agreement(big.agreement_id)).uses_count == 0
+    await ask(url, token, Range=f"bytes=0-{len(BIG) - 2}")
+    assert await digest_of() is None
+    await ask(url, token, Range=f"bytes={len(BIG) - 1}-")
     digest = base64.b64encode(hashlib.sha256(BIG).digest()).decode()
     asked = [ask(url, token, "HEAD", Want_Repr_Digest="sha-512=3, sha-256=10") for _ in range(5)]
     for answer in await asyncio.gather(*asked):
         assert answer.headers["Repr-Digest"] == f"sha-256=:{digest}:"
-    assert (await provider.agreement(big.agreement_id)).uses_count == 0
+    assert (await provider.agreement(big.agreement_id)).uses_count == 1
 
 
 async def test_without_a_good_token_there_is_a_challenge(provider: Side, deal: Deal) -> None:

@@ -4,10 +4,12 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.records import Asset
-from ashiato.dsp.states import Role
+from ashiato.dsp.states import Role, TransferState
 from ashiato.trust.proofs import mint_proof
 from tests.data_clients import Answer, ask
 from tests.data_plane import (
@@ -95,6 +97,35 @@ async def test_a_proof_counts_once(holder: Holder) -> None:
     assert (answer.status, answer.code) == (401, "proof-replayed")
     look = holder.proof(method="HEAD")
     assert [(await holder.ask(look, "HEAD")).status for _ in range(2)] == [200, 401]
+
+
+@pytest.mark.parametrize("refused", ["behind the end", "a query", "while it is suspended"])
+async def test_a_proof_that_was_refused_counted_all_the_same(
+    holder: Holder, strict: Side, refused: str
+) -> None:
+    proof = holder.proof()
+    transfer_pid = holder.url.rpartition("/")[2]
+
+    async def put(state: TransferState) -> None:
+        def work(uow: UnitOfWork) -> None:
+            transfer = uow.transfers.get(transfer_pid)
+            assert transfer is not None
+            uow.transfers.update(msgspec.structs.replace(transfer, state=state))
+
+        await strict.run(work)
+
+    if refused == "while it is suspended":
+        await put(TransferState.SUSPENDED)
+    url = f"{holder.url}?x=1" if refused == "a query" else holder.url
+    if refused == "behind the end":
+        first = await ask(url, holder.token, DPoP=proof, Range="bytes=999-")
+    else:
+        first = await ask(url, holder.token, DPoP=proof)
+    assert first.status in (400, 403, 409, 416)
+    await put(TransferState.STARTED)
+    # What would be granted now is refused, because the proof came before.
+    again = await ask(holder.url, holder.token, DPoP=proof)
+    assert (again.status, again.code) == (401, "proof-replayed")
 
 
 async def test_a_proof_is_for_one_method_one_address_one_token_and_one_minute(

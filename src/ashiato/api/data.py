@@ -191,6 +191,17 @@ class DataApi:
         tenant = self._doorkeeper.tenant(request)
         moment = self._node.moment()
         grant, proof = await self._doorkeeper.open(tenant, request, moment.now_ms)
+        try:
+            await self._serve_opened(scope, receive, send, request, _Entry(tenant, grant, proof, moment))
+        except Exception:
+            # Whatever it was: what is refused now may be granted in the minute for which the proof could be played again.
+            await self._doorkeeper.spend(tenant, proof)
+            raise
+
+    async def _serve_opened(
+        self, scope: Scope, receive: Receive, send: Send, request: Request, entry: "_Entry"
+    ) -> None:
+        tenant, grant, proof, moment = entry.tenant, entry.grant, entry.proof, entry.moment
         path, query = forwarded_target(scope, request.path_params.get("rest", ""))
         forwarded: Forwarded | None = None
         if request.method not in _READ_METHODS or path or query:
@@ -207,11 +218,12 @@ class DataApi:
                 tenant.participant_id, grant.consumer, moment.now_ms
             )
             found = await self._found(tenant, grant, consumer, request.method, moment.now_ms)
-            if request.method == "HEAD" and forwarded is None and proof is not None:
+            if request.method == "HEAD" and forwarded is None:
                 await self._doorkeeper.remember(tenant, proof)
             source = self._sources.source(tenant.participant_id, found.asset, found.changes)
             exchange = _Exchange(
                 self._node,
+                self._doorkeeper,
                 tenant,
                 grant,
                 consumer,
@@ -259,12 +271,22 @@ class DataApi:
         return bytes(body)
 
 
+class _Entry(msgspec.Struct, frozen=True):
+    """What the tokens of a request opened, and when."""
+
+    tenant: Tenant
+    grant: AccessGrant
+    proof: Proof | None
+    moment: Moment
+
+
 class _Exchange:
     """One request whose token holds: it is admitted, answered and written down."""
 
     def __init__(
         self,
         node: Node,
+        doorkeeper: Doorkeeper,
         tenant: Tenant,
         grant: AccessGrant,
         consumer: Standing,
@@ -277,6 +299,7 @@ class _Exchange:
         send: Send,
     ) -> None:
         self._node = node
+        self._doorkeeper = doorkeeper
         self._tenant = tenant
         self._grant = grant
         self._consumer = consumer
@@ -292,19 +315,30 @@ class _Exchange:
         """Answer HEAD: no use is counted, for nothing of the data leaves.
 
         With `Want-Repr-Digest: sha-256=…` (RFC 9530, section 4) the hash is read for it where it is not known: who resumed a
-        broken download verifies the whole with it.
+        broken download verifies the whole with it. It is read only for a use that was counted and asked for the whole: nobody
+        makes a source read for nothing.
         """
         description = await self._source.describe()
-        if description.sha256 is None and "sha-256" in wanted_digest.lower():
+        is_wanted = description.sha256 is None and "sha-256" in wanted_digest.lower()
+        if is_wanted and await self._has_asked_for_all(description):
             description = msgspec.structs.replace(description, sha256=await self._source.digest())
         await self._start(200, answers.described_headers(description, None))
         await self._send({"type": "http.response.body", "body": b""})
+
+    async def _has_asked_for_all(self, description: SourceDescription) -> bool:
+        return await self._node.store.read(
+            self._tenant.participant_id,
+            lambda uow: data_access.has_asked_for_all(
+                uow, self._grant, description.size_bytes, description.etag
+            ),
+        )
 
     async def read(self, range_header: str | None, if_range: str | None) -> None:
         """Answer GET with the whole or with one part."""
         description = await self._source.describe()
         part = _part(description, range_header, if_range)
         if isinstance(part, Unsatisfiable):
+            await self._doorkeeper.remember(self._tenant, self._proof)
             await self._start(416, answers.unsatisfiable(description.size_bytes or 0))
             await self._send({"type": "http.response.body", "body": b""})
             return

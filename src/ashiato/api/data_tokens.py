@@ -102,13 +102,16 @@ class Doorkeeper:
             log.info("proof of possession refused", participant=tenant.participant_id, why=error.why)
             raise _unauthenticated(error, "The proof of possession does not hold.") from None
 
-    async def remember(self, tenant: Tenant, proof: Proof) -> None:
+    async def remember(self, tenant: Tenant, proof: Proof | None) -> None:
         """Use a proof up where no admission does it; raises `Refused` when it was used before."""
-        replayed = await self._node.store.run(
-            tenant.participant_id, lambda uow: data_access.use_up(uow, proof)
-        )
-        if replayed is not None:
+        if (replayed := await self.spend(tenant, proof)) is not None:
             raise Refused(replayed)
+
+    async def spend(self, tenant: Tenant, proof: Proof | None) -> Refusal | None:
+        """Use a proof up where the answer is a refusal already; returns the one for a proof that was used before."""
+        if proof is None:
+            return None
+        return await self._node.store.run(tenant.participant_id, lambda uow: data_access.use_up(uow, proof))
 
     async def renew(self, tenant: Tenant, request: Request, send: Send, renewal: Renewal) -> None:
         """Answer with a fresh access token for a caller that proves its identity; it may ask as often as it likes.

@@ -171,11 +171,14 @@ def admit(
     moment: Moment,
     proof: Proof | None = None,
 ) -> Admission | Refusal:
-    """The admission of one request, its use counted and its record opened; or the refusal, and nothing changed.
+    """The admission of one request, its use counted and its record opened; or the refusal, and nothing of this changed.
 
     The transfer is STARTED and, with its finalized and active agreement, that of the grant; the asset allows the method; the
-    policy of the agreement permits the read now. A `proof` is remembered, so that it cannot be played again.
+    policy of the agreement permits the read now. A `proof` is remembered whatever comes of it, so that it cannot be played
+    again.
     """
+    if (replayed := use_up(uow, proof)) is not None:
+        return replayed
     footing = _footing(uow, grant, wanted.method)
     if isinstance(footing, Refusal):
         return footing
@@ -195,8 +198,6 @@ def admit(
         return _denied(served.decision)
     if served.changes != wanted.changes:
         return RIGHT_CHANGED
-    if (replayed := use_up(uow, proof)) is not None:
-        return replayed
     if use is None or not resumed:
         number = agreement.uses_count + 1
         uow.contracts.put_agreement(msgspec.structs.replace(agreement, uses_count=number))
@@ -229,6 +230,15 @@ def use_up(uow: UnitOfWork, proof: Proof | None) -> Refusal | None:
     if proof is None or uow.records.remember_token(proof.participant_id, proof.token_id, proof.expires_ms):
         return None
     return Refusal(status_code=401, code="proof-replayed", reason="Make a fresh proof for each request.")
+
+
+def has_asked_for_all(uow: UnitOfWork, grant: Grant, size_bytes: int | None, etag: str | None) -> bool:
+    """Whether the present use of the transfer has asked for at least as much as the whole of that representation."""
+    transfer = uow.transfers.get(grant.transfer_pid)
+    use = None if transfer is None else _use(uow, transfer)
+    if use is None or size_bytes is None or etag is None or use.etag != etag:
+        return False
+    return use.charged_bytes >= size_bytes
 
 
 def recheck(uow: UnitOfWork, admission: Admission, consumer: Standing, now_ms: int) -> int | Refusal | None:

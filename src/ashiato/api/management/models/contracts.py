@@ -49,6 +49,8 @@ class AgreementSignature(Model):
     jws: str
     """A detached JWS over the canonical statement of the agreement."""
     signed_ms: InstantShown
+    chain: list[str]
+    """The X.509 certificates that stood with the key then, in base64, its own first; empty without any."""
     time_stamp: str
     """An RFC 3161 token over the signature, in base64; empty without one."""
 
