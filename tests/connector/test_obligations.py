@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
 from ashiato.connector import obligations, transfers
+from ashiato.connector.agreements import decide_served
 from ashiato.connector.obligations import OWN_GRACE_MS, PARTNER_GRACE_MS
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import NotPermitted, WrongState
-from ashiato.connector.records import AgreementRecord, ObligationRecord, ObligationState
+from ashiato.connector.records import AgreementRecord, AgreementState, ObligationRecord, ObligationState
 from ashiato.dsp.messages import TransferRequestMessage
+from ashiato.facts.instants import Duration, add, format_datetime, parse_datetime
 from ashiato.policy.builder import compare
+from ashiato.policy.vocabulary import Checkpoint
 from tests.connector.firms import Firm, Street
 
 DAY_MS = 86_400_000
@@ -165,3 +169,155 @@ async def test_our_own_duty_to_delete_is_done_when_nothing_is_held(
     assert [(late.state, late.reason) for late in await owed(cells)] == [
         ("fulfilled", "Nothing is held under the agreement.")
     ]
+
+
+def monthly(action: str, *more: dict[str, object], **duty: object) -> dict[str, object]:
+    return {"action": action, "constraint": [compare("timeInterval", "eq", "P1M"), *more], **duty}
+
+
+async def settled(firm: Firm, number: int, state: ObligationState = ObligationState.FULFILLED) -> None:
+    """The owner's word about the occurrence of that number of the only series."""
+    (found,) = [debt for debt in await owed(firm) if debt.occurrence == number]
+    await firm.run(lambda uow, moment: obligations.settle(uow, found.obligation_id, state, "paid", moment))
+    await firm.street.deliver()
+
+
+async def may_read(maker: Firm, cells: Firm, agreement: AgreementRecord) -> bool:
+    """What the provider answers to a read now."""
+
+    def look(uow: UnitOfWork) -> bool:
+        known = uow.contracts.agreement(agreement.agreement_id)
+        assert known is not None
+        asset, now_ms = uow.assets.asset(known.asset_id), maker.street.clock.now_ms
+        served = decide_served(uow, known, asset, cells.standing, Checkpoint.READ, "read", now_ms)
+        return served.decision.permitted
+
+    return await maker.read(look)
+
+
+async def series(firm: Firm) -> list[tuple[int, str]]:
+    """The occurrences with their states, the first first."""
+    return sorted((debt.occurrence, debt.state.value) for debt in await owed(firm))
+
+
+async def test_a_monthly_payment_stands_in_the_way_again_from_the_beginning_of_each_month(
+    street: Street, maker: Firm, cells: Firm
+) -> None:
+    street.clock.now_ms = parse_datetime("2027-01-31T12:00:00Z")
+    agreement = await agreed(street, maker, cells, permission(monthly("compensate")))
+    (first,) = await owed(maker)
+    begun = format_datetime(first.created_ms)
+    assert (first.recurs, first.occurrence, begun[:13]) == (True, 1, "2027-01-31T12")
+    assert not await may_read(maker, cells, agreement)
+    await settled(maker, 1)
+    assert await may_read(maker, cells, agreement)
+    # A month later by the calendar: the last day of February, and then the last of March again.
+    for number, until in ((2, "2027-02-28"), (3, "2027-03-31")):
+        start_ms = parse_datetime(until + begun[10:])
+        await street.pass_time(start_ms - 1)
+        assert (await series(maker))[-1] == (number - 1, "fulfilled")
+        await street.pass_time(start_ms)
+        assert (await series(maker))[-1] == (number, "pending")
+        assert not await may_read(maker, cells, agreement)
+        await settled(maker, number)
+        assert await may_read(maker, cells, agreement)
+    events = await maker.events()
+    assert [name for name in events if name.startswith("obligation.")] == [
+        "obligation.begun", "obligation.fulfilled",
+        "obligation.recurred", "obligation.fulfilled",
+        "obligation.recurred", "obligation.fulfilled",
+    ]  # fmt: skip
+
+
+async def test_the_owner_who_takes_back_an_earlier_payment_stops_the_reads_and_begins_no_second_series(
+    street: Street, maker: Firm, cells: Firm
+) -> None:
+    agreement = await agreed(street, maker, cells, permission(monthly("compensate")))
+    await settled(maker, 1)
+    (first,) = await owed(maker)
+    await street.pass_time(first.created_ms + 31 * DAY_MS)
+    await settled(maker, 2)
+    await settled(maker, 1, ObligationState.PENDING)
+    assert not await may_read(maker, cells, agreement)
+    await settled(maker, 1)
+    assert await may_read(maker, cells, agreement)
+    assert await series(maker) == [(1, "fulfilled"), (2, "fulfilled")]
+
+
+async def test_what_is_not_done_within_its_interval_is_overdue_and_the_next_one_begins(
+    street: Street, maker: Firm, cells: Firm
+) -> None:
+    rules: dict[str, object] = {"permission": [{"action": "use"}], "obligation": [monthly("reviewPolicy")]}
+    await agreed(street, maker, cells, rules)
+    await street.deliver()
+    (debt,) = await owed(maker)
+    assert debt.due_ms == add(debt.created_ms, Duration(months=1))
+    await street.pass_time(debt.due_ms + PARTNER_GRACE_MS)
+    await street.deliver()
+    assert await series(maker) == [(1, "overdue"), (2, "pending")]
+    (second,) = [found for found in await owed(maker) if found.occurrence == 2]
+    # The second interval counts from the beginning of the series, not from when somebody looked.
+    assert second.due_ms == add(debt.created_ms, Duration(months=2))
+    # Doing the first one late does not begin it twice.
+    await settled(maker, 1)
+    await street.pass_time(debt.due_ms + PARTNER_GRACE_MS + 1)
+    assert await series(maker) == [(1, "fulfilled"), (2, "pending")]
+
+
+async def test_a_program_that_was_away_makes_up_for_the_intervals_one_after_the_other(
+    street: Street, maker: Firm, cells: Firm
+) -> None:
+    informs = monthly("inform", informedParty="https://watch.example/notices")
+    rules: dict[str, object] = {"permission": [{"action": "use"}], "obligation": [informs]}
+    await agreed(street, maker, cells, rules)
+    assert await series(cells) == [(1, "fulfilled")]
+    await street.deliver()
+    await street.pass_time(add((await owed(cells))[0].created_ms, Duration(months=3)))
+    await street.deliver()
+    assert await series(cells) == [(number, "fulfilled") for number in (1, 2, 3, 4)]
+    assert (await cells.events()).count("duty.informed") == 4
+    # The provider has no date for what the consumer's connector does by itself.
+    assert await series(maker) == [(1, "pending")]
+
+
+@pytest.mark.parametrize("how", ["agreement", "deadline", "let go", "bound"])
+async def test_a_series_ends(
+    street: Street, maker: Firm, cells: Firm, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = [compare("elapsedTime", "lteq", "P20D")] if how == "deadline" else []
+    if how == "bound":
+        monkeypatch.setattr("ashiato.connector.obligations.MOST_OCCURRENCES_COUNT", 1)
+    agreement = await agreed(street, maker, cells, permission(monthly("compensate", *limits)))
+    await settled(maker, 1)
+    (first,) = await owed(maker)
+    if how == "agreement":
+        known = await maker.read(lambda uow: uow.contracts.agreement(agreement.agreement_id))
+        assert known is not None
+        ended = msgspec.structs.replace(known, state=AgreementState.TERMINATED)
+        await maker.run(lambda uow, moment: uow.contracts.put_agreement(ended))
+    if how == "let go":
+        await settled(maker, 1, ObligationState.VOID)
+    await street.pass_time(first.created_ms + 400 * DAY_MS)
+    await street.deliver()
+    assert [number for number, _ in await series(maker)] == [1]
+
+
+async def test_a_series_within_a_permission_is_one_and_not_one_for_each_use(
+    street: Street, maker: Firm, cells: Firm
+) -> None:
+    agreement = await agreed(street, maker, cells, permission(monthly("reviewPolicy")))
+    for number in (1, 2, 3):
+        await use(maker, agreement, f"use:{number}")
+    assert await series(maker) == [(1, "pending")]
+
+
+async def test_an_interval_of_a_second_takes_a_minute(street: Street, maker: Firm, cells: Firm) -> None:
+    logs = {"action": "log", "constraint": [compare("timeInterval", "eq", "PT1S")]}
+    rules: dict[str, object] = {"permission": [{"action": "use"}], "obligation": [logs]}
+    await agreed(street, maker, cells, rules)
+    await street.deliver()
+    begun_ms = (await owed(cells))[0].created_ms
+    await street.pass_time(begun_ms + 59_999)
+    assert len(await series(cells)) == 1
+    await street.pass_time(begun_ms + 60_000)
+    assert len(await series(cells)) == 2

@@ -14,6 +14,7 @@ from ashiato.facts.instants import (
     format_datetime,
     parse_datetime,
     parse_duration,
+    times,
 )
 
 HOUR_MS = 3_600_000
@@ -160,3 +161,10 @@ def test_a_duration_beyond_what_a_database_counts_ends_at_the_farthest_instant(f
     later_ms, earlier_ms = add(now_ms, parse_duration(far)), add(now_ms, parse_duration(f"-{far}"))
     assert now_ms < later_ms <= 2**63 - 1 - 400 * 86_400_000
     assert -(2**63) <= earlier_ms < now_ms
+
+
+def test_a_duration_taken_several_times_keeps_the_day_of_the_month() -> None:
+    begun_ms = parse_datetime("2027-01-31T09:00:00Z")
+    ends = [format_datetime(add(begun_ms, times(Duration(months=1), count))) for count in (1, 2, 3)]
+    assert ends == ["2027-02-28T09:00:00Z", "2027-03-31T09:00:00Z", "2027-04-30T09:00:00Z"]
+    assert times(Duration(1, 2, 3), 4) == Duration(4, 8, 12)

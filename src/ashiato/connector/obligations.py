@@ -4,6 +4,10 @@ Each side keeps its own account of all duties of an agreement. What this company
 same transaction: a use is logged, a party is informed. Data is deleted by the vault. What only people do (to pay, to consent)
 is recorded by them. What the partner owes is pending until its receipts or its owner's word settle it, and overdue behind its
 date: from then on the policy counts it as violated.
+
+A duty with a `timeInterval` is a series of obligations. The next one begins an interval after the beginning of the one before,
+when that one is fulfilled or its date is over: there is never more than one to come, and a program that was away makes up for
+the intervals one after the other.
 """
 
 from collections.abc import Mapping
@@ -16,15 +20,29 @@ from ashiato.connector.offers import note
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import NotFound, WrongState
 from ashiato.connector.receipt_dates import SCHEDULED
-from ashiato.connector.records import AgreementRecord, Event, ObligationRecord, ObligationState
+from ashiato.connector.records import (
+    AgreementRecord,
+    AgreementState,
+    Event,
+    ObligationRecord,
+    ObligationState,
+)
 from ashiato.connector.vault_records import VaultState
 from ashiato.dsp.states import Role
+from ashiato.facts.instants import Duration, add, times
 from ashiato.outbox.deliveries import Delivery, DeliveryKind
 from ashiato.policy.obligations import Obligation, Trigger, obligations_of
 
 # Receipts of the partner are fetched now and then; what its vault did in time is known a little later.
 PARTNER_GRACE_MS = 86_400_000
 OWN_GRACE_MS = 60_000
+# A series ends after so many, and no interval is shorter.
+MOST_OCCURRENCES_COUNT = 1000
+SHORTEST_INTERVAL_MS = 60_000
+NEXT = "obligation.next"
+_SERIES_OF = frozenset((Trigger.AGREEMENT, Trigger.USE))
+# What a connector does by itself, so that no date is waited for.
+_DONE_AT_ONCE = frozenset(("log", "inform"))
 NOTICE_SCHEMES = ("https://", "http://")
 
 
@@ -67,9 +85,12 @@ def come_due(uow: UnitOfWork, obligation_id: str, moment: Moment) -> None:
         return
     if owed.details.get("conditional"):
         _told(uow, owed, "obligation.due", moment)
+        _expect_next(uow, owed, moment)
         return
     if owed.action == "delete" and (why := _without_object(uow, owed)):
-        _settled(uow, owed, ObligationState.FULFILLED if owed.is_own else ObligationState.VOID, why, moment)
+        # One that is let go would end its series.
+        is_done = owed.is_own or owed.recurs
+        _settled(uow, owed, ObligationState.FULFILLED if is_done else ObligationState.VOID, why, moment)
         return
     _settled(uow, owed, ObligationState.OVERDUE, "Its date is over.", moment)
     agreement = uow.contracts.agreement(owed.agreement_id)
@@ -86,7 +107,7 @@ def settle(
 ) -> ObligationRecord:
     """The owner's word: it was done (also late), nobody owes it any more, or it is owed again, as when a consent is withdrawn.
 
-    Raises `NotFound`, and `WrongState` for a state that it has already.
+    One that is let go ends its series. Raises `NotFound`, and `WrongState` for a state that it has already.
     """
     owed = uow.obligations.get(obligation_id)
     if owed is None:
@@ -117,11 +138,16 @@ def _begin(
     subject_id: str,
     moment: Moment,
 ) -> None:
-    due_ms = None if duty.comes_first else duty.due_ms(moment.now_ms, agreement.agreed_ms)
-    # What has a date is owed for each use; what has none is one account for all of them.
-    is_each = trigger in (Trigger.USE, Trigger.BREACH) and due_ms is not None and subject_id != ""
+    recurs = duty.period is not None and trigger in _SERIES_OF
+    due_ms = _due_ms(duty, moment.now_ms, agreement, _times(duty, 1) if recurs else None)
+    # What has a date is owed for each use; what has none is one account for all of them, as a series is.
+    is_each = (
+        trigger in (Trigger.USE, Trigger.BREACH) and due_ms is not None and subject_id != "" and not recurs
+    )
     obligation_id = f"{agreement.agreement_id}#{duty.path}" + (f"#{subject_id}" if is_each else "")
     known = uow.obligations.get(obligation_id)
+    if known is not None and recurs:
+        return
     consumer_id = uow.participant_id if agreement.role is Role.CONSUMER else agreement.peer_id
     owed = known or ObligationRecord(
         obligation_id=obligation_id,
@@ -138,19 +164,107 @@ def _begin(
         details=_details(duty),
         due_ms=due_ms,
         created_ms=moment.now_ms,
+        recurs=recurs,
+        series_ms=moment.now_ms,
     )
+    _keep(uow, owed, duty, subject_id, moment, is_new=known is None)
+
+
+def _keep(
+    uow: UnitOfWork,
+    owed: ObligationRecord,
+    duty: Obligation,
+    subject_id: str,
+    moment: Moment,
+    *,
+    is_new: bool,
+) -> None:
+    """Do it at once where this connector can, or keep it as owed."""
     if owed.is_own and not owed.comes_first and (done := _perform(uow, owed, duty, subject_id, moment)):
-        uow.obligations.put(
-            msgspec.structs.replace(
-                owed, state=ObligationState.FULFILLED, reason=done, settled_ms=moment.now_ms
-            )
+        fulfilled = msgspec.structs.replace(
+            owed, state=ObligationState.FULFILLED, reason=done, settled_ms=moment.now_ms
         )
+        uow.obligations.put(fulfilled)
+        _expect_next(uow, fulfilled, moment)
         return
-    if known is None:
+    if is_new:
         uow.obligations.put(owed)
-        _told(uow, owed, "obligation.begun", moment)
-        if due_ms is not None:
-            _watch(uow, owed, due_ms, moment)
+        _told(uow, owed, "obligation.begun" if owed.occurrence == 1 else "obligation.recurred", moment)
+        if owed.due_ms is not None:
+            _watch(uow, owed, owed.due_ms, moment)
+
+
+def recur(uow: UnitOfWork, obligation_id: str, moment: Moment) -> None:
+    """The interval behind an obligation begins: the next of its series is owed, as long as the agreement is in force."""
+    before = uow.obligations.get(obligation_id)
+    if before is None or before.is_followed or before.state is ObligationState.VOID:
+        return
+    agreement = uow.contracts.agreement(before.agreement_id)
+    if agreement is None or agreement.state is not AgreementState.ACTIVE:
+        return
+    duty, start_ms = _series(agreement, before)
+    if duty is None or start_ms is None:
+        return
+    occurrence = before.occurrence + 1
+    owed = msgspec.structs.replace(
+        before,
+        obligation_id=f"{agreement.agreement_id}#{duty.path}#{occurrence}",
+        due_ms=_due_ms(duty, start_ms, agreement, _times(duty, occurrence), before.series_ms),
+        state=ObligationState.PENDING,
+        reason="",
+        created_ms=moment.now_ms,
+        settled_ms=None,
+        occurrence=occurrence,
+    )
+    uow.obligations.put(msgspec.structs.replace(before, is_followed=True))
+    _keep(uow, owed, duty, owed.subject_id, moment, is_new=True)
+
+
+def _series(agreement: AgreementRecord, before: ObligationRecord) -> tuple[Obligation | None, int | None]:
+    """The duty, and when its next occurrence begins; None behind a deadline that the policy sets itself."""
+    duty = next(
+        (one for one in obligations_of(compiled(rules_of(agreement.document))) if one.path == before.path),
+        None,
+    )
+    if duty is None or duty.period is None or before.occurrence >= MOST_OCCURRENCES_COUNT:
+        return duty, None
+    start_ms = add(before.series_ms, _times(duty, before.occurrence))
+    start_ms = max(start_ms, before.series_ms + SHORTEST_INTERVAL_MS * before.occurrence)
+    limits = [] if duty.deadline_ms is None else [duty.deadline_ms]
+    if duty.deadline_after_agreement is not None:
+        limits.append(add(agreement.agreed_ms, duty.deadline_after_agreement))
+    return duty, None if any(start_ms > limit_ms for limit_ms in limits) else start_ms
+
+
+def _times(duty: Obligation, count: int) -> Duration:
+    return times(duty.period or Duration(), count)
+
+
+def _due_ms(
+    duty: Obligation,
+    start_ms: int,
+    agreement: AgreementRecord,
+    interval: Duration | None,
+    series_ms: int | None = None,
+) -> int | None:
+    """The date of what begins at `start_ms`: the policy's own, or the end of the interval of a series."""
+    if duty.comes_first:
+        return None
+    due_ms = duty.due_ms(start_ms, agreement.agreed_ms)
+    if due_ms is None and interval is not None and duty.action not in _DONE_AT_ONCE:
+        return add(start_ms if series_ms is None else series_ms, interval)
+    return due_ms
+
+
+def _expect_next(uow: UnitOfWork, owed: ObligationRecord, moment: Moment) -> None:
+    """One delivery to ourselves at the beginning of the next interval of a series."""
+    agreement = uow.contracts.agreement(owed.agreement_id) if owed.recurs and not owed.is_followed else None
+    start_ms = None if agreement is None else _series(agreement, owed)[1]
+    if start_ms is None:
+        return
+    process_id = _next_process(owed.obligation_id)
+    uow.outbox.remove_of_process(process_id)
+    _deliver_to_self(uow, process_id, NEXT, owed.obligation_id, max(start_ms, moment.now_ms), moment)
 
 
 def _details(duty: Obligation) -> dict[str, object]:
@@ -210,7 +324,14 @@ def _send_notice(
 def _watch(uow: UnitOfWork, owed: ObligationRecord, due_ms: int, moment: Moment) -> None:
     """One delivery to ourselves at the end of the time; nobody looks before."""
     asked_ms = max(due_ms, moment.now_ms) + (OWN_GRACE_MS if owed.is_own else PARTNER_GRACE_MS)
-    process_id = _process(owed.obligation_id)
+    _deliver_to_self(
+        uow, _process(owed.obligation_id), "obligation.due", owed.obligation_id, asked_ms, moment
+    )
+
+
+def _deliver_to_self(
+    uow: UnitOfWork, process_id: str, name: str, obligation_id: str, asked_ms: int, moment: Moment
+) -> None:
     uow.outbox.add(
         Delivery(
             delivery_id=moment.fresh_id(),
@@ -218,10 +339,10 @@ def _watch(uow: UnitOfWork, owed: ObligationRecord, due_ms: int, moment: Moment)
             kind=DeliveryKind.OBLIGATION,
             process_id=process_id,
             sequence=0,
-            message_name="obligation.due",
+            message_name=name,
             address=process_id,
             audience="",
-            body=owed.obligation_id.encode(),
+            body=obligation_id.encode(),
             # Its patience begins when it is due.
             created_ms=asked_ms - 1,
             due_ms=asked_ms,
@@ -236,6 +357,10 @@ def _process(obligation_id: str) -> str:
     return f"obligation:{obligation_id}"
 
 
+def _next_process(obligation_id: str) -> str:
+    return f"obligation-next:{obligation_id}"
+
+
 def _settled(
     uow: UnitOfWork, owed: ObligationRecord, state: ObligationState, reason: str, moment: Moment
 ) -> ObligationRecord:
@@ -247,6 +372,10 @@ def _settled(
     )
     uow.obligations.put(settled)
     uow.outbox.remove_of_process(_process(owed.obligation_id))
+    if state is ObligationState.VOID:
+        uow.outbox.remove_of_process(_next_process(owed.obligation_id))
+    elif state is not ObligationState.PENDING:
+        _expect_next(uow, settled, moment)
     name = "reopened" if state is ObligationState.PENDING else state.value
     _told(uow, settled, f"obligation.{name}", moment)
     return settled

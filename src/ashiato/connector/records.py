@@ -208,11 +208,12 @@ class ObligationState(StrEnum):
 
 
 class ObligationRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One duty of an agreement, owed once: `path` is that of the duty in the policy.
+    """One duty of an agreement, owed once or as one occurrence of a series: `path` is that of the duty in the policy.
 
     `is_own` says that this company owes it, otherwise its partner does. `due_ms` is the last instant in time, None when
     nothing sets one. `comes_first` duties are asked for before data is handed out. `trigger` is what began it, `subject_id`
-    the use or process that it belongs to. `details` say how it is done.
+    the use or process that it belongs to. `details` say how it is done. Of a duty that `recurs` this is the `occurrence`th since
+    `series_ms`; `is_followed` says that the next one has begun.
     """
 
     obligation_id: str
@@ -232,6 +233,10 @@ class ObligationRecord(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     created_ms: int = 0
     settled_ms: int | None = None
+    recurs: bool = False
+    occurrence: int = 1
+    series_ms: int = 0
+    is_followed: bool = False
 
 
 class FrameworkState(StrEnum):

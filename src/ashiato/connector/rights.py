@@ -122,14 +122,19 @@ def _facts(
 
 
 def _duties(uow: UnitOfWork, policy: Policy, agreement: AgreementRecord | None) -> Mapping[str, DutyState]:
-    """How the duties stand, by their paths; one that is owed several times is violated when one of them is overdue."""
+    """How the duties stand, by their paths; one that is owed several times is violated when one of them is overdue.
+
+    It is fulfilled when none of them waits.
+    """
     if agreement is None or not (policy.obligations or any(rule.duties for rule in policy.permissions)):
         return {}
     states: dict[str, DutyState] = {}
-    for owed in uow.obligations.of_agreement(agreement.agreement_id):
+    found = uow.obligations.of_agreement(agreement.agreement_id)
+    waiting = {owed.path for owed in found if owed.state is ObligationState.PENDING}
+    for owed in found:
         if owed.state is ObligationState.OVERDUE:
             states[owed.path] = DutyState.VIOLATED
-        elif owed.comes_first and owed.state is ObligationState.FULFILLED:
+        elif owed.comes_first and owed.state is ObligationState.FULFILLED and owed.path not in waiting:
             states.setdefault(owed.path, DutyState.FULFILLED)
     return states
 

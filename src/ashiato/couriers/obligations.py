@@ -12,7 +12,7 @@ from ashiato.trust.keys import SigningKey
 
 
 class ObligationCourier:
-    """The handler of OBLIGATION deliveries: the date of an obligation is over."""
+    """The handler of OBLIGATION deliveries: the date of an obligation is over, or the next of a series begins."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -20,9 +20,8 @@ class ObligationCourier:
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Nothing leaves the program; what follows is written in the transaction that forgets the delivery."""
         moment, obligation_id = self._node.moment(), delivery.body.decode()
-        return Outcome(
-            verdict=Verdict.DONE, record=lambda uow: obligations.come_due(uow, obligation_id, moment)
-        )
+        follow = obligations.recur if delivery.message_name == obligations.NEXT else obligations.come_due
+        return Outcome(verdict=Verdict.DONE, record=lambda uow: follow(uow, obligation_id, moment))
 
 
 def notice_courier(node: Node, egress: Egress, key_of: Callable[[str], SigningKey]) -> WebhookCourier:

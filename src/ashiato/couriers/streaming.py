@@ -49,6 +49,7 @@ CHANGES = frozenset(
         "group.stored",
         "group.withdrawn",
         "obligation.overdue",
+        "obligation.recurred",
         "obligation.reopened",
     }
 )

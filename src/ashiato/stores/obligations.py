@@ -58,7 +58,7 @@ class SqlObligations:
                 "obligation_id": obligation.obligation_id,
                 "agreement_id": obligation.agreement_id,
                 "state": obligation.state.value,
-                "is_open": int(stands or obligation.comes_first),
+                "is_open": int(stands or (obligation.comes_first and not obligation.is_followed)),
                 "body": to_json(obligation),
             },
         )

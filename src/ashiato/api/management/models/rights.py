@@ -84,7 +84,7 @@ class ObligationAct(Model):
 
 
 class Obligation(Model):
-    """One duty of an agreement, owed once."""
+    """One duty of an agreement, owed once or as one occurrence of a series."""
 
     obligation_id: str
     agreement_id: str
@@ -105,6 +105,10 @@ class Obligation(Model):
     reason: str
     created_ms: InstantShown
     settled_ms: InstantShown | None
+    recurs: bool
+    """True when the next one follows after the interval that the policy names."""
+    occurrence: int
+    """The how manieth of the series it is."""
 
 
 class ReasonShown(Model):
