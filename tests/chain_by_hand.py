@@ -74,3 +74,25 @@ def delivered_per_kwh(chain: Raw, pack_id: str, swapped: Mapping[str, str] | Non
     years = min(value(battery["warranty_years"]), value(battery["warranty_km"]) / 20_000)
     delivered_kwh = value(battery["usable_kwh"]) * 60 * years
     return {stage: kg / delivered_kwh for stage, kg in by_hand(chain, pack_id, swapped).items()}
+
+
+def published_share(chain: Raw, product_id: str) -> Fraction:
+    """The share of the emissions up to the gate, in absolute terms, whose amount and intensity are both published."""
+    published, whole = _grounds(chain, product_id)
+    return published / whole
+
+
+def _grounds(chain: Raw, product_id: str) -> tuple[Fraction, Fraction]:
+    product = next(one for one in chain["products"] if one["id"] == product_id)
+    published = whole = Fraction(0)
+    for line in product.get("lines", []):
+        kg = value(line["amount"]) * rate(chain, product, line)
+        whole += kg
+        factor = chain["factors"].get(line.get("factor"), {"intensity": {}})
+        if "assumption" not in line["amount"] and "assumption" not in factor["intensity"]:
+            published += kg
+    for part in product.get("parts", []):
+        below, below_whole = _grounds(chain, part["product"])
+        published += value(part["amount"]) * below
+        whole += value(part["amount"]) * below_whole
+    return published, whole

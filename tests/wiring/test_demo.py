@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ashiato.wiring.walkthrough import exchange
 from ashiato.wiring.walkthrough.companies import Json, StepFailed, expect
 from ashiato.wiring.walkthrough.record import published_record
 from ashiato.wiring.walkthrough.scene import Scene, Step
+from tests.chain_by_hand import by_hand, delivered_per_kwh, gate_per_kwh, raw_chain
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LONGEST_WALK_S = 120
@@ -127,8 +129,37 @@ def test_the_killed_company_goes_on_as_another_process(walk: Walk) -> None:
     assert facts["killed_pid"] not in walk.running_pids
 
 
+@pytest.mark.parametrize("pack_id", ["nmc811-pack", "lfp-pack"])
+def test_the_chain_tells_what_the_sum_by_hand_says(walk: Walk, pack_id: str) -> None:
+    """Each tier rounds to three digits, so a figure of the last one lies within a percent of the exact one."""
+    chain, name = raw_chain(), pack_id.removesuffix("-pack")
+    declared, swapped = walk.facts("chain_declare"), walk.facts("chain_swap")
+    delivered = sum(delivered_per_kwh(chain, pack_id).values())
+    assert Fraction(declared[f"{name}_delivered_g"]) / 1000 == pytest.approx(delivered, rel=0.01)
+    capacity = sum(by_hand(chain, pack_id).values()) / 100
+    after = sum(by_hand(chain, pack_id, chain["swap"]["products"]).values()) / 100
+    assert Fraction(declared[f"{name}_capacity"]) == pytest.approx(capacity, rel=0.01)
+    assert Fraction(swapped[f"{name}_after"]) == pytest.approx(after, rel=0.01)
+    gate = walk.facts("chain_compare")[f"{name}_gate"]
+    assert Fraction(gate) == pytest.approx(gate_per_kwh(chain, pack_id), rel=0.01)
+    stages = {stage: kg / 100 for stage, kg in by_hand(chain, pack_id).items()}
+    for stage, kg in stages.items():
+        assert Fraction(declared[f"{name}_{stage}"]) == pytest.approx(kg, rel=0.02)
+
+
+def test_eight_companies_hand_on_fifteen_declarations_and_nobody_sees_past_its_partners(walk: Walk) -> None:
+    assert walk.facts("chain_start")["companies_count"] == 8
+    # Six of the refiners, graphite, two powders, two cells, and of two packs the declaration and the figures per kWh.
+    assert walk.facts("chain_declare")["contracts_count"] == 6 + 1 + 2 + 2 + 4
+    facts = walk.facts("chain_secrecy")
+    assert facts["found_count"] == 0
+    assert facts["canaries_count"] > 100
+    assert [facts[f"{slug}_partners"] for slug in ("cells", "packs", "vehicles")] == [3, 2, 1]
+    assert [facts[f"{slug}_hidden"] for slug in ("cells", "packs", "vehicles")] == [4, 5, 6]
+
+
 def test_the_companies_run_until_ctrl_c_which_leaves_nothing_of_them(walk: Walk) -> None:
-    assert len(walk.running_pids) == 4
+    assert len(walk.running_pids) == 7
     assert walk.exit_code == 0
     assert walk.survivors == ()
     assert walk.files == ()

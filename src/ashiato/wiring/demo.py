@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from ashiato.wiring.walkthrough import exchange, rights, trust
+from ashiato.wiring.walkthrough import chain, exchange, rights, secrecy, trust
 from ashiato.wiring.walkthrough.companies import StepFailed
 from ashiato.wiring.walkthrough.scene import Scene, Step, now_ms, set_scene
 from ashiato.wiring.walkthrough.texts import Language, Texts, language_of
@@ -23,6 +23,8 @@ STEPS: tuple[Step, ...] = (
     *exchange.STEPS,
     *rights.STEPS,
     *trust.STEPS[1:],
+    *chain.STEPS,
+    *secrecy.STEPS,
 )
 
 HELD, FAILED, INTERRUPTED = 0, 1, 130

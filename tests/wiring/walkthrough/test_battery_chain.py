@@ -11,7 +11,7 @@ from ashiato.wiring.walkthrough.battery_chain import (
     figures,
     read_chain,
 )
-from tests.chain_by_hand import DATA_FILE, by_hand, gate_per_kwh, raw_chain, value
+from tests.chain_by_hand import DATA_FILE, by_hand, gate_per_kwh, published_share, raw_chain, value
 
 # Standard atomic weights, abridged to five digits (IUPAC 2021).
 LITHIUM, CARBON, OXYGEN, PHOSPHORUS = (
@@ -152,3 +152,13 @@ def test_the_swap_changes_a_pack_by_quantity_times_difference(chain: Chain) -> N
     change = sum(by_hand(raw, pack.id).values()) - sum(by_hand(raw, pack.id, swapped).values())
     assert change == per_pack_kg * cheaper
     assert value(raw["factors"]["spodumene-lithium"]["intensity"]) == 9
+
+
+def test_the_document_tells_how_much_of_each_pack_rests_on_published_figures() -> None:
+    document = (DATA_FILE.parents[4] / "docs" / "demo.md").read_text("utf-8")
+    told = re.search(r"(\d+) % of the NMC811 pack.s emissions and (\d+) % of the LFP pack", document)
+    assert told is not None
+    raw = raw_chain()
+    assert [round(published_share(raw, pack) * 100) for pack in ("nmc811-pack", "lfp-pack")] == [
+        int(percent) for percent in told.groups()
+    ]

@@ -36,7 +36,10 @@ class StepFailed(Exception):
 
 
 class Company:
-    """One connector process for one participant. It can be killed and started again on the same store and ports."""
+    """One connector process for one participant. It can be killed and started again on the same store and ports.
+
+    It may host others (`Hosted`): companies with their own key and identity in the same process and store.
+    """
 
     def __init__(
         self,
@@ -57,8 +60,19 @@ class Company:
         self._folder = folder
         self._secrets = dict(secret_references)
         self._trust_list = trust_list
+        self._hosted: list[Hosted] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the process keeps everything: settings, store, log, what was received."""
+        return self._folder
+
+    @property
+    def apps_folder(self) -> Path:
+        """The programs that the connector may start as apps."""
+        return self._folder.with_name(f"{self._folder.name}-apps")
 
     @property
     def pid(self) -> int:
@@ -67,20 +81,26 @@ class Company:
 
     async def start(self) -> None:
         """Start the process and wait until both listeners answer; raises `StepFailed` with the last lines of its log."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self._folder, self.apps_folder):
+            folder.mkdir(parents=True, exist_ok=True)
         settings_file, ready_file = self._folder / "ashiato.toml", self._folder / "ready.json"
         settings_file.write_text(self._settings(), encoding="utf-8")
         ready_file.unlink(missing_ok=True)
         self._process = self._spawn(settings_file, ready_file)
         await self._ready(ready_file)
         ready = json.loads(ready_file.read_text(encoding="utf-8"))
+        for company in (self, *self._hosted):
+            await company._call_at(ready)
+        # The management API loads at its first call; its users should not wait for it in the first step.
+        await self.get("")
+
+    async def _call_at(self, ready: Json) -> None:
+        """Call the running process, as the ready file describes it."""
         self.public_url, self.management_url = ready["public_url"], ready["management_url"]
         self.participant_id = ready["participants"][self.slug]
         await self._hang_up()
         timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_S)
         self._session = aiohttp.ClientSession(timeout=timeout, headers={"X-Api-Key": self.api_key})
-        # The management API loads at its first call; its users should not wait for it in the first step.
-        await self.get("")
 
     async def get(self, path: str, **query: str | int) -> Json:
         """GET below the participant's own path; the JSON object of the answer."""
@@ -131,7 +151,8 @@ class Company:
 
     async def close(self) -> None:
         """Let the process end in order; what has not ended in time is killed."""
-        await self._hang_up()
+        for company in (self, *self._hosted):
+            await company._hang_up()
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             with contextlib.suppress(StepFailed):
@@ -144,8 +165,6 @@ class Company:
 
     def _settings(self) -> str:
         """The settings file; ports are free ones at the first start, and the same ones later."""
-        key_sha256 = hashlib.sha256(self.api_key.encode()).hexdigest()
-        secret_lines = [f"{_toml(name)} = {_toml(text)}" for name, text in self._secrets.items()]
         lines = [
             "unsafe_allow_loopback = true",
             "[store]",
@@ -155,14 +174,9 @@ class Company:
             f"port = {_port(self.public_url)}",
             "[management]",
             f"port = {_port(self.management_url)}",
-            "[[participants]]",
-            f"slug = {_toml(self.slug)}",
-            f"name = {_toml(self.name)}",
-            f"api_key_sha256 = [{_toml(key_sha256)}]",
-            f"issues_credentials = {'true' if self._trust_list is None else 'false'}",
-            "[participants.secrets]",
-            *secret_lines,
         ]
+        for company in (self, *self._hosted):
+            lines += company._participant(self.apps_folder)
         if self._trust_list is not None:
             lines += [
                 "[trust]",
@@ -172,6 +186,19 @@ class Company:
                 f"file = {_toml(str(self._trust_list))}",
             ]
         return "\n".join(lines) + "\n"
+
+    def _participant(self, apps_folder: Path) -> list[str]:
+        key_sha256 = hashlib.sha256(self.api_key.encode()).hexdigest()
+        return [
+            "[[participants]]",
+            f"slug = {_toml(self.slug)}",
+            f"name = {_toml(self.name)}",
+            f"api_key_sha256 = [{_toml(key_sha256)}]",
+            f"apps_directory = {_toml(str(apps_folder))}",
+            f"issues_credentials = {'true' if self._trust_list is None else 'false'}",
+            "[participants.secrets]",
+            *(f"{_toml(name)} = {_toml(text)}" for name, text in self._secrets.items()),
+        ]
 
     def _spawn(self, settings_file: Path, ready_file: Path) -> subprocess.Popen[bytes]:
         command = [
@@ -241,8 +268,26 @@ class Company:
         return body
 
 
+class Hosted(Company):
+    """A company whose connector runs in the process of another, its host, which starts and ends it."""
+
+    def __init__(self, host: Company, slug: str, name: str) -> None:
+        super().__init__(host.folder, slug, name, {}, trust_list=host._trust_list)
+        self._host = host
+        host._hosted.append(self)
+
+    @property
+    def pid(self) -> int:
+        """That of the host."""
+        return self._host.pid
+
+
 async def eventually(
-    what: str, look: Callable[[], Awaitable[T]], holds: Callable[[T], bool], timeout_s: float = 10.0
+    what: str,
+    look: Callable[[], Awaitable[T]],
+    holds: Callable[[T], bool],
+    timeout_s: float = 10.0,
+    every_s: float = LOOK_EVERY_S,
 ) -> T:
     """The first thing seen that `holds`; raises `StepFailed` when there is none in time."""
     deadline_s = time.monotonic() + timeout_s
@@ -252,7 +297,7 @@ async def eventually(
             return seen
         if time.monotonic() > deadline_s:
             raise StepFailed(f"Within {timeout_s:g} s it did not happen that {what}; last seen: {seen}")
-        await asyncio.sleep(LOOK_EVERY_S)
+        await asyncio.sleep(every_s)
 
 
 async def within(timeout_s: float, what: str, awaited: Awaitable[T]) -> T:

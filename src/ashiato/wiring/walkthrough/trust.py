@@ -30,7 +30,7 @@ async def join(scene: Scene) -> Json:
         for type_id, claims in credentials.items():
             grant = {"holder": company.participant_id, "type_id": type_id, "claims": claims}
             await scene.association.post("/issuer/grants", grant)
-    await asyncio.gather(*(_ask(scene, company) for company, _ in granted))
+    await asyncio.gather(*(ask_for_credentials(scene, company) for company, _ in granted))
     held = {company.name: await company.items("/wallet/credentials") for company, _ in granted}
     expect(
         all(len(credentials) == 2 for credentials in held.values()),
@@ -87,7 +87,7 @@ async def suspend_member(scene: Scene) -> Json:
     return {"company": scene.cells.name, "felt_after_ms": felt_ms, "asset_id": MEMBERS_ASSET}
 
 
-async def _ask(scene: Scene, company: Company) -> None:
+async def ask_for_credentials(scene: Scene, company: Company) -> None:
     """The company's request for both credentials, until the association has issued them."""
     order = {"issuer": scene.association.participant_id, "credentials": [MEMBERSHIP, ROLE]}
     asked = await company.post("/wallet/requests", order)
