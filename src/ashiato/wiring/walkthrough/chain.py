@@ -10,7 +10,7 @@ import json
 from fractions import Fraction
 
 from ashiato.facts.footprints import STAGES, Stage
-from ashiato.facts.quantities import fixed_text, parse_decimal
+from ashiato.facts.quantities import decimal_text, fixed_text, parse_decimal
 from ashiato.policy.builder import compare
 from ashiato.policy.vocabulary import PARTICIPANT
 from ashiato.wiring import carbon_packing
@@ -237,14 +237,14 @@ async def _told_of(scene: Scene, chain: Chain, pack_id: str) -> Json:
     name = _fact(chain.product(pack_id))
     delivered, capacity = told["perKwhDelivered"], told["perKwhOfRatedCapacity"]
     facts: Json = {
-        f"{name}_delivered_g": _shown(parse_decimal(delivered["totalKgCo2e"]) * 1000),
+        f"{name}_delivered_g": decimal_text(parse_decimal(delivered["totalKgCo2e"]) * 1000),
         f"{name}_capacity": capacity["totalKgCo2e"],
         f"{name}_delivered_kwh": told["serviceLife"]["deliveredKwh"],
     }
     for stage in STAGES:
         grams = parse_decimal(delivered["stagesKgCo2e"][stage.value]) * 1000
         facts |= {
-            f"{name}_{stage.value}_g": _shown(grams),
+            f"{name}_{stage.value}_g": decimal_text(grams),
             f"{name}_{stage.value}": capacity["stagesKgCo2e"][stage.value],
         }
     return facts
