@@ -78,3 +78,84 @@ async def test_a_supplier_answers_with_an_asset_that_the_buyer_fetches(tmp_path:
         assert answered["counts"] == {"trades": 1, "completed": 1, "closed": 0, "open": 0}
         content = await buyer.call("GET", f"/received/{answered['answers'][0]['received_id']}/content")
         assert content == {"kgCO2e": "12.3"}
+
+
+async def test_three_companies_ask_on_and_the_counts_roll_up(tmp_path: Path) -> None:
+    """car -> pack -> cell; cell is off line at first, and nothing of car reaches cell, nor of cell car."""
+    car, pack, cell = (Company(tmp_path / name, [name]) for name in ("carmaker", "packer", "celler"))
+    async with running(car, pack, cell):
+        await pack.call("PUT", "/request-inbox", {})
+        await cell.call("PUT", "/request-inbox", {})
+        cells_did = cell.did
+        await cell.stop()
+        asked = await ask(car, pack, "pack-1", text="of-the-car")
+        (at_pack,) = await the_received(pack)
+        body = {
+            "to": [{"partner": cells_did, "part": {"part_id": "cell-1"}}],
+            "data_item": "footprint",
+            "due_ms": in_an_hour_ms(),
+            "in_answer_to": at_pack["own_id"],
+        }
+        below = (await pack.call("POST", "/requests", body))["items"][0]
+        waiting = await seen(car, asked["own_id"], lambda found: found["counts"]["trades"] == 2)
+        assert (waiting["state"], waiting["counts"]["open"]) == ("asked-on", 2)
+        unreached = await seen(pack, below["own_id"], lambda found: bool(found["reason"]))
+        assert unreached["state"] == "asked"
+        await cell.start()
+        (at_cell,) = await the_received(cell)
+        await publish(cell, "cfp-cell", {"kgCO2e": "1"})
+        await cell.call("POST", f"/requests/{at_cell['own_id']}/answer", {"asset_id": "cfp-cell"})
+        await seen(
+            pack, below["own_id"], lambda found: found["answers"] and found["answers"][0]["received_id"]
+        )
+        await publish(pack, "cfp-pack", {"kgCO2e": "2"})
+        await pack.call("POST", f"/requests/{at_pack['own_id']}/answer", {"asset_id": "cfp-pack"})
+        done = await seen(
+            car, asked["own_id"], lambda found: found["answers"] and found["answers"][0]["received_id"]
+        )
+        assert done["counts"] == {"trades": 2, "completed": 2, "closed": 0, "open": 0}
+        tree = await car.call("GET", f"/request-trees/{asked['tree_id']}")
+        assert tree == done["counts"]
+        names = {"car": car.did, "cell": cells_did}
+    # What the stores hold after everything has run: of neighbours only.
+    held_by_cell = b"".join(path.read_bytes() for path in (tmp_path / "celler").rglob("*") if path.is_file())
+    held_by_car = b"".join(path.read_bytes() for path in (tmp_path / "carmaker").rglob("*") if path.is_file())
+    assert b"cell-1" in held_by_cell
+    for secret in (names["car"], "carmaker", "pack-1", "of-the-car", asked["tree_id"], "cfp-pack"):
+        assert secret.encode() not in held_by_cell.replace(str(tmp_path).encode(), b""), secret
+    for secret in (names["cell"], "celler", "cell-1", "cfp-cell"):
+        assert secret.encode() not in held_by_car.replace(str(tmp_path).encode(), b""), secret
+
+
+async def test_an_answer_that_crosses_a_cancellation_is_late(tmp_path: Path) -> None:
+    buyer, maker = Company(tmp_path / "buyer", ["buyer"]), Company(tmp_path / "maker", ["maker"])
+    async with running(buyer, maker):
+        await maker.call("PUT", "/request-inbox", {})
+        asked = await ask(buyer, maker, "cell-1")
+        (received,) = await the_received(maker)
+        await publish(maker, "cfp", {"kgCO2e": "1"})
+        # The supplier cannot hear of the cancellation, because its inbox is closed for a while.
+        await maker.call("DELETE", "/request-inbox")
+        await buyer.call("POST", f"/requests/{asked['own_id']}/cancel", {})
+        await maker.call("POST", f"/requests/{received['own_id']}/answer", {"asset_id": "cfp"})
+        late = await seen(buyer, asked["own_id"], lambda found: bool(found["answers"]))
+        assert (late["state"], late["answers"][0]["is_late"]) == ("cancelled", True)
+        assert (await buyer.call("GET", "/fetches"))["items"] == []
+
+
+async def test_what_waits_survives_a_kill_of_either_side(tmp_path: Path) -> None:
+    buyer, maker = Company(tmp_path / "buyer", ["buyer"]), Company(tmp_path / "maker", ["maker"])
+    async with running(buyer, maker):
+        await maker.call("PUT", "/request-inbox", {})
+        asked = [await ask(buyer, maker, f"cell-{number}") for number in range(10)]
+        await buyer.kill()
+        await buyer.start()
+        received = await the_received(maker, len(asked))
+        await publish(maker, "cfp", {"kgCO2e": "1"})
+        for request in received:
+            await maker.call("POST", f"/requests/{request['own_id']}/answer", {"asset_id": "cfp"})
+        await maker.kill()
+        await maker.start()
+        for request in asked:
+            await seen(buyer, request["own_id"], lambda found: found["state"] == "answered")
+        assert len((await maker.call("GET", "/requests?side=received"))["items"]) == len(asked)
