@@ -105,19 +105,29 @@ async def test_a_permission_without_changes_hands_out_what_there_is(provider: Si
     assert access.altered_by == ()
 
 
-async def test_a_path_below_an_altered_dataset_leads_around_no_change(provider: Side) -> None:
+@pytest.mark.parametrize(
+    ("method", "behind"),
+    [("GET", "/price"), ("GET", "?fields=price"), ("POST", ""), ("POST", "/price"), ("DELETE", "")],
+)
+async def test_nothing_is_forwarded_to_the_source_of_an_altered_dataset(
+    provider: Side, method: str, behind: str
+) -> None:
     async def api(asked: Asked, writer: asyncio.StreamWriter) -> None:
-        body = b"12.50" if asked.target.endswith("/price") else RECORD
+        # In a form in which `$.price` finds nothing.
+        is_other = asked.method != "GET" or asked.target != "/api"
+        body = b'{"selected": {"cost": 12.50}}' if is_other else RECORD
         await respond(body, headers={"Content-Type": "application/json"})(asked, writer)
 
     async with loopback_server(api) as server:
         source = {"kind": "http", "base_url": server.url("/api"), "forward_path": True, "forward_query": True}
-        asset = msgspec.structs.replace(ASSET, source=source)
+        asset = msgspec.structs.replace(ASSET, source=source, methods=("GET", "POST", "DELETE"))
         deal = await make_deal(provider, None, asset, rules=RULES)
         url, token = provider.data_url(deal.provider_pid), token_of(provider, deal)
-        below = await ask(f"{url}/price", token)
-        assert (below.status, json.loads(below.body)["code"]) == (400, "not-forwarded")
-        assert b"12.50" not in below.body
-        whole = await ask(f"{url}?lot=7", token)
+        answer = await ask(f"{url}{behind}", token, method)
+        assert (answer.status, json.loads(answer.body)["code"]) == (400, "not-forwarded")
+        assert b"12.50" not in answer.body
+        # Nothing reached the source, and no use was counted.
+        assert server.asked == []
+        assert (await provider.agreement(deal.agreement_id)).uses_count == 0
+        whole = await ask(url, token)
         assert (whole.status, whole.body) == (200, ALTERED)
-        assert [asked.target for asked in server.asked] == ["/api?lot=7"]

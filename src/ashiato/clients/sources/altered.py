@@ -6,8 +6,6 @@ from collections.abc import AsyncGenerator
 from concurrent.futures import Executor
 from contextlib import aclosing
 
-import msgspec
-
 from ashiato.connector.alterations import MOST_ALTERED_BYTES, CannotAlter, alter, is_alterable
 from ashiato.connector.sources import (
     Aside,
@@ -18,15 +16,11 @@ from ashiato.connector.sources import (
     NotAlterable,
     Source,
     SourceDescription,
+    SourceUnavailable,
 )
 from ashiato.policy.transformations import Transformation
 
 CHUNK_BYTES = 64 * 1024
-# What describes the body that was, or lets a cache mix it with the one that is.
-_OF_THE_BODY = frozenset(
-    "accept-ranges content-digest content-encoding content-length content-md5 content-range digest etag last-modified "
-    "repr-digest".split()
-)
 
 
 class AlteredSource:
@@ -75,25 +69,14 @@ class AlteredSource:
         """The hash is that of what it has become; the source behind knows nothing of it."""
 
     def vet(self, request: Forwarded) -> None:
-        """See `Source`. The changes point into the whole: below it, where they find nothing, nothing would be changed."""
-        if request.path:
-            raise ForwardRefused("The policy alters this dataset: it takes no path.")
-        self._inner.vet(request)
+        """See `Source`. The changes point into the whole that the owner described: a path, a query or a body may make the source
+        answer in another form, in which they would find nothing to change.
+        """
+        raise ForwardRefused("The policy alters this dataset: it takes only GET without path and query.")
 
     async def forward(self, request: Forwarded) -> ForwardedAnswer:
-        """See `Source`: an answer that is no JSON is not handed on, and a failure only as such."""
-        answer = await self._inner.forward(request)
-        headers = tuple(pair for pair in answer.headers if pair[0].lower() not in _OF_THE_BODY)
-        if not 200 <= answer.status_code < 300:
-            await answer.body.aclose()
-            return ForwardedAnswer(status_code=answer.status_code, headers=headers, body=_once(b""))
-        media_type = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
-        if not is_alterable(media_type):
-            await answer.body.aclose()
-            raise NotAlterable(f"the answer's media type is {media_type or 'not told'}")
-        body = await self._altered(answer.body)
-        headers = (*headers, ("content-length", str(len(body))))
-        return msgspec.structs.replace(answer, headers=headers, body=_once(body))
+        """Never reached: `vet` refuses everything."""
+        raise SourceUnavailable("altered data takes no forwarded request")
 
     async def close(self) -> None:
         """See `Source`."""
@@ -113,8 +96,3 @@ class AlteredSource:
             return await running
         except CannotAlter as error:
             raise NotAlterable(error.why) from None
-
-
-async def _once(body: bytes) -> AsyncGenerator[bytes]:
-    if body:
-        yield body
