@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import exchange, policy, tenants, trusted
+from bench import exchange, policy, rollup, tenants, trusted
 
 Figures = dict[str, float]
 
@@ -23,6 +23,7 @@ BENCHES: dict[tuple[str, str], Callable[[], Coroutine[object, object, Figures]]]
     ("exchange", "token"): exchange.run,
     ("exchange", "dcp"): _exchange_by_credentials,
     ("policy", "token"): policy.run,
+    ("rollup", "token"): rollup.run,
     ("tenants", "token"): tenants.run,
 }
 

@@ -63,18 +63,32 @@ STAGES: Final = tuple(Stage)
 ORIGINS: Final = tuple(Origin)
 CELLS: Final = tuple((stage, origin) for stage in STAGES for origin in ORIGINS)
 _PLACE: Final[Mapping[tuple[Stage, Origin], int]] = {cell: place for place, cell in enumerate(CELLS)}
-_UPTAKE_PLACES: Final = frozenset(place for cell, place in _PLACE.items() if cell[1] is Origin.UPTAKE)
+_COUNTED_PLACES: Final = tuple(place for cell, place in _PLACE.items() if cell[1] is not Origin.UPTAKE)
+_TO_GATE_PLACES: Final = tuple(place for place in _COUNTED_PLACES if CELLS[place][0] is not Stage.END_OF_LIFE)
 
 
 def weighted_sum(pairs: Iterable[tuple[Fraction, Fraction]]) -> Fraction:
     """The exact sum of the products, over one common denominator: many times faster than adding fraction by fraction."""
-    products = [
-        (left.numerator * right.numerator, left.denominator * right.denominator)
-        for left, right in pairs
-        if left and right
-    ]
+    products: list[tuple[int, int]] = []
+    for left, right in pairs:
+        above, below = left.as_integer_ratio()
+        if above:
+            factor, divisor = right.as_integer_ratio()
+            if factor:
+                products.append((above * factor, below * divisor))
+    if not products:
+        return ZERO
     denominator = lcm(*(below for _, below in products))
     return Fraction(sum(above * (denominator // below) for above, below in products), denominator)
+
+
+def total(values: Iterable[Fraction]) -> Fraction:
+    """The exact sum, over one common denominator."""
+    ratios = [value.as_integer_ratio() for value in values if value]
+    if len(ratios) < 2:
+        return Fraction(*ratios[0]) if ratios else ZERO
+    denominator = lcm(*(below for _, below in ratios))
+    return Fraction(sum(above * (denominator // below) for above, below in ratios), denominator)
 
 
 class StageVector(msgspec.Struct, frozen=True):
@@ -94,11 +108,12 @@ class StageVector(msgspec.Struct, frozen=True):
     @staticmethod
     def sum_of(terms: Sequence[tuple[Fraction, "StageVector"]]) -> "StageVector":
         """The exact sum of multiples of vectors."""
+        factors = [factor for factor, _ in terms]
+        columns = zip(*(vector.cells_kg for _, vector in terms), strict=True)
         return StageVector(
-            tuple(
-                weighted_sum((factor, vector.cells_kg[place]) for factor, vector in terms)
-                for place in range(len(CELLS))
-            )
+            tuple(weighted_sum(zip(column, factors, strict=True)) for column in columns)
+            if terms
+            else (ZERO,) * len(CELLS)
         )
 
     def cell_kg(self, stage: Stage, origin: Origin) -> Fraction:
@@ -116,11 +131,16 @@ class StageVector(msgspec.Struct, frozen=True):
     @property
     def excluding_uptake_kg(self) -> Fraction:
         """The figure that schemes compare (`pcfExcludingBiogenicUptake` of PACT 3)."""
-        return sum((kg for place, kg in enumerate(self.cells_kg) if kg and place not in _UPTAKE_PLACES), ZERO)
+        return total(self.cells_kg[place] for place in _COUNTED_PLACES)
+
+    @property
+    def to_distribution_kg(self) -> Fraction:
+        """The same without the end of life, whose credits would make shares of it senseless; cradle to gate it is the whole."""
+        return total(self.cells_kg[place] for place in _TO_GATE_PLACES)
 
     @property
     def including_uptake_kg(self) -> Fraction:
-        return sum((kg for kg in self.cells_kg if kg), ZERO)
+        return total(self.cells_kg)
 
     def __add__(self, other: "StageVector") -> "StageVector":
         return StageVector(tuple(a + b for a, b in zip(self.cells_kg, other.cells_kg, strict=True)))

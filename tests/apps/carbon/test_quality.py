@@ -2,7 +2,7 @@ from fractions import Fraction
 
 import pytest
 
-from ashiato.apps.carbon.quality import QualityWeights, rating_cfb, rating_pef, weighting_base_kg
+from ashiato.apps.carbon.quality import QualityWeights, rating_cfb, rating_pef
 from ashiato.facts.footprints import (
     DataQuality,
     MalformedFootprint,
@@ -50,7 +50,7 @@ def test_uptake_and_end_of_life_carry_no_weight() -> None:
             (Stage.END_OF_LIFE, Origin.FOSSIL): -2,
         }
     )
-    assert weighting_base_kg(vector) == 5
+    assert vector.to_distribution_kg == 5
 
 
 @pytest.mark.parametrize("scores", [(0, 1, 1), (1, 6, 1), (1, 1, -1)])

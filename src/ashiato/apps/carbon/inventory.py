@@ -17,7 +17,7 @@ from ashiato.apps.carbon.circular import CircularEmissions, CircularParameters, 
 from ashiato.apps.carbon.electricity import ElectricityUse, electricity, require_single_use
 from ashiato.apps.carbon.factors.gwp import Gas
 from ashiato.apps.carbon.gases import GwpConversion, MixedGwpSets, characterised
-from ashiato.apps.carbon.quality import QualityWeights, weighting_base_kg
+from ashiato.apps.carbon.quality import QualityWeights
 from ashiato.apps.carbon.rulesets import Assumption, Ruleset
 from ashiato.facts.footprints import (
     ZERO,
@@ -260,7 +260,7 @@ class _Reckoning:
     def result(self, line: Line, emissions: StageVector) -> LineResult:
         """The line's share with quality and uncertainty."""
         kind, primary, deviation_share, cause = _traits(line)
-        base_kg = weighting_base_kg(emissions)
+        base_kg = emissions.to_distribution_kg
         spread_kg = emissions.excluding_uptake_kg * deviation_share
         return LineResult(
             line.key,

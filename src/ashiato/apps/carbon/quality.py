@@ -1,7 +1,7 @@
 """Data quality and primary data share, computed from the lines and rolled up, never typed in.
 
-Shares and ratings are means weighted by emissions without biogenic uptake (PACT v3). What is carried from tier to tier is
-therefore the weighted sums, which add up exactly; the means are taken at the end.
+Shares and ratings are means weighted by emissions without biogenic uptake (PACT v3) and without the end of life. What is carried
+from tier to tier is therefore the weighted sums, which add up exactly; the means are taken at the end.
 """
 
 from collections.abc import Iterable
@@ -14,22 +14,11 @@ from ashiato.facts.footprints import (
     ZERO,
     DataQuality,
     DeclaredFootprint,
-    Stage,
-    StageVector,
     VerificationShares,
     weighted_sum,
 )
 
 _CHANNELS_COUNT = 9
-_WEIGHING_STAGES = frozenset(Stage) - {Stage.END_OF_LIFE}
-
-
-def weighting_base_kg(emissions: StageVector) -> Fraction:
-    """The emissions by which shares and ratings are weighted: without uptake, and without the end of life with its credits.
-
-    Cradle to gate this is `pcfExcludingBiogenicUptake`. Credits would make weights negative, and shares of them senseless.
-    """
-    return emissions.only(_WEIGHING_STAGES).excluding_uptake_kg
 
 
 class QualityWeights(msgspec.Struct, frozen=True):
@@ -47,13 +36,13 @@ class QualityWeights(msgspec.Struct, frozen=True):
         """Those of one contribution."""
         shares = (verification or VerificationShares()).shares
         factors = (Fraction(1), primary_share, *quality.scores, *shares)
-        return QualityWeights(tuple(total_kg * factor for factor in factors))
+        return QualityWeights(tuple(total_kg * factor if factor else ZERO for factor in factors))
 
     @staticmethod
     def of_declared(declared: DeclaredFootprint) -> "QualityWeights":
         """Those of a supplier's declaration. What it does not tell counts as the worst: nothing primary, ratings of 5."""
         return QualityWeights.of(
-            weighting_base_kg(declared.footprint.emissions),
+            declared.footprint.emissions.to_distribution_kg,
             declared.primary_data_share or ZERO,
             declared.quality or WORST_QUALITY,
             declared.verification,
@@ -63,12 +52,11 @@ class QualityWeights(msgspec.Struct, frozen=True):
     def sum_of(terms: Iterable[tuple[Fraction, "QualityWeights"]]) -> "QualityWeights":
         """The exact sum of multiples."""
         listed = tuple(terms)
-        return QualityWeights(
-            tuple(
-                weighted_sum((factor, weights.channels_kg[place]) for factor, weights in listed)
-                for place in range(_CHANNELS_COUNT)
-            )
-        )
+        if not listed:
+            return QualityWeights()
+        factors = [factor for factor, _ in listed]
+        columns = zip(*(weights.channels_kg for _, weights in listed), strict=True)
+        return QualityWeights(tuple(weighted_sum(zip(column, factors, strict=True)) for column in columns))
 
     @property
     def total_kg(self) -> Fraction:
