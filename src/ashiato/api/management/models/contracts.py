@@ -46,8 +46,6 @@ class AgreementSignature(Model):
     """The key that made it, which stood in the signer's DID document."""
     jwk: JsonObject
     """The public half of that key, as it was then."""
-    chain: list[str]
-    """The X.509 certificates (`x5c`) that stood with the key in the signer's DID document; empty without any."""
     jws: str
     """A detached JWS over the canonical statement of the agreement."""
     signed_ms: InstantShown
