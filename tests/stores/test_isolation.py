@@ -167,6 +167,7 @@ def _look(uow: Any) -> dict[str, object]:
         "transfers": uow.transfers.page("", 10),
         "transfer context": uow.transfers.context("transfer-1"),
         "list_accesses": uow.transfers.list_accesses("", 10),
+        "accesses_of_transfer": uow.transfers.accesses_of_transfer("transfer-1", 10),
         "received": uow.transfers.received("received-1"),
         "list_received": uow.transfers.list_received("", 10),
         "fetch": uow.transfers.fetch("fetch-1"),
