@@ -1,17 +1,24 @@
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 import xlsxwriter  # type: ignore[import-untyped]  # the package ships no types
 
 from ashiato.apps.carbon.factors.datasets import UnreadableSource
-from ashiato.apps.carbon.factors.tables import Cell
-from ashiato.apps.carbon.templates.factor_rows import FACTORS
+from ashiato.apps.carbon.factors.gwp import AR6
+from ashiato.apps.carbon.factors.importers.brightway import read_brightway
+from ashiato.apps.carbon.factors.licences import Licence
+from ashiato.apps.carbon.factors.tables import Cell, text_rows
+from ashiato.apps.carbon.templates.factor_rows import FACTORS, read_factors
 from ashiato.apps.carbon.templates.ports import KeptRow
 from ashiato.clients.workbooks.reading import WorkbookProcess
 from ashiato.clients.workbooks.writing import Sheet, workbook
+from ashiato.supply.importing import read_table
+from ashiato.supply.rows import SHEETS, headers
 
 
 def written(fill: Callable[[xlsxwriter.Workbook], object]) -> bytes:
@@ -157,3 +164,78 @@ async def test_a_template_is_written_with_headings_choices_and_texts_only() -> N
     assert b"<f>" not in sheet
     assert b"hyperlink" not in sheet
     assert "自社,購入,公開".encode() in sheet
+
+
+def filled(rows: Sequence[Sequence[object]]) -> bytes:
+    def fill(book: xlsxwriter.Workbook) -> None:
+        page = book.add_worksheet("parts")
+        for number, row in enumerate(rows):
+            page.write_row(number, 0, row)
+
+    return written(fill)
+
+
+async def test_a_parts_master_in_excel_is_the_same_table_as_in_csv() -> None:
+    head = headers(SHEETS["parts"], "ja")
+    data = filled(
+        [head, ["p-1", "正極箔", "自社", "kg", 2, "", ""], [], ["p-2", "電解液", "購入", "l", "A", "", ""]]
+    )
+    (table,) = await WorkbookProcess().read(data)
+    read = read_table(text_rows(table))
+    assert read.faults == ()
+    assert [(number, members["part_id"], members["revision"]) for number, members in read.rows] == [
+        (2, "p-1", "2"),
+        (4, "p-2", "A"),
+    ]
+
+
+async def test_a_formula_in_a_parts_master_is_refused_with_its_place() -> None:
+    def fill(book: xlsxwriter.Workbook) -> None:
+        page = book.add_worksheet()
+        page.write_row(0, 0, headers(SHEETS["parts"], "en"))
+        page.write_formula(1, 0, "=A1", None, "p-1")
+
+    (table,) = await WorkbookProcess().read(written(fill))
+    with pytest.raises(UnreadableSource, match="row 2, column 1"):
+        list(text_rows(table))
+
+
+async def test_an_inventory_that_brightway_exported_to_excel_is_read() -> None:
+    data = filled(
+        [
+            ["Database", "db"],
+            [],
+            ["Activity", "steel making"],
+            ["code", "c1"],
+            ["unit", "kilogram"],
+            ["Exchanges"],
+            ["name", "amount", "unit", "categories", "type"],
+            ["steel making", 1, "kilogram", "", "production"],
+            ["Carbon dioxide, fossil", 1.9, "kilogram", "air", "biosphere"],
+        ]
+    )
+    reading = read_brightway(await WorkbookProcess().read(data))
+    assert [(e.kind, e.amount) for e in reading.activities[0].exchanges] == [
+        ("reference", Decimal(1)),
+        ("elementary", Decimal("1.9")),
+    ]
+
+
+async def test_a_template_filled_in_with_excel_is_read_with_its_faults() -> None:
+    head = [column.japanese for column in FACTORS.columns]
+    row = {"factor_id": "ni", "name": "硫酸ニッケル", "unit": "kg", "co2_fossil_kg": 3.2, "gwp_set": "AR6"}
+    row |= {"ownership": "自社", "source": "自社測定", "licence": "own", "reference_year": 2024}
+
+    def fill(book: xlsxwriter.Workbook) -> None:
+        page = book.add_worksheet("原単位")
+        page.write_row(0, 0, head)
+        page.write_row(1, 0, [row.get(column.key, "") for column in FACTORS.columns])
+        page.write_row(2, 0, [{**row, "factor_id": "co"}.get(column.key, "") for column in FACTORS.columns])
+        page.write_formula(2, head.index("CO2 化石由来 (kg)"), "=1/0", None, "#DIV/0!")
+
+    (table,) = await WorkbookProcess().read(written(fill))
+    found = read_factors(table, {"own": Licence("own")})
+    assert [factor.value.kgco2e(AR6) for factor in found.rows] == [Fraction("3.2")]
+    assert [(fault.row, fault.column, fault.text("ja")) for fault in found.faults] == [
+        (3, "CO2 化石由来 (kg)", "数式です。値を貼り付けてください。")
+    ]

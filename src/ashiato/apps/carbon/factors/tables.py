@@ -96,3 +96,19 @@ def csv_table(data: bytes, other: str = "cp932") -> Table:
         for row in delimited_rows(text, delimiter)
     )
     return Table("CSV", rows)
+
+
+def text_rows(table: Table) -> Iterator[tuple[int, list[str]]]:
+    """Number and texts of each row that is not empty, for tables that know texts only (`supply.importing.read_table`).
+
+    Raises `UnreadableSource` at a formula or an error value, whose text is not what the cell says.
+    """
+    for number, row in enumerate(table.rows, start=1):
+        for place, cell in enumerate(row, start=1):
+            if cell.kind in {"formula", "error"}:
+                raise UnreadableSource(
+                    cell.kind,
+                    f"row {number}, column {place} holds a formula or an error; paste its value instead",
+                )
+        if any(cell.kind != "empty" for cell in row):
+            yield number, [cell.text for cell in row]

@@ -58,6 +58,9 @@ End
 """
 POWER = """Process
 
+Category type
+energy
+
 Process identifier
 SYN0002
 
@@ -72,6 +75,9 @@ End
 
 """
 TREATMENT = """Process
+
+Category type
+waste treatment
 
 Process identifier
 SYN0003

@@ -248,7 +248,8 @@ def _elementary(
 def _uncertainty(
     line: _Line, column: int, amount: Decimal, factor: Decimal, header: _Header
 ) -> Uncertainty | None:
-    """`column` is that of the form; the next holds the squared geometric deviation, or twice the deviation, then the ends."""
+    """`column` is that of the form; the next holds the squared geometric deviation, or twice the deviation
+    (as GreenDelta's reader has it; Brightway's take that for a variance), then the ends."""
     form = _cell(line, column).lower()
     wide, least, most = (
         _amount(_cell(line, behind) or "0", line, header) if form not in {"", "undefined"} else Decimal(0)
