@@ -275,6 +275,10 @@ class Intensity(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.per.value <= 0:
             raise MalformedFootprint("per", "an intensity is given for a positive amount")
+        if self.kg < 0:
+            raise MalformedFootprint(
+                "kg_by_origin", "without uptake it is not negative; credits belong to recycling"
+            )
         if len({origin for origin, _ in self.kg_by_origin}) != len(self.kg_by_origin):
             raise MalformedFootprint("kg_by_origin", "an origin is named twice")
 
@@ -311,6 +315,10 @@ class DeclaredFootprint(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.footprint.declared.value <= 0:
             raise MalformedFootprint("declared", "a footprint is declared for a positive amount")
+        if self.footprint.emissions.to_distribution_kg < 0:
+            raise MalformedFootprint(
+                "emissions", "up to distribution and without uptake they are not negative"
+            )
         if self.primary_data_share is not None:
             require_share("primary_data_share", self.primary_data_share)
         if self.rounding_bound_kg < 0:

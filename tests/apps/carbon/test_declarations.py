@@ -17,7 +17,15 @@ from ashiato.apps.carbon.declarations import (
 )
 from ashiato.apps.carbon.rollup import InputStanding, RollUp, roll_up
 from ashiato.apps.carbon.rulesets import Rounding, Ruleset, ruleset
-from ashiato.facts.footprints import EndOfLifeBasis, Origin, PerDeclaredUnit, Stage, StageVector, Uncertainty
+from ashiato.facts.footprints import (
+    DataQuality,
+    EndOfLifeBasis,
+    Origin,
+    PerDeclaredUnit,
+    Stage,
+    StageVector,
+    Uncertainty,
+)
 from ashiato.facts.quantities import Quantity, parse_quantity
 from tests.apps.carbon.chains import assessed
 from tests.apps.carbon.suppliers import ISSUE, PLAIN, declaration, fossil, line
@@ -40,6 +48,15 @@ def test_figures_are_rounded_once_from_the_exact_value(rules: Ruleset, result: R
     assert (document.total_kg, document.rounding.bound_kg) == ("1.73", "0.005")
     assert document.primary_data_share == "0.28826"  # 0.5 / 1.73456 = 0.288257...
     assert (document.ruleset.id, document.ruleset.edition) == ("PACT-3", "3.0 (2025-04-30)")
+
+
+def test_ratings_are_emission_weighted_means_with_five_decimals(rules: Ruleset) -> None:
+    rated = fossil("1", quality=DataQuality(Fraction(2), Fraction(2), Fraction(4)))
+    document = declare(roll_up(assessed(PLAIN, rules), [line(rated, "1")]), rules, ISSUE)
+    # Own 0.5 kg at (1, 2, 3) and 1 kg at (2, 2, 4): (0.5 × 1 + 1 × 2) / 1.5 = 1.66667.
+    assert document.quality is not None
+    assert (document.quality.technological, document.quality.geographical) == ("1.66667", "2")
+    assert document.quality.temporal == "3.66667"
 
 
 def test_a_total_is_not_the_sum_of_rounded_figures(rules: Ruleset) -> None:
@@ -140,6 +157,8 @@ def broken(path: list[str], value: object) -> bytes:
         broken(["emissionsKg", "raw_materials", "fossil"], "1" + "0" * 30),
         broken(["emissionsKg", "raw_materials", "fossil"], "1/3"),
         broken(["emissionsKg", "use"], {"fossil": "1"}),
+        broken(["emissionsKg", "raw_materials", "fossil"], "-1"),
+        broken(["uncertaintyKg"], {str(cause): "1" for cause in range(65)}),
         broken(["primaryDataShare"], "1.2"),
         broken(["quality"], {"technological": "0", "geographical": "1", "temporal": "1"}),
         broken(["rounding", "boundKg"], "-1"),

@@ -12,7 +12,7 @@ from ashiato.apps.carbon.functional_unit import (
     per_kwh_delivered,
     service_life,
 )
-from ashiato.apps.carbon.rulesets import NotInRuleset, ruleset
+from ashiato.apps.carbon.rulesets import NotInRuleset, Rounding, ruleset
 from ashiato.facts.footprints import (
     Origin,
     PerDeclaredUnit,
@@ -91,6 +91,26 @@ def test_capacity_and_delivered_energy_give_two_types_that_never_meet() -> None:
             operator.lt(left, right)
     empty: list[Any] = [PerKwhCapacity(StageVector(), True), PerKwhDelivered(StageVector())]
     assert empty[0] != empty[1]
+
+
+def test_the_stages_of_the_published_case_add_up_to_its_total() -> None:
+    # pefdpp, CFB-EV case of an NMC111 battery: kgCO2e per kWh delivered by stage, in all 0.1548, and 0.00687583 kg of pack.
+    stages = dict(zip(Stage, ("0.107882", "0.0495404", "0.00384565", "-0.00643165"), strict=True))
+    case = StageVector.of({(stage, Origin.FOSSIL): Fraction(kg) for stage, kg in stages.items()})
+    assert Rounding("decimals", 4).of(case.excluding_uptake_kg) == Fraction("0.1548")
+    assert Rounding("significant", 3).of(case.excluding_uptake_kg / Fraction("0.00687583")) == Fraction(
+        "22.5"
+    )
+    # A thousand cycles: the pack of one kWh has a thousand times the figure.
+    pack = PerDeclaredUnit(case.scaled(1000), Quantity(Fraction(1), PIECE))
+    life = ServiceLife(
+        usable_energy=parse_quantity("1", "kWh"),
+        equivalent_cycles_per_year=Fraction(100),
+        duration_years=Fraction(10),
+    )
+    assert per_kwh_delivered(pack, life).emissions == case
+    capacity = per_kwh_capacity(pack, parse_quantity("1", "kWh"), usable=True).emissions
+    assert Rounding("significant", 3).of(capacity.excluding_uptake_kg) == 155
 
 
 def test_a_footprint_of_kilograms_gives_no_figure_per_kwh() -> None:

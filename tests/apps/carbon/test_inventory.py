@@ -23,7 +23,7 @@ from ashiato.apps.carbon.inventory import (
     scopes,
 )
 from ashiato.apps.carbon.rulesets import Ruleset, ruleset
-from ashiato.facts.footprints import DataQuality, EndOfLifeBasis, Intensity, Origin, Stage
+from ashiato.facts.footprints import DataQuality, EndOfLifeBasis, Intensity, MalformedFootprint, Origin, Stage
 from ashiato.facts.quantities import PIECE, Quantity, UnitMismatch, parse_quantity
 
 CFB, PACT = ruleset("CFB-EV-2023JRC"), ruleset("PACT-3")
@@ -209,6 +209,14 @@ def test_impossible_inventories_are_refused(
 ) -> None:
     with pytest.raises(FaultyLine):
         assess(inventory(*lines, **others), ONE_PIECE, rules)
+
+
+def test_emissions_below_nothing_are_refused() -> None:
+    with pytest.raises(MalformedFootprint):
+        intensity("-1", "MJ")
+    virgin = msgspec.structs.replace(ALUMINIUM.emissions, virgin=((Origin.FOSSIL, Fraction(-1)),))
+    with pytest.raises(FaultyLine, match="aluminium"):
+        assess(inventory(msgspec.structs.replace(ALUMINIUM, emissions=virgin)), ONE_PIECE, CFB)
 
 
 def test_an_amount_in_the_wrong_unit_is_refused() -> None:

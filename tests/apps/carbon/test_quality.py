@@ -2,7 +2,8 @@ from fractions import Fraction
 
 import pytest
 
-from ashiato.apps.carbon.quality import QualityWeights, rating_cfb, rating_pef
+from ashiato.apps.carbon.quality import QualityWeights, rating, rating_cfb, rating_pef
+from ashiato.apps.carbon.rulesets import ruleset
 from ashiato.facts.footprints import (
     DataQuality,
     MalformedFootprint,
@@ -20,6 +21,10 @@ def quality(technological: int, geographical: int, temporal: int) -> DataQuality
 def test_the_rating_of_the_published_case() -> None:
     # pefdpp, CFB-EV case study: (TeR + GeR + TiR) / 3 = (4 + 3 + 3) / 3 = 3.333.
     assert rating_cfb(quality(4, 3, 3)) == Fraction(10, 3)
+
+
+def test_the_ruleset_names_the_formula() -> None:
+    assert rating(quality(4, 3, 3), ruleset("CFB-EV-2023JRC")) == Fraction(10, 3)
 
 
 def test_the_pef_rating_takes_the_precision_too() -> None:

@@ -30,6 +30,7 @@ from ashiato.facts.footprints import (
     Stage,
     StageVector,
     Uncertainty,
+    VerificationShares,
 )
 from ashiato.facts.instants import DAY_MS
 from ashiato.facts.quantities import KILOGRAM, KILOWATT_HOUR, PIECE, Quantity, parse_quantity
@@ -198,6 +199,29 @@ def test_two_rules_of_recycling_are_never_added(rules: Ruleset) -> None:
     declared = fossil("3", basis=EndOfLifeBasis.CIRCULAR_FOOTPRINT_FORMULA)
     with pytest.raises(MixedBases):
         roll_up(assessed(PLAIN, rules), [line(declared)])
+
+
+def test_an_input_without_recycling_counts_alike_on_both_bases_and_that_is_told() -> None:
+    cfb = ruleset("CFB-EV-2023JRC")
+    plain = fossil("3", gwp_set="EF-3.1")
+    result = roll_up(assessed(PLAIN, cfb), [line(plain, without_recycling=True)])
+    assert result.contributions[1].total_kg == 6
+    assert "basis.inputs" in {note.key for note in result.assumptions}
+    credited = msgspec.structs.replace(
+        plain,
+        footprint=PerDeclaredUnit(
+            plain.footprint.emissions + StageVector.of({(Stage.END_OF_LIFE, Origin.FOSSIL): -1}), ONE_KG
+        ),
+    )
+    with pytest.raises(MixedBases):
+        roll_up(assessed(PLAIN, cfb), [line(credited, without_recycling=True)])
+
+
+def test_verified_parts_are_weighted_by_emissions(rules: Ruleset) -> None:
+    verified = fossil("3", verification=VerificationShares(third_party=Fraction(1), program=Fraction(1, 2)))
+    # 6 of 6.5 kg are verified, and half of these certified by program.
+    shares = roll_up(assessed(PLAIN, rules), [line(verified)]).weights.verification
+    assert (shares.third_party, shares.program) == (Fraction(12, 13), Fraction(6, 13))
 
 
 def test_factors_of_two_sets_are_refused_or_converted_and_told(rules: Ruleset) -> None:

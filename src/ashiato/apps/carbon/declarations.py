@@ -52,6 +52,7 @@ MAX_DOCUMENT_BYTES = 262_144
 LEAST_VALIDITY_MS = 90 * DAY_MS
 """Who may ask for a new figure every day can solve for the recipe behind it."""
 MOST_ASSUMPTIONS_COUNT = 200
+MOST_CAUSES_COUNT = 64
 _LONGEST_TEXT_CHARS = 2048
 _BOUND_DIGITS_COUNT = 3
 
@@ -253,6 +254,8 @@ def read_declaration(data: bytes) -> tuple[FootprintDeclaration, DeclaredFootpri
     if document.reference_from_ms >= document.reference_until_ms:
         raise MalformedDeclaration("its reference period ends before it begins")
     texts = (document.id, document.issuer, document.product, document.plant, document.geography)
+    if len(document.uncertainty_kg) > MOST_CAUSES_COUNT:
+        raise MalformedDeclaration(f"it names more than {MOST_CAUSES_COUNT} causes of uncertainty")
     if len(document.assumptions) > MOST_ASSUMPTIONS_COUNT or any(
         len(text) > _LONGEST_TEXT_CHARS or not text.isprintable() for text in texts
     ):

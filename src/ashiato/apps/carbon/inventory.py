@@ -261,6 +261,8 @@ class _Reckoning:
         """The line's share with quality and uncertainty."""
         kind, primary, deviation_share, cause = _traits(line)
         base_kg = emissions.to_distribution_kg
+        if base_kg < 0:
+            raise FaultyLine(line.key, "up to distribution its emissions are not negative; mend its figures")
         spread_kg = emissions.excluding_uptake_kg * deviation_share
         return LineResult(
             line.key,

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import msgspec
 
+from ashiato.apps.carbon.rulesets import NotInRuleset, Ruleset
 from ashiato.facts.footprints import (
     WORST_QUALITY,
     ZERO,
@@ -79,6 +80,16 @@ class QualityWeights(msgspec.Struct, frozen=True):
         if not self.total_kg:
             return VerificationShares()
         return VerificationShares(*(kg / self.total_kg for kg in self.channels_kg[5:9]))
+
+
+def rating(quality: DataQuality, rules: Ruleset, precision: Fraction | None = None) -> Fraction:
+    """The one rating that the ruleset makes of the three; the PEF method needs the precision too. Raises `NotInRuleset`."""
+    formula = rules.words("quality.formula")[0][0]
+    if formula == "mean_of_three":
+        return rating_cfb(quality)
+    if formula == "mean_of_four" and precision is not None:
+        return rating_pef(quality, precision)
+    raise NotInRuleset(rules.id, f"rating by {formula} without a precision")
 
 
 def rating_cfb(quality: DataQuality) -> Fraction:

@@ -27,6 +27,7 @@ from ashiato.facts.footprints import (
     VerificationShares,
 )
 from ashiato.facts.quantities import Dimension, Quantity, UnitMismatch, decimal_exponent, round_decimals
+from ashiato.law.provisions import Standing
 
 SHARE_DECIMALS_COUNT = 5
 """Shares and ratings are declared with as many decimals as Ouranos takes (front end, `calcDqrValue`, 2025)."""
@@ -70,7 +71,9 @@ class Purchased(msgspec.Struct, frozen=True, kw_only=True):
 
     `quantity` is the net amount in the declared amount of the product; with `loss_share` more is taken in: net / (1 - loss).
     `stage` puts what a supplier declares up to distribution into that stage; None leaves its own stages. `by_mass` permits to
-    convert an amount of mass by the product mass that the supplier declares. `declaration_sha256` names the document.
+    convert an amount of mass by the product mass that the supplier declares. `without_recycling` says that neither recycled
+    content nor a credit is in the supplier's figure, as the supplier states; then both rules of recycling give the same.
+    `declaration_sha256` names the document.
     """
 
     key: str
@@ -80,6 +83,7 @@ class Purchased(msgspec.Struct, frozen=True, kw_only=True):
     loss_share: Fraction = ZERO
     stage: Stage | None = None
     by_mass: bool = False
+    without_recycling: bool = False
     standing: InputStanding = InputStanding.CURRENT
 
 
@@ -117,6 +121,16 @@ class RollUp(msgspec.Struct, frozen=True, kw_only=True):
     def stale(self) -> tuple[Contribution, ...]:
         """The inputs that do not hold any more, or rest on some that do not."""
         return tuple(one for one in self.contributions if one.standing is not InputStanding.CURRENT)
+
+
+_ALIKE = Assumption(
+    key="basis.inputs",
+    value="inputs without recycled content and credits count alike on both bases",
+    unit="",
+    source="suppliers' statements",
+    year=0,
+    standing=Standing.ASSUMPTION,
+)
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
@@ -259,11 +273,13 @@ def _comparable(
 ) -> DeclaredFootprint:
     """The declaration on the basis and the factors of the result, in the stage that the line asks for."""
     declared = line.declared
-    if declared.basis is not own.basis:
-        raise MixedBases(
-            line.key, f"it is declared on {declared.basis.value} and the result is on {own.basis.value}"
-        )
     emissions = declared.footprint.emissions
+    if declared.basis is not own.basis:
+        if not line.without_recycling or any(emissions.only(frozenset({Stage.END_OF_LIFE})).cells_kg):
+            raise MixedBases(
+                line.key, f"it is declared on {declared.basis.value} and the result is on {own.basis.value}"
+            )
+        notes.add(_ALIKE)
     if declared.gwp_set != own.gwp_set:
         conversion = conversions.get((declared.gwp_set, own.gwp_set))
         if conversion is None:
