@@ -90,7 +90,7 @@ class Chain:
         company, asset_id = self.of(slug), f"carbon-footprint-{product_id}"
         shown = {"title": product_id, "source": {"kind": "record"}, "data_item": "carbon-footprint"}
         await company.call("PUT", f"/assets/{asset_id}", {**shown, "visibility": "offered"}, slug=slug)
-        terms = {"document": permit(participants=[self.cathode.did])}
+        terms = {"document": permit(participants=[self.cathode.did], max_uses=3)}
         await company.call("PUT", f"/policies/{product_id}", terms, slug=slug)
         offer = {"contract_policy_id": product_id, "asset_ids": [asset_id]}
         await company.call("PUT", f"/offers/{product_id}", offer, slug=slug)
@@ -165,6 +165,13 @@ async def test_declarations_go_from_tier_to_tier_and_can_be_computed_again_to_th
     usage = (await chain.cathode.call("GET", "/vault/usage"))["items"]
     by_app = [(total["purpose"], total["uses_count"]) for total in usage if total["app"] == APP_ID]
     assert by_app == [(PURPOSE, 2)] * 4
+
+    # The owner's terms allowed three uses, of which the verifier had one: what may not be used any more is not computed with.
+    ended = await chain.run("cathode")
+    assert ended["exit_code"] == 1
+    assert f"carbon-footprint-nickel-sulphate of {chain.dids()['nickel']} is not used" in ended["output"]
+    assert "has declared nothing about nickel-sulphate" in ended["output"]
+    assert await chain.record("cathode", f"carbon-footprint-{POWDER}") == declared
 
 
 async def test_what_cannot_be_computed_is_told_and_what_was_not_offered_stays_in_the_company(

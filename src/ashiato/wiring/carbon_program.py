@@ -22,6 +22,7 @@ from ashiato.apps.carbon.calculating import (
     Calculation,
     Received,
     calculate,
+    suppliers_of,
 )
 from ashiato.clients.app_interface import AppInterface, AppInterfaceError
 
@@ -63,27 +64,38 @@ def _run(interface: AppInterface) -> int:
     me = interface.who_am_i()
     manifest = me["manifest"]
     program = f"{me['app_id']} {manifest['version']} sha256:{manifest['digest']}"
-    received = [
-        Received(
-            partner=item["partner"],
-            received_ms=item["received_ms"],
-            sha256=item["sha256"],
-            content=interface.read_received(item["received_id"], PURPOSE),
-        )
-        for item in interface.received()
-    ]
+    inventories = {
+        asset["asset_id"]: interface.read_own(asset["asset_id"], PURPOSE) for asset in interface.own()
+    }
+    received = _received(interface, suppliers_of(inventories.values()))
     failed_count = 0
-    for asset in [asset["asset_id"] for asset in interface.own()]:
-        content = interface.read_own(asset, PURPOSE)
+    for asset_id, content in inventories.items():
         try:
             calculation = calculate(content, received, me["participant_id"], program)
         except REFUSALS as error:
-            print(f"{asset}: {error}", file=sys.stderr)
+            print(f"{asset_id}: {error}", file=sys.stderr)
             failed_count += 1
             continue
         _write(interface, calculation)
         print(f"{FOOTPRINT}{calculation.product} {sha256(calculation.declaration).hexdigest()}")
     return FAILED if failed_count else DONE
+
+
+def _received(interface: AppInterface, suppliers: frozenset[str]) -> list[Received]:
+    """What the suppliers declared. Each read is a use, so nothing else is read; what may not be used now counts as not there."""
+    found = []
+    for item in interface.received():
+        if item["partner"] not in suppliers:
+            continue
+        try:
+            content = interface.read_received(item["received_id"], PURPOSE)
+        except AppInterfaceError as error:
+            if not error.status:
+                raise
+            print(f"{item['asset_id']} of {item['partner']} is not used: {error}", file=sys.stderr)
+            continue
+        found.append(Received(item["partner"], item["received_ms"], item["sha256"], content))
+    return found
 
 
 def _write(interface: AppInterface, calculation: Calculation) -> None:

@@ -7,9 +7,20 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import Any
 
+import msgspec
 import pytest
 
-from ashiato.apps.carbon.calculating import REFUSALS, Calculation, MissingDeclaration, Received, calculate
+from ashiato.apps.carbon.calculating import (
+    REFUSALS,
+    Calculation,
+    MissingDeclaration,
+    NotCommitted,
+    Received,
+    calculate,
+    open_line_of,
+    suppliers_of,
+)
+from ashiato.apps.carbon.commitments import Commitment, opens
 from ashiato.apps.carbon.inventory_documents import MalformedInventory
 from ashiato.wiring.walkthrough.battery_chain import Chain, battery_chain
 from ashiato.wiring.walkthrough.inventories import DAY_MS, inventory
@@ -235,3 +246,44 @@ def test_faults_behind_the_form_are_refused_with_their_place(tiers: Tiers) -> No
     short = json.loads(content)
     short["issue"]["validUntilMs"] = short["issue"]["validFromMs"] + DAY_MS
     assert "90 days" in str(refused(tiers, "graphite", json.dumps(short).encode()))
+
+
+def test_a_committed_inventory_can_be_opened_line_by_line() -> None:
+    chain = battery_chain()
+    tiers = all_tiers(chain)
+    content = changed(tiers.inventory("nmc811-cathode"), commitmentSecret="5e" * 32)
+    made = tiers.compute("nmc811-cathode", content)
+    told = json.loads(made.declaration)["inventory"]
+    product = chain.product("nmc811-cathode")
+    assert told["linesCount"] == len(product.lines) + len(product.parts)
+    commitment = Commitment(told["root"], told["linesCount"])
+    openings = [
+        open_line_of(content, tiers.received["cathode"], index) for index in range(told["linesCount"])
+    ]
+    assert all(opens(opening, commitment) for opening in openings)
+    # Lines stand first: the second is the soda, and the first part is the nickel sulphate with the hash of its declaration.
+    assert json.loads(openings[1].line)["key"] == "soda"
+    nickel = json.loads(openings[len(product.lines)].line)
+    assert nickel["declaration_sha256"] == sha256(tiers.made["nickel-sulphate"].declaration).hexdigest()
+    cheaper = msgspec.structs.replace(openings[1], line=openings[1].line.replace("0.8", "0.7"))
+    assert not opens(cheaper, commitment)
+    other = changed(tiers.inventory("nmc811-cathode"), commitmentSecret="5f" * 32)
+    assert json.loads(tiers.compute("nmc811-cathode", other).declaration)["inventory"]["root"] != told["root"]
+    with pytest.raises(NotCommitted):
+        open_line_of(tiers.inventory("nmc811-cathode"), tiers.received["cathode"], 0)
+    assert isinstance(
+        refused(tiers, "nmc811-cathode", changed(content, commitmentSecret="5e")), MalformedInventory
+    )
+
+
+def test_the_companys_own_view_names_what_rests_on_secondary_data(tiers: Tiers) -> None:
+    told = json.loads(tiers.made["nmc811-pack"].contributions)
+    assert told["secondaryShare"] == "1.000000"
+    assert (told["lines"][0]["key"], told["lines"][0]["own"]) == ("nmc811-cell", False)
+    assert told["gaps"][0]["key"] == "nmc811-cell"
+    assert sum(Fraction(gap["share"]) for gap in told["gaps"]) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_suppliers_of_inventories_are_those_that_can_be_read(tiers: Tiers) -> None:
+    named = suppliers_of([tiers.inventory("nmc811-cathode"), tiers.inventory("lfp-cathode"), b"{}"])
+    assert named == {did("nickel"), did("lithium")}

@@ -45,8 +45,8 @@ def test_the_words_are_those_of_others_and_none_of_ones_own(scene: Scene) -> Non
 
 def test_a_word_is_found_wherever_it_stands(scene: Scene) -> None:
     words = canaries(scene, battery_chain(), "vehicles")
-    assert finds(words, [b"nothing", b"\x00\x01...did:web:brine.example\xff", b"kg: 0.1573"]) == [
+    assert finds(words, [b"nothing", b"\x00\x01did:web:brine.example\xff", b"kg: 0.1573"]) == [
         "0.1573",
         "did:web:brine.example",
     ]
-    assert finds(words, [b"did:web:packs.example nmc811-pack"]) == []
+    assert finds(words, [b"did:web:packs.example nmc811-pack", b"10.1573 and 0.15731"]) == []

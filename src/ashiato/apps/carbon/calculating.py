@@ -4,7 +4,8 @@ Nothing but the arguments enters: the same documents under the same program give
 compute a result again. What a supplier declared counts only if it came from that supplier, about the product that was bought.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from hashlib import sha256
 from typing import NamedTuple
@@ -13,6 +14,7 @@ import msgspec
 import rfc8785
 
 from ashiato.apps.carbon.allocation import UnallocableProducts
+from ashiato.apps.carbon.commitments import Opening, commit, line_documents, open_line
 from ashiato.apps.carbon.declarations import (
     FootprintDeclaration,
     Issue,
@@ -25,6 +27,7 @@ from ashiato.apps.carbon.declarations import (
     standing_of,
 )
 from ashiato.apps.carbon.electricity import DisputedElectricity
+from ashiato.apps.carbon.explain import gap_report
 from ashiato.apps.carbon.factors.gwp import UnknownGwpSet, UnknownPotential
 from ashiato.apps.carbon.functional_unit import (
     ServiceLife,
@@ -55,7 +58,6 @@ INVENTORY, FOOTPRINT, BATTERY, CALCULATION, CONTRIBUTIONS = (
     "carbon-contributions-",
 )
 """How the ids of assets begin: what the app reads of its own company, and the four results that it writes."""
-_SHOWN_DECIMALS_COUNT = 6
 
 
 class MissingDeclaration(LookupError):
@@ -86,6 +88,14 @@ REFUSALS = (
     UndeclarableResult,
 )
 """All that `calculate` raises: each tells in a sentence what whoever keeps the inventory must mend."""
+
+
+class NotCommitted(ValueError):
+    """The inventory has no secret, so its declaration commits to nothing; give the next version one."""
+
+    def __init__(self, product: str) -> None:
+        super().__init__(f"the inventory of {product} has no commitmentSecret; give its next version one")
+        self.product = product
 
 
 class Received(NamedTuple):
@@ -130,6 +140,7 @@ def calculate(content: bytes, received: Sequence[Received], issuer: str, program
     bought = [_purchased(part, choices[part.document.key], own) for part in own.parts]
     assessment = assess(own.inventory, own.declared, own.rules, conversions=SAME_FACTORS)
     result = roll_up(assessment, bought, conversions=SAME_FACTORS)
+    lines = line_documents(own.inventory.lines, bought)
     document = own.document
     declaration = declare(
         result,
@@ -146,6 +157,7 @@ def calculate(content: bytes, received: Sequence[Received], issuer: str, program
             reference_until_ms=document.reference_until_ms,
             valid_from_ms=document.issue.valid_from_ms,
             valid_until_ms=document.issue.valid_until_ms,
+            inventory=commit(lines, own.commitment_secret) if own.commitment_secret else None,
         ),
     )
     shown = canonical(declaration)
@@ -162,6 +174,27 @@ def calculate(content: bytes, received: Sequence[Received], issuer: str, program
         record=calculation_record(result, own.rules, program, hashes),
         contributions=_contributions(result, shown),
     )
+
+
+def suppliers_of(contents: Iterable[bytes]) -> frozenset[str]:
+    """The suppliers that inventories name; a document that cannot be read names none."""
+    named: set[str] = set()
+    for content in contents:
+        with suppress(MalformedInventory):
+            named |= {part.document.supplier for part in read_inventory(content).parts}
+    return frozenset(named)
+
+
+def open_line_of(content: bytes, received: Sequence[Received], index: int) -> Opening:
+    """One line or part of an inventory (lines first, in their order) with what proves that it stands in the commitment.
+
+    Raises IndexError for a line that is not there, `NotCommitted`, `MalformedInventory` and `MissingDeclaration`.
+    """
+    own = read_inventory(content)
+    if not own.commitment_secret:
+        raise NotCommitted(own.document.product)
+    bought = [_purchased(part, _chosen(part, received, own), own) for part in own.parts]
+    return open_line(line_documents(own.inventory.lines, bought), own.commitment_secret, index)
 
 
 def _chosen(part: Part, received: Sequence[Received], own: OwnInventory) -> _Choice:
@@ -234,24 +267,32 @@ def _life(life: ServiceLife) -> dict[str, str]:
 
 
 def _contributions(result: RollUp, declaration: bytes) -> bytes:
-    """What each line adds, in kgCO2e and as a share: for the company's own people. The exact figures stand in the record."""
+    """What each line adds and which of it rests on secondary data, for the company's own people, with six decimals.
+
+    The exact figures stand in the record.
+    """
     total_kg = result.emissions.excluding_uptake_kg
+    gaps = gap_report(result)
     return rfc8785.dumps(
         {
             "type": "FootprintContributions",
             "declarationSha256": sha256(declaration).hexdigest(),
-            "totalKgCo2e": fixed_text(total_kg, _SHOWN_DECIMALS_COUNT),
+            "totalKgCo2e": _six(total_kg),
             "lines": [
                 {
                     "key": one.key,
                     "own": one.own,
-                    "kgCo2e": fixed_text(one.total_kg, _SHOWN_DECIMALS_COUNT),
-                    "share": fixed_text(
-                        one.total_kg / total_kg if total_kg else Fraction(0), _SHOWN_DECIMALS_COUNT
-                    ),
+                    "kgCo2e": _six(one.total_kg),
+                    "share": _six(one.total_kg / total_kg if total_kg else Fraction(0)),
                     "standing": one.standing.value,
                 }
                 for one in sorted(result.contributions, key=lambda one: (-one.total_kg, one.key))
             ],
+            "secondaryShare": _six(gaps.secondary_share),
+            "gaps": [{"key": gap.key, "share": _six(gap.share)} for gap in gaps.gaps],
         }
     )
+
+
+def _six(value: Fraction) -> str:
+    return fixed_text(value, 6)

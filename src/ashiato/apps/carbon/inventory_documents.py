@@ -12,6 +12,7 @@ import msgspec
 
 from ashiato.apps.carbon.allocation import Output
 from ashiato.apps.carbon.circular import CircularEmissions, default_parameters
+from ashiato.apps.carbon.commitments import LEAST_SECRET_BYTES
 from ashiato.apps.carbon.electricity import ElectricityUse, Instrument, MarketBasis
 from ashiato.apps.carbon.factors.gwp import Gas
 from ashiato.apps.carbon.functional_unit import Warranty
@@ -202,7 +203,11 @@ class IssueDocument(_Document, frozen=True, kw_only=True):
 
 
 class InventoryDocument(_Document, frozen=True, kw_only=True):
-    """The whole document. `output` of the product was made from all that the lines and parts name; `declared` is declared."""
+    """The whole document. `output` of the product was made from all that the lines and parts name; `declared` is declared.
+
+    `commitment_secret` is 64 or more random hexadecimal digits, one for each document: with it the declaration commits to the
+    lines and parts, so that single ones can be shown to a verifier later.
+    """
 
     type: Literal["CarbonInventory"] = "CarbonInventory"
     version: int = VERSION
@@ -220,6 +225,7 @@ class InventoryDocument(_Document, frozen=True, kw_only=True):
     parts: tuple[PartDocument, ...] = ()
     co_products: tuple[OutputDocument, ...] = ()
     battery: BatteryDocument | None = None
+    commitment_secret: str = ""
 
 
 class Battery(NamedTuple):
@@ -249,6 +255,7 @@ class OwnInventory(NamedTuple):
     product_mass: Quantity | None
     parts: tuple[Part, ...]
     battery: Battery | None
+    commitment_secret: bytes
 
 
 def read_inventory(data: bytes) -> OwnInventory:
@@ -304,7 +311,15 @@ def _own(document: InventoryDocument) -> OwnInventory:
             for part in document.parts
         ),
         battery=None if document.battery is None else _battery(document.battery),
+        commitment_secret=_secret(document.commitment_secret),
     )
+
+
+def _secret(digits: str) -> bytes:
+    secret = bytes.fromhex(digits)
+    if secret and len(secret) < LEAST_SECRET_BYTES:
+        raise MalformedInventory(f"commitmentSecret has at least {2 * LEAST_SECRET_BYTES} hexadecimal digits")
+    return secret
 
 
 def _outputs(document: InventoryDocument) -> tuple[Output, ...]:

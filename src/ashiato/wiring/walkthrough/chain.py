@@ -7,6 +7,7 @@ alone, and the customer fetches it under a contract.
 import asyncio
 import functools
 import json
+import secrets
 from fractions import Fraction
 
 from ashiato.facts.footprints import STAGES, Stage
@@ -29,6 +30,7 @@ PACKS = ("nmc811-pack", "lfp-pack")
 LONGEST_RUN_S = 60.0
 RUN_LOOK_EVERY_S = 0.1
 SHOWN_DECIMALS = 1
+SECRET_BYTES = 32
 GATE = (Stage.RAW_MATERIALS, Stage.MAIN_PRODUCTION)
 
 
@@ -154,9 +156,8 @@ async def _compute(
     swapped = chain.swap.products if version > 1 and slug == chain.swap.company else {}
     for product in products:
         asset = f"/assets/carbon-inventory-{product.id}"
-        content = inventory(
-            chain, product, suppliers, int(scene.remembered["valid_from_ms"]), version, swapped
-        )
+        valid_from_ms, secret = int(scene.remembered["valid_from_ms"]), secrets.token_hex(SECRET_BYTES)
+        content = inventory(chain, product, suppliers, valid_from_ms, version, swapped, secret)
         await company.put(asset, _record(product.id, "carbon-inventory", "hidden"))
         await company.put(f"{asset}/record", content)
     look = functools.partial(_runs, company)

@@ -28,10 +28,12 @@ def inventory(
     valid_from_ms: int,
     version: int = 1,
     swapped: Mapping[str, str] | None = None,
+    secret: str = "",
 ) -> bytes:
     """The inventory document of a product; `suppliers` are the DIDs by slug, `swapped` products that are bought instead.
 
-    The version names the declaration that will be made of it, and which one that supersedes.
+    The version names the declaration that will be made of it, and which one that supersedes. With a secret the declaration
+    commits to the lines.
     """
     bought = [
         (part, chain.product((swapped or {}).get(part.product, part.product))) for part in product.parts
@@ -48,6 +50,7 @@ def inventory(
         "declared": {"value": "1", "unit": product.unit},
         "output": {"value": "1", "unit": product.unit},
         "productMass": _amount(product.mass_kg),
+        "commitmentSecret": secret,
         "issue": {
             "id": f"{product.id}/{version}",
             "supersedes": f"{product.id}/{version - 1}" if version > 1 else "",

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -45,9 +46,14 @@ async def chain_secrecy(scene: Scene) -> Json:
 
 
 def finds(words: Iterable[str], texts: Iterable[bytes]) -> list[str]:
-    """The words that stand in one of the texts."""
+    """The words that stand in one of the texts, as words of their own: 0.0041 does not stand in 0.00412."""
     searched = list(texts)
-    return sorted({word for word in words if any(word.encode() in text for text in searched)})
+    return sorted({word for word in words if any(_stands(word.encode(), text) for text in searched)})
+
+
+def _stands(word: bytes, text: bytes) -> bool:
+    # The plain search first: it is many times faster, and almost always says no.
+    return word in text and re.search(rb"(?<![0-9.])" + re.escape(word) + rb"(?![0-9])", text) is not None
 
 
 def near(chain: Chain, slug: str) -> set[str]:
