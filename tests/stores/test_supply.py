@@ -1,5 +1,14 @@
+import asyncio
+import threading
+import time
+
+import pytest
+
+from ashiato.connector.ports import Conflict, Moment
+from ashiato.connector.problems import Invalid
 from ashiato.facts.identifiers import identifier
 from ashiato.stores.engine import SqlStore
+from ashiato.supply.bills import put_bill
 from ashiato.supply.ports import FIRST_PLACE, Supply, UnitOfWork
 from ashiato.supply.records import (
     Batch,
@@ -7,6 +16,7 @@ from ashiato.supply.records import (
     BillLine,
     Holding,
     Item,
+    LinkStanding,
     PartType,
     Plant,
     Side,
@@ -15,9 +25,11 @@ from ashiato.supply.records import (
     TradeLink,
     TradingPartner,
 )
+from tests.stores.conftest import OpenStore
 from tests.stores.samples import MAKER, OTHER, TAKER
 
 GTIN = identifier("gtin", "6291041500213")
+AT = Moment(1_800_000_000_000, lambda: "id")
 
 
 def part(part_id: str = "part-1", *, mark: str = "") -> PartType:
@@ -74,6 +86,7 @@ def holding(
 def fill(uow: UnitOfWork, mark: str) -> None:
     """Write with every method; the keys are the same for every mark."""
     supply = uow.supply
+    supply.begin_change()
     supply.partners.put(TradingPartner(partner_id=TAKER, name=mark))
     supply.plants.put(Plant(plant_id="plant-1", name=mark))
     supply.parts.put_many([part(mark=mark)])
@@ -82,6 +95,9 @@ def fill(uow: UnitOfWork, mark: str) -> None:
     supply.links.put(link(mark=mark))
     supply.put_identifiers({Subject(SubjectKind.PART, f"part of {mark}"): [GTIN.text]})
     supply.put_bills([bill("part-1", f"c of {mark}", mark=mark)])
+    supply.put_holdings(
+        [Holding(holder=thing("item-1"), component=thing("b", SubjectKind.BATCH), quantity=mark)]
+    )
     supply.put_holdings([holding("item-1", "item-2", quantity=mark), holding("item-1", f"of {mark}")])
 
 
@@ -113,6 +129,7 @@ def look(uow: UnitOfWork) -> dict[str, object]:
         "holds": supply.holds_of(one, None, FIRST_PLACE, 10),
         "held": supply.held_in(thing("item-2"), 0, FIRST_PLACE, 10),
         "holdings": supply.holdings_of([thing("item-2")]),
+        "batches held": supply.batches_held([one]),
         "components held": supply.components_held([one.key]),
     }
 
@@ -122,6 +139,7 @@ def look_briefly(uow: UnitOfWork) -> dict[str, object]:
     return {
         "serial": uow.supply.items_by_serial("part-1", ["item-1"]),
         "made": uow.supply.is_made_at("plant-1"),
+        "standing links": uow.supply.count_links(TAKER, LinkStanding.STANDING, 5),
         "users": uow.supply.users_of(f"c of {MAKER}", "", 10),
     }
 
@@ -262,3 +280,42 @@ async def test_names_of_a_subject_are_replaced_together(store: SqlStore) -> None
     await store.run(MAKER, lambda uow: uow.supply.put_identifiers({subject: ["b:2", "c:3"]}))
     found = await store.read(MAKER, lambda uow: uow.supply.named(["a:1", "b:2", "c:3"]))
     assert found == {"b:2": subject, "c:3": subject}
+
+
+async def test_a_name_that_another_subject_has_is_a_conflict(store: SqlStore) -> None:
+    one, other = Subject(SubjectKind.PART, "p"), Subject(SubjectKind.PART, "q")
+    await store.run(MAKER, lambda uow: uow.supply.put_identifiers({one: ["a:1"]}))
+    with pytest.raises(Conflict):
+        await store.run(MAKER, lambda uow: uow.supply.put_identifiers({other: ["a:1"]}))
+    await store.run(MAKER, lambda uow: uow.supply.put_identifiers({one: [], other: ["a:1"]}))
+    assert await store.read(MAKER, lambda uow: uow.supply.named(["a:1"])) == {"a:1": other}
+
+
+async def test_batches_are_told_from_items_among_what_is_held(store: SqlStore) -> None:
+    pack = thing("pack")
+    kinds = (SubjectKind.BATCH, SubjectKind.ITEM)
+    many = [Holding(holder=pack, component=thing(one, kind)) for kind in kinds for one in ("a", "~")]
+    await store.run(MAKER, lambda uow: uow.supply.put_holdings(many))
+    assert await store.read(MAKER, lambda uow: uow.supply.batches_held([pack])) == many[:2]
+
+
+async def test_two_processes_do_not_make_a_circle_between_them(
+    postgresql_database: str, opened: OpenStore
+) -> None:
+    first, second = await opened(postgresql_database, "one"), await opened(postgresql_database, "two")
+    has_written = threading.Event()
+
+    def parts_of_both(uow: UnitOfWork) -> None:
+        uow.supply.parts.put_many([PartType(part_id="a", unit="kg"), PartType(part_id="b", unit="kg")])
+
+    def slowly(uow: UnitOfWork) -> None:
+        put_bill(uow, bill("a", "b"), AT)
+        has_written.set()
+        time.sleep(0.3)
+
+    await first.run(MAKER, parts_of_both)
+    writing = asyncio.create_task(first.run(MAKER, slowly))
+    await asyncio.to_thread(has_written.wait, 10)
+    with pytest.raises(Invalid, match="b > a > b"):
+        await second.run(MAKER, lambda uow: put_bill(uow, bill("b", "a"), AT))
+    await writing

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from ashiato.connector.problems import Invalid, NotFound, WrongState
+from ashiato.connector.problems import Invalid, NotFound, QuotaExceeded, WrongState
 from ashiato.supply import links, parts
 from ashiato.supply.links import PartnersPart
 from ashiato.supply.ports import UnitOfWork
@@ -177,7 +177,20 @@ async def test_the_same_parts_are_linked_once(buyer: Firm) -> None:
         await buyer.do(lambda uow: links.propose(uow, proposal("l2"), at()))
     await buyer.do(lambda uow: links.withdraw(uow, "l1", BUYER, "", at()))
     await buyer.do(lambda uow: links.propose(uow, proposal("l2"), at()))
-    with pytest.raises(WrongState, match="stands with this partner"):
+    with pytest.raises(WrongState, match="A trade link stands"):
         await buyer.do(lambda uow: parts.delete_partner(uow, SUPPLIER, at()))
     with pytest.raises(WrongState):
         await buyer.do(lambda uow: parts.delete_part(uow, "cathode", at()))
+
+
+async def test_a_partner_with_too_many_proposals_waits(
+    supplier: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "MOST_WAITING_COUNT", 2)
+    for link_id in ("a", "b"):
+        await supplier.do(lambda uow, one=link_id: links.take_in(uow, seen_by_supplier(one), at()))  # type: ignore[misc]  # bound at once
+    with pytest.raises(QuotaExceeded):
+        await supplier.do(lambda uow: links.take_in(uow, seen_by_supplier("c"), at()))
+    await supplier.do(lambda uow: links.refuse(uow, "a", SUPPLIER, "", at()))
+    taken = await supplier.do(lambda uow: links.take_in(uow, seen_by_supplier("c"), at()))
+    assert taken.state is LinkState.PROPOSED

@@ -155,3 +155,10 @@ async def test_a_plant_has_a_country_of_two_capitals(firm: Firm) -> None:
     with pytest.raises(Invalid) as refused:
         await firm.do(lambda uow: parts.put_plant(uow, Plant(plant_id="p1", country="Japan"), at()))
     assert refused.value.fields["path"] == "country"
+
+
+async def test_a_name_goes_over_to_another_thing_in_one_step(firm: Firm) -> None:
+    await put(firm, part("cell", GTIN))
+    outcome = await firm.do(lambda uow: parts.PARTS.store(uow, [part("other", GTIN), part("cell")], at()))
+    assert outcome.faults == ()
+    assert (await firm.do(lambda uow: naming.find(uow, GTIN.text))).id == "other"

@@ -185,7 +185,7 @@ SUPPLY_OF_VERSION_2 = (
             ("plant", ""),
             ("part", ""),
             ("batch", f"plant_id {_KEY},"),
-            ("trade_link", f"part_id {_KEY},"),
+            ("trade_link", f"part_id {_KEY}, standing {_KEY},"),
         )
         for statement in (
             f"""CREATE TABLE {name} (participant_id {_KEY}, record_id {_KEY}, of_id {_KEY}, {more} body {_KEY},
@@ -195,11 +195,13 @@ SUPPLY_OF_VERSION_2 = (
     ),
     f"""CREATE TABLE item (participant_id {_KEY}, record_id {_KEY}, of_id {_KEY}, serial {_KEY}, batch_id {_KEY},
         plant_id {_KEY}, body {_KEY}, PRIMARY KEY (participant_id, record_id), UNIQUE (participant_id, of_id, serial))""",
+    "CREATE INDEX trade_link_by_standing ON trade_link (participant_id, of_id, standing)",
     "CREATE INDEX trade_link_by_part ON trade_link (participant_id, part_id, record_id)",
     "CREATE INDEX batch_by_plant ON batch (participant_id, plant_id) WHERE plant_id <> ''",
     "CREATE INDEX item_by_plant ON item (participant_id, plant_id) WHERE plant_id <> ''",
     "CREATE INDEX item_by_of ON item (participant_id, of_id, record_id)",
     "CREATE INDEX item_by_batch ON item (participant_id, batch_id, record_id)",
+    f"CREATE TABLE chain_change (participant_id {_KEY} PRIMARY KEY, changes_count BIGINT NOT NULL)",
     f"""CREATE TABLE supply_identifier (participant_id {_KEY}, identifier {_KEY}, subject {_KEY},
         PRIMARY KEY (participant_id, identifier))""",
     "CREATE INDEX supply_identifier_by_subject ON supply_identifier (participant_id, subject)",

@@ -302,7 +302,10 @@ PLANT = _supply_shelf("plant")
 PART = _supply_shelf("part")
 BATCH = _supply_shelf("batch", _text("plant_id"))
 ITEM = _supply_shelf("item", _text("serial"), _text("batch_id"), _text("plant_id"))
-TRADE_LINK = _supply_shelf("trade_link", _text("part_id"))
+TRADE_LINK = _supply_shelf("trade_link", _text("part_id"), _text("standing"))
+CHAIN_CHANGE = Table(
+    "chain_change", METADATA, _key("participant_id"), Column("changes_count", BigInteger, nullable=False)
+)
 SUPPLY_IDENTIFIER = Table(
     "supply_identifier", METADATA, _key("participant_id"), _key("identifier"), _text("subject")
 )

@@ -11,6 +11,7 @@ from ashiato.stores.schema import (
     BATCH,
     BILL,
     BILL_LINE,
+    CHAIN_CHANGE,
     HOLDING,
     ITEM,
     OF_PARTICIPANT,
@@ -21,13 +22,14 @@ from ashiato.stores.schema import (
     TRADING_PARTNER,
 )
 from ashiato.stores.sessions import Session, to_json
-from ashiato.stores.statements import Row, Statement, insert, upsert
+from ashiato.stores.statements import Row, Statement, insert, upsert, upsert_adding
 from ashiato.supply.ports import Place
 from ashiato.supply.records import (
     Batch,
     Bill,
     Holding,
     Item,
+    LinkStanding,
     PartType,
     Plant,
     Subject,
@@ -101,7 +103,11 @@ _LINKS = _Kind(
     TRADE_LINK,
     TradeLink,
     lambda one: one.link_id,
-    lambda one: {"of_id": one.partner_id, "part_id": one.own_part_id},
+    lambda one: {
+        "of_id": one.partner_id,
+        "part_id": one.own_part_id,
+        "standing": LinkStanding.of(one),
+    },
 )
 
 _link = msgspec.json.Decoder(TradeLink).decode
@@ -109,7 +115,8 @@ _item = msgspec.json.Decoder(Item).decode
 _bill = msgspec.json.Decoder(Bill).decode
 
 _NAMED = _among(_N.identifier)(select(_N.identifier, _N.subject).where(_N.participant_id == _P))
-_PUT_NAME = upsert(SUPPLY_IDENTIFIER)
+# An identifier that somebody else's transaction has just given away conflicts; then the unit of work is run again.
+_PUT_NAME = insert(SUPPLY_IDENTIFIER)
 _FORGET_NAMES = Statement(
     delete(SUPPLY_IDENTIFIER).where(_N.participant_id == _P, _N.subject == bindparam("of_subject"))
 )
@@ -126,6 +133,12 @@ _OF_BATCH = Statement(
     .order_by(_I.record_id)
     .limit(_LIMIT)
 )
+_LINK_STANDS = Statement(
+    select(_T.record_id)
+    .where(_T.participant_id == _P, _T.of_id == bindparam("of_id"), _T.standing == bindparam("standing"))
+    .limit(_LIMIT)
+)
+_CHANGE = upsert_adding(CHAIN_CHANGE, "changes_count")
 _LINKS_OF = _among(_T.part_id)(
     select(_T.part_id, _T.body).where(_T.participant_id == _P).order_by(_T.part_id, _T.record_id)
 )
@@ -199,6 +212,16 @@ _DELETE_HOLDING = Statement(
 _COLUMNS = (_H.holder, _H.component, _H.quantity, _H.unit, _H.from_ms, _H.until_ms)
 _HOLDINGS_OF = _among(_H.component)(
     select(*_COLUMNS).where(_H.participant_id == _P).order_by(_H.component, _H.holder, _H.from_ms)
+)
+# All keys of batches lie between these two texts.
+_BATCHES_HELD = _among(_H.holder)(
+    select(*_COLUMNS)
+    .where(
+        _H.participant_id == _P,
+        _H.component > literal_column("'batch:'"),
+        _H.component < literal_column("'batch;'"),
+    )
+    .order_by(_H.holder, _H.component, _H.from_ms)
 )
 _COMPONENTS_HELD = _among(_H.holder)(
     select(_H.holder, _H.component).where(_H.participant_id == _P).order_by(_H.holder, _H.component)
@@ -289,6 +312,9 @@ class SqlSupply:
         self.items = SqlSupplyShelf(session, participant_id, _ITEMS)
         self.links = SqlSupplyShelf(session, participant_id, _LINKS)
 
+    def begin_change(self) -> None:
+        self._session.write(_CHANGE, {"participant_id": self._participant_id, "changes_count": 1})
+
     def named(self, identifiers: Sequence[str]) -> dict[str, Subject]:
         rows = self._rows(_NAMED, identifiers)
         return {text: Subject.of_key(key) for text, key in rows}
@@ -324,6 +350,15 @@ class SqlSupply:
         for part_id, body in self._rows(_LINKS_OF, part_ids):
             found.setdefault(part_id, []).append(_link(body))
         return found
+
+    def count_links(self, partner_id: str, standing: LinkStanding, most_count: int) -> int:
+        values = {
+            "participant_id": self._participant_id,
+            "of_id": partner_id,
+            "standing": standing,
+            "limit_count": most_count,
+        }
+        return len(self._session.all(_LINK_STANDS, values))
 
     def is_made_at(self, plant_id: str) -> bool:
         values = {"participant_id": self._participant_id, "plant_id": plant_id}
@@ -422,6 +457,9 @@ class SqlSupply:
 
     def holdings_of(self, components: Sequence[Subject]) -> list[Holding]:
         return [_holding(*row) for row in self._rows(_HOLDINGS_OF, [one.key for one in components])]
+
+    def batches_held(self, holders: Sequence[Subject]) -> list[Holding]:
+        return [_holding(*row) for row in self._rows(_BATCHES_HELD, [one.key for one in holders])]
 
     def components_held(self, holders: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return _grouped(self._rows(_COMPONENTS_HELD, holders))

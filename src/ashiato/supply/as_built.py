@@ -66,13 +66,15 @@ def delete_holding(
 def store_holdings(uow: UnitOfWork, holdings: Sequence[Holding], *, is_trial: bool = False) -> Outcome:
     """Store all of them, or none when one has a fault; `is_trial` only says what would come of it."""
     faults = Faults()
+    if not is_trial:
+        uow.supply.begin_change()
     repeated(
         map(_key, holdings),
         lambda index, _: faults.add(index, "component_id", "This relation stands twice in this."),
     )
     things = _things(uow, holdings)
     parts = uow.supply.parts.get_many([thing.part_id for thing in things.values()])
-    known = uow.supply.holdings_of([holding.component for holding in holdings])
+    known = _known(uow, holdings)
     for index, holding in enumerate(holdings):
         _check_one(index, holding, things, parts, faults)
     _check_places(holdings, known, faults)
@@ -94,6 +96,13 @@ def store_holdings(uow: UnitOfWork, holdings: Sequence[Holding], *, is_trial: bo
 
 def _key(holding: Holding) -> tuple[Subject, Subject, int]:
     return holding.holder, holding.component, holding.from_ms
+
+
+def _known(uow: UnitOfWork, holdings: Sequence[Holding]) -> list[Holding]:
+    """Where the items were, and what the holders took of batches: a batch itself may be in very many things."""
+    items = [one.component for one in holdings if one.component.kind is SubjectKind.ITEM]
+    holders = [one.holder for one in holdings if one.component.kind is SubjectKind.BATCH]
+    return [*uow.supply.holdings_of(items), *uow.supply.batches_held(holders)]
 
 
 def _things(uow: UnitOfWork, holdings: Sequence[Holding]) -> Things:
@@ -174,7 +183,10 @@ def _check_cycles(uow: UnitOfWork, holdings: Sequence[Holding], faults: Faults) 
         merged = {key: tuple(dict.fromkeys((*added.get(key, ()), *stored.get(key, ())))) for key in keys}
         return {key: many for key, many in merged.items() if many}
 
-    cycle = find_cycle(added, reachable(added, components_of))
+    # A circle comes back to a holder from below what was built into it: what else the holder holds need not be read.
+    below = reachable((key for keys in added.values() for key in keys), components_of)
+    edges = {key: tuple(keys) for key, keys in added.items()}
+    cycle = find_cycle(added, {**edges, **below})
     if cycle:
         index = next(number for number, one in enumerate(holdings) if one.holder.key in cycle)
         path = " > ".join(cycle)

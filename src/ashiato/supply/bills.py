@@ -79,6 +79,8 @@ def delete_bill(uow: UnitOfWork, part_id: str, version: str, moment: Moment) -> 
 def store_bills(uow: UnitOfWork, bills: Sequence[Bill], moment: Moment, *, is_trial: bool = False) -> Outcome:
     """Store all of them, or none when one has a fault; `is_trial` only says what would come of it."""
     faults = Faults()
+    if not is_trial:
+        uow.supply.begin_change()
     repeated(
         ((bill.part_id, bill.version) for bill in bills),
         lambda index, _: faults.add(index, "version", "This version of the bill stands twice in this."),

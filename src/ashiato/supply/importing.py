@@ -22,7 +22,7 @@ from ashiato.supply.ports import Shelf, UnitOfWork
 from ashiato.supply.records import Batch, Bill, BillLine, Holding, Item, PartType, Plant, TradingPartner
 from ashiato.supply.rows import BadCell, BadTable, Layout, layout_of, members_of, subject_of
 
-MOST_ROWS_COUNT = 200_000
+MOST_ROWS_COUNT = 100_000
 MOST_SHOWN_FAULTS_COUNT = 500
 
 Row = tuple[int, Mapping[str, object]]

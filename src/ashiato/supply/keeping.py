@@ -57,6 +57,8 @@ class Keeping(Generic[K]):
         """Store all of them, or none when one has a fault; `is_trial` only says what would come of it."""
         shelf = self._shelf_of(uow)
         faults = Faults()
+        if not is_trial:
+            uow.supply.begin_change()
         known = shelf.get_many([self._id_of(record) for record in records])
         repeated(
             map(self._id_of, records),

@@ -10,13 +10,13 @@ import msgspec
 
 from ashiato.connector.offers import note
 from ashiato.connector.ports import Moment
-from ashiato.connector.problems import Invalid, NotFound, WrongState
+from ashiato.connector.problems import Invalid, NotFound, QuotaExceeded, WrongState
 from ashiato.supply.amounts import check_same_dimension, unit_of
 from ashiato.supply.ports import UnitOfWork
-from ashiato.supply.records import LinkState, PartType, Side, Sourcing, TradeLink
+from ashiato.supply.records import LinkStanding, LinkState, PartType, Side, Sourcing, TradeLink
 
 LONGEST_TEXT_CHARS = 1000
-MOST_OPEN_COUNT = 10_000
+MOST_WAITING_COUNT = 1000
 """Proposals of one partner that wait here at most: a partner's program cannot fill the store."""
 
 OPEN = frozenset({LinkState.PROPOSED, LinkState.CONFIRMED})
@@ -51,7 +51,10 @@ def propose(uow: UnitOfWork, link: TradeLink, moment: Moment) -> TradeLink:
 
 
 def take_in(uow: UnitOfWork, link: TradeLink, moment: Moment) -> TradeLink:
-    """Store a partner's proposal, `side` being our own; the same again changes nothing. Raises `Invalid` and `WrongState`."""
+    """Store a partner's proposal, `side` being our own; the same again changes nothing.
+
+    Raises `Invalid`, `QuotaExceeded` and `WrongState`.
+    """
     known = uow.supply.links.get(link.link_id)
     if known is not None:
         if known.partner_id == link.partner_id and not known.is_ours:
@@ -60,9 +63,11 @@ def take_in(uow: UnitOfWork, link: TradeLink, moment: Moment) -> TradeLink:
     _check_partners_side(link, None)
     if not link.partner_part_id:
         raise Invalid("A proposal names the part of its sender.", path="partner_part_id")
-    waiting = uow.supply.links.page("", MOST_OPEN_COUNT, of=link.partner_id)
-    if len(waiting) == MOST_OPEN_COUNT:
-        raise WrongState("Too many trade links with this partner wait; some must be settled first.")
+    waiting_count = uow.supply.count_links(link.partner_id, LinkStanding.WAITING, MOST_WAITING_COUNT)
+    if waiting_count == MOST_WAITING_COUNT:
+        raise QuotaExceeded(
+            f"{waiting_count} of your proposals wait here; let some be answered first, or withdraw them."
+        )
     taken = msgspec.structs.replace(link, is_ours=False, own_part_id="", state=LinkState.PROPOSED)
     return _store(uow, taken, moment, "received")
 

@@ -37,6 +37,9 @@ def check_identifiers(
 ) -> None:
     """Add a fault for each identifier that cannot stand for its thing or stands for another one already."""
     known = uow.supply.named([one.text for _, names in claims for one in names])
+    given = {subject for subject, _ in claims}
+    # What a thing gives up here is free for another thing.
+    known = {text: subject for text, subject in known.items() if subject not in given}
     claimed: dict[str, Subject] = {}
     for index, (subject, names) in enumerate(claims):
         if len(names) > MOST_IDENTIFIERS_COUNT:

@@ -10,7 +10,7 @@ from ashiato.supply.faults import Faults
 from ashiato.supply.keeping import Keeping, check_name, check_own_id
 from ashiato.supply.ports import UnitOfWork
 from ashiato.supply.records import (
-    LinkState,
+    LinkStanding,
     PartType,
     Plant,
     Sourcing,
@@ -33,10 +33,10 @@ def put_partner(uow: UnitOfWork, partner: TradingPartner, moment: Moment) -> Tra
 
 def delete_partner(uow: UnitOfWork, partner_id: str, moment: Moment) -> None:
     """Forget a partner with whom no trade link stands. Raises `NotFound` and `WrongState`."""
-    for link in uow.supply.links.page("", 10_000, of=partner_id):
-        if link.state in (LinkState.PROPOSED, LinkState.CONFIRMED):
+    for standing in (LinkStanding.WAITING, LinkStanding.STANDING):
+        if uow.supply.count_links(partner_id, standing, 1):
             raise WrongState(
-                f"The trade link {link.link_id!r} stands with this partner; end it first.", id=link.link_id
+                "A trade link stands with this partner; end it, or answer it, first.", id=partner_id
             )
     PARTNERS.forget(uow, partner_id, moment)
 

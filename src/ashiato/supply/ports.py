@@ -9,6 +9,7 @@ from ashiato.supply.records import (
     Bill,
     Holding,
     Item,
+    LinkStanding,
     PartType,
     Plant,
     Subject,
@@ -62,11 +63,14 @@ class Supply(Protocol):
     @property
     def links(self) -> Shelf[TradeLink]: ...
 
+    def begin_change(self) -> None:
+        """From here to the commit no other process changes this company's chain: what is looked at now still holds then."""
+
     def named(self, identifiers: Sequence[str]) -> dict[str, Subject]:
         """What the identifiers stand for, by their canonical text; those that stand for nothing are left out."""
 
     def put_identifiers(self, identifiers: Mapping[Subject, Sequence[str]]) -> None:
-        """From now on these are all the identifiers of each subject. Another subject's must have been looked for before."""
+        """From now on these are all the identifiers of each subject. Raises `Conflict` for one that is another subject's."""
 
     def items_by_serial(self, part_id: str, serials: Sequence[str]) -> dict[str, str]:
         """The ids of the part's items with these serial numbers, by the number."""
@@ -76,6 +80,9 @@ class Supply(Protocol):
 
     def links_of(self, part_ids: Sequence[str]) -> dict[str, list[TradeLink]]:
         """Every trade link of the company's own part ids, in the order of the link id; parts without one are left out."""
+
+    def count_links(self, partner_id: str, standing: LinkStanding, most_count: int) -> int:
+        """Trade links with that partner which stand so, counted up to `most_count`."""
 
     def is_made_at(self, plant_id: str) -> bool:
         """Whether a batch or an item names the plant."""
@@ -113,6 +120,9 @@ class Supply(Protocol):
 
     def holdings_of(self, components: Sequence[Subject]) -> list[Holding]:
         """Every holding of these components, whenever it was."""
+
+    def batches_held(self, holders: Sequence[Subject]) -> list[Holding]:
+        """Every holding of a batch in one of these holders, whenever it was."""
 
     def components_held(self, holders: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The keys of what each holder, by its key, ever held; those that held nothing are left out."""

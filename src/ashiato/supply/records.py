@@ -202,3 +202,19 @@ class TradeLink(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was refused or withdrawn."""
     created_ms: int = 0
     updated_ms: int = 0
+
+
+class LinkStanding(StrEnum):
+    """What a link still asks for: an answer of this company, nothing while it stands, nothing any more."""
+
+    WAITING = "waiting"
+    STANDING = "standing"
+    ENDED = "ended"
+
+    @classmethod
+    def of(cls, link: TradeLink) -> "LinkStanding":
+        """Where the link stands, from this company's side."""
+        if link.state in (LinkState.REFUSED, LinkState.WITHDRAWN):
+            return cls.ENDED
+        is_theirs = link.state is LinkState.PROPOSED and not link.is_ours
+        return cls.WAITING if is_theirs else cls.STANDING

@@ -16,6 +16,7 @@ from tests.api.management.program import OPERATOR_KEY, Program, key_of, served_p
 
 SEED = int(os.environ.get("ASHIATO_FUZZ_SEED", "1"))
 TIME_LIMIT_S = 280
+CHAIN = "/(trading-partners|plants|parts|bills|batches|items|built|trade-links|identified|supply)(/|$)"
 
 # 413 and 415 are refusals too; 502 is what a partner gets who does not exist, and 503 would be a store that is away.
 CHECKS = """
@@ -115,8 +116,24 @@ def test_the_participants_routes_hold(served: tuple[str, Program], tmp_path: Pat
         12,
         SEED,
         "--exclude-path-regex",
-        "events$|participants|health",
+        f"events$|participants|health|{CHAIN}",
     )
+
+
+def test_the_routes_of_the_chain_hold(served: tuple[str, Program], tmp_path: Path) -> None:
+    url, _ = served
+    with client_of(url, "cells") as cells:
+        for part_id in ("pack", "cell"):
+            cells.put(f"/parts/{part_id}", json={"identifiers": [f"local:{part_id}@erp"]})
+            cells.put(f"/batches/{part_id}", json={"part_id": part_id})
+            cells.put(f"/items/{part_id}", json={"part_id": part_id, "serial": "1"})
+        cells.put("/plants/east", json={})
+        cells.put(f"/trading-partners/{MAKER}", json={})
+    both = ["pack", "cell"]
+    names = ("part_id", "batch_id", "item_id", "thing_id", "component_id", "own_part_id")
+    known = {**dict.fromkeys(names, both), "plant_id": ["east"], "partner": [MAKER], "unit": ["piece", "kg"]}
+    settings = configuration({**known, "quantity": ["1", "0.5"], "identifier": ["local:pack@erp"]}, "cells")
+    search(tmp_path, url, key_of("cells"), settings, 12, SEED, "--include-path-regex", CHAIN)
 
 
 def test_the_operators_routes_hold(served: tuple[str, Program], tmp_path: Path) -> None:
