@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import exchange, policy, rollup, tenants, trusted
+from bench import as_built, exchange, policy, rollup, tenants, trusted
 
 Figures = dict[str, float]
 
@@ -25,6 +25,7 @@ BENCHES: dict[tuple[str, str], Callable[[], Coroutine[object, object, Figures]]]
     ("policy", "token"): policy.run,
     ("rollup", "token"): rollup.run,
     ("tenants", "token"): tenants.run,
+    ("as_built", "token"): as_built.run,
 }
 
 

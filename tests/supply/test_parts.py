@@ -64,6 +64,11 @@ async def test_a_name_is_of_one_company_only(firm: Firm) -> None:
     await put(stranger, part("cell", GTIN))
 
 
+async def test_the_same_name_twice_is_refused(firm: Firm) -> None:
+    with pytest.raises(Invalid, match="stands twice"):
+        await put(firm, part("cell", GTIN, identifier("gtin", "06291041500213")))
+
+
 async def test_a_corporate_number_names_no_part(firm: Firm) -> None:
     with pytest.raises(Invalid, match="does not name a part"):
         await put(firm, part("cell", identifier("corporate_number", "7000012050002")))

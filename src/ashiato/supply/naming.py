@@ -51,6 +51,9 @@ def check_identifiers(
                 kinds = ", ".join(sorted(KINDS_OF[subject.kind]))
                 faults.add(index, path, f"A {one.kind} does not name a {subject.kind}; what does: {kinds}.")
                 continue
+            if one in names[:place]:
+                faults.add(index, path, f"{one.text} stands twice; name it once.", identifier=one.text)
+                continue
             owner = claimed.setdefault(one.text, known.get(one.text, subject))
             if owner != subject:
                 faults.add(
