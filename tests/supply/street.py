@@ -42,7 +42,7 @@ class Street:
         self.posted: list[tuple[str, str, bytes]] = []
         self._ready: deque[Delivery] = deque()
         self.node = Node(store, cast(Identity, None), self, self.clock.moment)
-        self.desk = SupplyDesk(self.node)
+        self.desk = SupplyDesk(self.node, store)
         carrier = _Carrier(self)
         handlers = {DeliveryKind.SUPPLY: carrier.deliver, DeliveryKind.SUPPLY_DATE: carrier.come_due}
         queues = Queues()

@@ -9,6 +9,7 @@ import msgspec
 from ashiato.connector import fetching
 from ashiato.connector.negotiations import Partner
 from ashiato.connector.node import Node, Tenant
+from ashiato.connector.offers import note
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import Problem
 from ashiato.connector.transfers import PULL_FORMAT
@@ -18,7 +19,7 @@ from ashiato.couriers.partners import Partners, PartnerUnavailable
 from ashiato.couriers.waiting import Waiter
 from ashiato.dsp.catalog import offers_of
 from ashiato.outbox.deliveries import Delivery
-from ashiato.supply import asking, lines, telling
+from ashiato.supply import asking, lines, link_letters, telling
 from ashiato.supply.lines import LineState
 from ashiato.supply.messages import (
     INBOX_ASSET_ID,
@@ -221,6 +222,9 @@ class SupplyCourier:
                 asking.not_fetched(uow, company, delivery.body, why, moment)
             elif delivery.message_name == DataRequest.__name__:
                 asking.undelivered(uow, company, own_id, why, moment)
+            elif delivery.process_id.startswith(link_letters.PROCESS_PREFIX):
+                details: dict[str, object] = {"message": delivery.message_name, "reason": why}
+                note(uow, moment, "link.message-refused", own_id, details, delivery.audience)
             else:
                 asking.not_taken(uow, company, own_id, delivery.message_name, why, moment)
 

@@ -9,13 +9,17 @@ from hashlib import sha256
 import msgspec
 
 from ashiato.connector.company import Company, tell
-from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.ports import Moment
 from ashiato.connector.problems import NotFound, QuotaExceeded, WrongState
-from ashiato.supply import answering, asking, rules
+from ashiato.supply import answering, asking, link_letters, records, rules
 from ashiato.supply.messages import (
     Answer,
     Cancellation,
     DataRequest,
+    LinkConfirmation,
+    LinkProposal,
+    LinkRefusal,
+    LinkWithdrawal,
     Message,
     Receipt,
     Rejection,
@@ -25,6 +29,7 @@ from ashiato.supply.messages import (
     decode,
     encode,
 )
+from ashiato.supply.ports import UnitOfWork
 from ashiato.supply.request_ports import REQUESTS, TakenMessage
 from ashiato.supply.requests import RequestState, Side
 from ashiato.supply.telling import note
@@ -61,6 +66,9 @@ def take(uow: UnitOfWork, company: Company, sender_id: str, body: bytes, moment:
 def _act(uow: UnitOfWork, company: Company, sender_id: str, message: Message, moment: Moment) -> Receipt:
     if isinstance(message, DataRequest):
         return _requested(uow, company, sender_id, message, moment)
+    if isinstance(message, LinkProposal | LinkConfirmation | LinkRefusal | LinkWithdrawal):
+        link_letters.take(uow, sender_id, message, moment)
+        return Receipt(message_id=message.message_id, outcome="taken")
     side = Side.RECEIVED if isinstance(message, Reminder | Cancellation) else Side.ASKED
     # A request of somebody else looks like none: who may not know of it learns nothing.
     request = uow.room(REQUESTS).find(side, sender_id, message.request_id)
@@ -94,13 +102,17 @@ def _requested(
         raise WrongState(
             "A request with this id came before; ask anew with its own id.", id=message.request_id
         )
+    own_part_id = message.part.part_id
+    if message.part.link:
+        link = link_letters.confirmed_link(uow, message.part.link, sender_id, records.Side.SUPPLIER)
+        own_part_id = link.own_part_id
     if room.knows_mark(message.marks) or _is_asked_already(uow, sender_id, message):
         tell(uow, company, moment, "request.already-asked", message.request_id, sender_id)
         return Receipt(message_id=message.message_id, outcome="already-asked")
     if room.count_open(Side.RECEIVED, sender_id, MOST_OPEN_PER_ASKER_COUNT) >= MOST_OPEN_PER_ASKER_COUNT:
         raise QuotaExceeded("You have too many open requests here; cancel some, or wait for answers.")
     request = answering.take(uow, company, sender_id, message, moment)
-    rules.answer_if_ruled(uow, company, request, moment)
+    rules.answer_if_ruled(uow, company, request, own_part_id, moment)
     return Receipt(message_id=message.message_id, outcome="taken")
 
 

@@ -151,7 +151,54 @@ class Withdrawal(_Message, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(min_length=1, max_length=2000)]
 
 
-Message = DataRequest | Reminder | Cancellation | Status | Answer | Rejection | Withdrawal
+class LinkProposal(_Message, frozen=True, kw_only=True):
+    """The sender says that a part of its own is a part of the receiver's; `side` is the sender's in the trade."""
+
+    link_id: Id
+    side: Literal["buyer", "supplier"]
+    part_id: Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    part_name: Line = ""
+    unit: Line = ""
+    partner_part_id: Line = ""
+    text: Text = ""
+
+
+class LinkConfirmation(_Message, frozen=True, kw_only=True):
+    """The receiver of a proposal says yes, with its own part."""
+
+    link_id: Id
+    part_id: Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    part_name: Line = ""
+    unit: Line = ""
+
+
+class LinkRefusal(_Message, frozen=True, kw_only=True):
+    """The receiver of a proposal says no."""
+
+    link_id: Id
+    reason: Text = ""
+
+
+class LinkWithdrawal(_Message, frozen=True, kw_only=True):
+    """The proposal is taken back, or the link ended."""
+
+    link_id: Id
+    reason: Text = ""
+
+
+Message = (
+    DataRequest
+    | Reminder
+    | Cancellation
+    | Status
+    | Answer
+    | Rejection
+    | Withdrawal
+    | LinkProposal
+    | LinkConfirmation
+    | LinkRefusal
+    | LinkWithdrawal
+)
 
 
 class Receipt(_Struct, frozen=True, kw_only=True, tag_field="type"):

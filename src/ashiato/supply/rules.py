@@ -48,11 +48,12 @@ def delete_rule(uow: UnitOfWork, rule_id: str, moment: Moment) -> None:
     note_of_owner(uow, moment, "request-rule.withdrawn", rule_id, {})
 
 
-def answer_if_ruled(uow: UnitOfWork, company: Company, request: SupplyRequest, moment: Moment) -> None:
-    """Answer a request that just came in, or ask the suppliers that the rule names."""
+def answer_if_ruled(
+    uow: UnitOfWork, company: Company, request: SupplyRequest, own_part_id: str, moment: Moment
+) -> None:
+    """Answer a request that just came in about that part of ours, or ask the suppliers that the rule names."""
     room = uow.room(REQUESTS)
-    # Where the part is known by its trade link only, no rule of one part can know it.
-    exact = room.rule_for_exactly(request.data_item, request.part.part_id) if request.part.part_id else None
+    exact = room.rule_for_exactly(request.data_item, own_part_id) if own_part_id else None
     rule = exact or room.rule_for_exactly(request.data_item, "")
     if rule is None:
         return

@@ -367,7 +367,7 @@ class Program:
             disk_threads=disk_threads,
             sql_threads=ThreadPoolExecutor(SQL_THREADS_COUNT, thread_name_prefix="sql"),
             clock_ms=lambda: now().now_ms,
-            desk=SupplyDesk(self.node),
+            desk=SupplyDesk(self.node, self.store),
         )
 
     def _data_routes(

@@ -5,13 +5,15 @@ from ashiato.connector.problems import Problem
 from ashiato.connector.sources import SourceUnavailable
 from ashiato.supply import inbox
 from ashiato.supply.messages import MalformedSupplyMessage, Receipt, Refusal
+from ashiato.supply.ports import SupplyStore
 
 
 class SupplyDesk:
     """The port `SupplyDesk`: one unit of work for each message."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, chain: SupplyStore) -> None:
         self._node = node
+        self._chain = chain
 
     async def take(self, participant_id: str, caller: str, body: bytes) -> Receipt | Refusal:
         """See `clients.sources.supply_inbox.SupplyDesk`."""
@@ -20,7 +22,7 @@ class SupplyDesk:
             raise SourceUnavailable("the participant is not served by this node")
         moment, company = self._node.moment(), tenant.company
         try:
-            return await self._node.store.run(
+            return await self._chain.run(
                 participant_id, lambda uow: inbox.take(uow, company, caller, body, moment)
             )
         except MalformedSupplyMessage as error:

@@ -32,8 +32,9 @@ from ashiato.api.management.models.supply import (
 from ashiato.api.management.openapi import WITH_JSON_BODY, problems, raw_answer, raw_body
 from ashiato.api.management.routing import participant_router
 from ashiato.connector.problems import Invalid
-from ashiato.supply import as_built, csv_text, items, links, records, rows
+from ashiato.supply import as_built, csv_text, items, link_letters, links, records, rows
 from ashiato.supply.importing import Report, import_table, read_table
+from ashiato.supply.offering import ensure_open
 from ashiato.supply.ports import FIRST_PLACE, Place, UnitOfWork
 from ashiato.supply.records import Holding, Side, Subject, SubjectKind
 
@@ -222,7 +223,12 @@ async def propose_link(call: CallOf, link_id: LinkId, body: LinkBody) -> Link:
         partner_part_id=body.partner_part_id,
         message=body.message,
     )
-    return _link(await call.run_chain(lambda uow: links.propose(uow, link, call.moment)))
+
+    def work(uow: UnitOfWork) -> records.TradeLink:
+        ensure_open(uow, call.moment)
+        return link_letters.propose(uow, link, call.moment)
+
+    return _link(await call.run_chain(work))
 
 
 @router.get("/trade-links/{link_id}", summary="Show a trade link")
@@ -295,12 +301,11 @@ def _refuse(report: Report) -> None:
 
 
 def _acted(uow: UnitOfWork, call: Call, link_id: str, act: str, body: LinkAct) -> records.TradeLink:
-    own = call.tenant.participant_id
     if act == "confirm":
-        return links.confirm(uow, link_id, own, call.moment, own_part_id=body.own_part_id)
+        return link_letters.confirm(uow, link_id, body.own_part_id, call.moment)
     if act == "refuse":
-        return links.refuse(uow, link_id, own, body.reason, call.moment)
-    return links.withdraw(uow, link_id, own, body.reason, call.moment)
+        return link_letters.refuse(uow, link_id, body.reason, call.moment)
+    return link_letters.withdraw(uow, link_id, body.reason, call.moment)
 
 
 def _subject(kind: BuiltKind, thing_id: str) -> Subject:

@@ -34,8 +34,9 @@ from ashiato.api.management.waiting import wait_until, while_connected
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound
 from ashiato.connector.records import Approval, Asset, Visibility
-from ashiato.supply import answering, asking, offering, rules
+from ashiato.supply import answering, asking, link_letters, offering, records, rules
 from ashiato.supply.messages import INBOX_ASSET_ID, Declaration
+from ashiato.supply.ports import UnitOfWork as ChainUnitOfWork
 from ashiato.supply.request_ports import REQUESTS
 from ashiato.supply.requests import AnswerRule, Side, SupplyRequest, Wanted, possible_acts
 from ashiato.supply.telling import known
@@ -73,11 +74,14 @@ async def ask_suppliers(call: CallOf, body: DataRequestBody) -> AskedRequests:
     )
     wanted = [_wanted(call, one, f"to.{at}") for at, one in enumerate(body.to)]
 
-    def work(uow: UnitOfWork) -> list[SupplyRequest]:
+    def work(uow: ChainUnitOfWork) -> list[SupplyRequest]:
+        for one in wanted:
+            if one.part.link:
+                link_letters.confirmed_link(uow, one.part.link, one.partner, records.Side.BUYER)
         offering.ensure_open(uow, call.moment)
         return asking.ask(uow, call.company, wanted, terms, call.moment, body.in_answer_to)
 
-    asked = await call.run(work)
+    asked = await call.run_chain(work)
     return AskedRequests(
         tree_id=asked[0].tree_id, items=[DataRequest.of(request, **shown(request)) for request in asked]
     )
