@@ -229,6 +229,7 @@ def _purchased(part: Part, choice: _Choice, own: OwnInventory) -> Purchased:
         declaration_sha256=choice.received.sha256,
         stage=part.document.stage,
         by_mass=part.document.by_mass,
+        without_recycling=part.document.without_recycling,
         standing=standing_of(choice.document, own.document.issue.valid_from_ms, choice.superseded),
     )
 

@@ -111,15 +111,18 @@ class ActivityDocument(_LineDocument, frozen=True, kw_only=True, tag="activity")
 class MaterialDocument(_LineDocument, frozen=True, kw_only=True, tag="material"):
     """A material whose recycling counts. `recycled` is the factor of the recycled material, `kind` the one that names A.
 
-    What takes the place of primary material is counted as `virgin`.
+    What takes the place of primary material is counted as `virgin`. `r1` is the recycled share that goes in: beyond the ruleset's
+    it needs evidence. `disposal` is the factor of what is neither recycled nor burnt for energy.
     """
 
     amount: AmountDocument
     virgin: IntensityDocument
     recycled: IntensityDocument
     kind: str
+    r1: str = ""
     r2: str = "0"
     r3: str = "0"
+    disposal: IntensityDocument | None = None
 
 
 class DirectDocument(_LineDocument, frozen=True, kw_only=True, tag="direct"):
@@ -166,6 +169,7 @@ class PartDocument(_Document, frozen=True, kw_only=True):
     loss_share: str = "0"
     stage: Stage | None = None
     by_mass: bool = False
+    without_recycling: bool = False
 
 
 class OutputDocument(_Document, frozen=True, kw_only=True):
@@ -381,9 +385,16 @@ def _line(line: AnyLine, document: InventoryDocument, rules: Ruleset) -> Line:
 
 def _material(line: MaterialDocument, quality: DataQuality, rules: Ruleset) -> MaterialLine:
     amount, virgin, recycled = line.amount.read(), line.virgin.read(), line.recycled.read()
-    if recycled.gwp_set != virgin.gwp_set:
-        raise MalformedInventory(f"{line.key}: both factors must rest on the same potentials")
+    disposal = None if line.disposal is None else line.disposal.read()
+    if {one.gwp_set for one in (virgin, recycled, disposal) if one is not None} != {virgin.gwp_set}:
+        raise MalformedInventory(f"{line.key}: its factors must rest on the same potentials")
     parameters, _ = default_parameters(rules, line.kind, r2=parse_decimal(line.r2), r3=parse_decimal(line.r3))
+    if line.r1 and (r1 := parse_decimal(line.r1)) > parameters.r1:
+        if not line.evidence:
+            raise MalformedInventory(
+                f"{line.key}: recycled content counts with evidence only; name it by hash"
+            )
+        parameters = msgspec.structs.replace(parameters, r1=r1)
     primary_kg, recycled_kg = _by_origin(virgin, amount), _by_origin(recycled, amount)
     return MaterialLine(
         key=line.key,
@@ -394,7 +405,11 @@ def _material(line: MaterialDocument, quality: DataQuality, rules: Ruleset) -> M
         flow=line.flow,
         amount=amount,
         emissions=CircularEmissions(
-            virgin=primary_kg, recycled=recycled_kg, recycling=recycled_kg, substituted=primary_kg
+            virgin=primary_kg,
+            recycled=recycled_kg,
+            recycling=recycled_kg,
+            substituted=primary_kg,
+            disposal=() if disposal is None else _by_origin(disposal, amount),
         ),
         parameters=parameters,
         gwp_set=virgin.gwp_set,
