@@ -76,6 +76,9 @@ async def test_a_bill_counts_by_version_and_instant_and_a_cycle_is_told(chain: h
     page = await ok(chain.get(f"{ROOT}/bills", params={"limit": 1}))
     rest = await ok(chain.get(f"{ROOT}/bills", params={"limit": 1, "cursor": page["next_cursor"]}))
     assert [one["version"] for one in (*page["items"], *rest["items"])] == ["1", "2"]
+    of_part = await ok(chain.get(f"{ROOT}/bills", params={"part_id": "pack", "cursor": "pack/1"}))
+    assert [one["version"] for one in of_part["items"]] == ["2"]
+    assert (await ok(chain.get(f"{ROOT}/bills", params={"part_id": "cell"})))["items"] == []
     problem = await assert_problem(
         chain.put(f"{ROOT}/parts/cell/bills/1", json={"lines": [line("pack")]}), 422, "invalid"
     )

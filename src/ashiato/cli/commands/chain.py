@@ -162,9 +162,9 @@ def _parts(app: typer.Typer) -> None:
 
 def _bills(app: typer.Typer) -> None:
     @command(app, "list", "bill.list")
-    def list_bills(session: Session, limit: Limit = 100) -> None:
+    def list_bills(session: Session, part: PartFilter = None, limit: Limit = 100) -> None:
         columns = ("part_id", "version", "output", "lines", "valid_from_ms", "valid_until_ms")
-        session.list_all(session.path("bills"), columns, limit)
+        session.list_all(session.path("bills"), columns, limit, part_id=part)
 
     @command(app, "show", "bill.show")
     def show_bill(

@@ -220,6 +220,14 @@ class BillQuery(Query):
     ] = None
 
 
+class BillsQuery(PageQuery):
+    """Which bills are wanted."""
+
+    part_id: Annotated[str | None, Field(max_length=256, description="Only the versions of this part.")] = (
+        None
+    )
+
+
 class UserShown(Model):
     """A part with a bill that names another."""
 

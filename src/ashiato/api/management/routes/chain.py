@@ -10,6 +10,7 @@ from ashiato.api.management.models.supply import (
     BillBody,
     BillQuery,
     BillShown,
+    BillsQuery,
     Identified,
     IdentifiedQuery,
     PartBody,
@@ -158,19 +159,22 @@ async def get_valid_bill(call: CallOf, part_id: PartId, wanted: Annotated[BillQu
     return _bill(await call.read_chain(lambda uow: bills.bill_at(uow, part_id, at_ms)))
 
 
-@router.get("/bills", summary="List the bills of material, every version")
-async def list_bills(call: CallOf, wanted: Annotated[PageQuery, Query()]) -> Page[BillShown]:
+@router.get("/bills", summary="List the bills of material, every version, or those of one part")
+async def list_bills(call: CallOf, wanted: Annotated[BillsQuery, Query()]) -> Page[BillShown]:
     # Neither of the two ids holds a slash.
     part_id, slash, version = wanted.cursor.partition("/")
     if wanted.cursor and not slash:
         raise Invalid("Give the `next_cursor` of the page before.", path="cursor")
-    found = await call.read_chain(lambda uow: uow.supply.page_bills((part_id, version), wanted.limit + 1))
-    return page_of(
-        Page[BillShown],
-        [_bill(one) for one in found],
-        wanted.limit,
-        lambda one: f"{one.part_id}/{one.version}",
-    )
+
+    def work(uow: UnitOfWork) -> list[records.Bill]:
+        if wanted.part_id is None:
+            return uow.supply.page_bills((part_id, version), wanted.limit + 1)
+        of_part = uow.supply.bills_of([wanted.part_id]).get(wanted.part_id, [])
+        later = [one for one in of_part if (one.part_id, one.version) > (part_id, version)]
+        return later[: wanted.limit + 1]
+
+    found = [_bill(one) for one in await call.read_chain(work)]
+    return page_of(Page[BillShown], found, wanted.limit, lambda one: f"{one.part_id}/{one.version}")
 
 
 @router.put(
