@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from ashiato.api import protocol
+from ashiato.api import messages
 from ashiato.api.turns import MOST_INSIDE_COUNT
 from ashiato.trust.keys import SigningKey
 from ashiato.trust.tokens import mint_token
@@ -52,7 +52,7 @@ async def test_slow_bodies_do_not_take_all_turns_of_a_participant(pair: Pair) ->
 async def test_a_message_that_does_not_come_in_time_is_given_up(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "BODY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(messages, "BODY_TIMEOUT_S", 0.3)
     reader, writer = await asyncio.open_connection("127.0.0.1", port_of(pair.maker))
     writer.write(
         b"POST /maker/dsp/2025-1/catalog/request HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n"

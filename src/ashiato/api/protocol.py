@@ -3,7 +3,6 @@
 Bytes come in, a typed message is made of them, the caller is verified, and one unit of work decides and answers.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -15,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from ashiato.api import catalog_pages
+from ashiato.api.messages import BODY_TIMEOUT_S, BodyTooLarge, BodyTooSlow, Replayed, read_body, use_token
 from ashiato.connector import agreement_ends, catalog, negotiations, owner_roles, signing, transfers
 from ashiato.connector.company import Company
 from ashiato.connector.node import Node, Tenant
@@ -54,7 +54,6 @@ from ashiato.stores.errors import StoreUnavailable
 
 BASE = f"dsp/{wire.VERSION}"
 MOST_BODY_BYTES = 131_072
-BODY_TIMEOUT_S = 20.0
 LONGEST_SENTENCE_LENGTH_COUNT = 500
 RETRY_AFTER_S = 1
 
@@ -63,24 +62,12 @@ P = TypeVar("P", ContractNegotiation, TransferProcess)
 log = structlog.get_logger()
 
 
-class BodyTooLarge(Exception):
-    """The counterparty's message is larger than any message of the protocol."""
-
-
-class BodyTooSlow(Exception):
-    """The counterparty's message did not come in time."""
-
-
 class MethodNotAllowed(Exception):
     """The address takes other methods: `allowed`, as they stand in the header Allow."""
 
     def __init__(self, allowed: str) -> None:
         super().__init__(f"This address takes {allowed} only.")
         self.allowed = allowed
-
-
-class Replayed(Exception):
-    """The counterparty's token was used before."""
 
 
 Answer = Callable[[Node, Tenant, Request], Awaitable[Response]]
@@ -242,7 +229,7 @@ async def _contract_request(node: Node, tenant: Tenant, request: Request) -> Res
         raise Invalid("The first request of a negotiation carries a callbackAddress and no providerPid.")
 
     def work(uow: UnitOfWork, company: Company, moment: Moment) -> ContractNegotiation:
-        _use_token(uow, caller)
+        use_token(uow, caller)
         return negotiations.requested(uow, company, caller.standing, message, moment)
 
     opened = await signing.run(node.store, tenant.company, moment, work)
@@ -257,7 +244,7 @@ async def _contract_offer(node: Node, tenant: Tenant, request: Request) -> Respo
         raise Invalid("The first offer of a negotiation carries a callbackAddress and no consumerPid.")
 
     def work(uow: UnitOfWork, company: Company, moment: Moment) -> ContractNegotiation:
-        _use_token(uow, caller)
+        use_token(uow, caller)
         return negotiations.offered(uow, company, caller.standing, message, moment)
 
     opened = await signing.run(node.store, tenant.company, moment, work)
@@ -274,7 +261,7 @@ def _later(kind: type[NegotiationMessage]) -> Answer:
         evidence = await _evidence(node, caller, message, moment)
 
         def work(uow: UnitOfWork, company: Company, moment: Moment) -> ContractNegotiation:
-            _use_token(uow, caller)
+            use_token(uow, caller)
             known = negotiations.of_peer(uow, caller.participant_id, pid)
             ended_id = agreement_ends.ended_by_peer(known, message)
             if ended_id is not None and isinstance(message, ContractNegotiationTerminationMessage):
@@ -322,7 +309,7 @@ async def _transfer_request(node: Node, tenant: Tenant, request: Request) -> Res
     message = await _message(TransferRequestMessage, request)
 
     def work(uow: UnitOfWork) -> TransferProcess:
-        _use_token(uow, caller)
+        use_token(uow, caller)
         return transfers.requested(uow, tenant.company, caller.standing, message, moment)
 
     opened = await node.store.run(tenant.participant_id, work)
@@ -337,7 +324,7 @@ def _later_transfer(kind: type[TransferMessage]) -> Answer:
         pid = request.path_params["pid"]
 
         def work(uow: UnitOfWork) -> TransferProcess:
-            _use_token(uow, caller)
+            use_token(uow, caller)
             return transfers.received(uow, tenant.company, caller.standing, pid, message, moment)
 
         return _transfer(await node.store.run(tenant.participant_id, work))
@@ -357,7 +344,7 @@ async def _transfer_state(node: Node, tenant: Tenant, request: Request) -> Respo
 
 async def _message(kind: type[M], request: Request) -> M:
     """The message in the body; its pids, as far as it names them, stay with the request for an error object."""
-    body = await _body(request)
+    body = await read_body(request, MOST_BODY_BYTES)
     try:
         message = wire.decode(kind, body)
     except MalformedMessage:
@@ -374,28 +361,7 @@ async def _caller(node: Node, tenant: Tenant, request: Request, moment: Moment) 
 
 
 async def _once(node: Node, tenant: Tenant, caller: Caller) -> None:
-    await node.store.run(tenant.participant_id, lambda uow: _use_token(uow, caller))
-
-
-def _use_token(uow: UnitOfWork, caller: Caller) -> None:
-    if not uow.records.remember_token(caller.participant_id, caller.token_id, caller.expires_ms):
-        raise Replayed
-
-
-async def _body(request: Request) -> bytes:
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > MOST_BODY_BYTES:
-        raise BodyTooLarge
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MOST_BODY_BYTES:
-                    raise BodyTooLarge
-    except TimeoutError:
-        raise BodyTooSlow from None
-    return bytes(body)
+    await node.store.run(tenant.participant_id, lambda uow: use_token(uow, caller))
 
 
 def _as_opened(process: P, state: NegotiationState | TransferState) -> P:

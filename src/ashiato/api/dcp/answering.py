@@ -1,6 +1,5 @@
 """What both services share: who calls, what the body says, and how a refusal is told (DCP 1.0, 5.4 and 6)."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -10,9 +9,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from ashiato.api.protocol import BodyTooLarge, BodyTooSlow, MethodNotAllowed, Replayed
+from ashiato.api.messages import BODY_TIMEOUT_S, BodyTooLarge, BodyTooSlow, Replayed, read_body
+from ashiato.api.protocol import MethodNotAllowed
 from ashiato.connector.node import Node, Tenant
-from ashiato.connector.ports import Conflict, Moment, UnitOfWork
+from ashiato.connector.ports import Conflict, Moment
 from ashiato.connector.problems import Invalid, NotFound, NotPermitted, Problem, QuotaExceeded, WrongState
 from ashiato.identity.callers import KnownCaller
 from ashiato.identity.dcp_v1_0 import MOST_BODY_BYTES, MalformedDcpMessage, UnsupportedQuery
@@ -22,7 +22,6 @@ from ashiato.trust.did import DidDocument
 from ashiato.trust.jws import TokenRefused
 from ashiato.trust.signing import Signer, SigningFailed
 
-BODY_TIMEOUT_S = 20.0
 RETRY_AFTER_S = 1
 LONGEST_SENTENCE_CHARS = 500
 
@@ -79,27 +78,9 @@ async def caller_of(means: DcpMeans, tenant: Tenant, request: Request, moment: M
     return await means.tokens.authenticate(tenant.participant_id, authorization, moment.now_ms)
 
 
-def use_token(uow: UnitOfWork, caller: KnownCaller) -> None:
-    """Raises `Replayed` when the token was used before."""
-    if not uow.records.remember_token(caller.participant_id, caller.token_id, caller.expires_ms):
-        raise Replayed
-
-
 async def body_of(request: Request) -> bytes:
     """The bytes of the message; raises `BodyTooLarge` or `BodyTooSlow`."""
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > MOST_BODY_BYTES:
-        raise BodyTooLarge
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > MOST_BODY_BYTES:
-                    raise BodyTooLarge
-    except TimeoutError:
-        raise BodyTooSlow from None
-    return bytes(body)
+    return await read_body(request, MOST_BODY_BYTES)
 
 
 _FAULTS = (

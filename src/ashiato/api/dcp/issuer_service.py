@@ -5,7 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from ashiato.api.dcp.answering import DcpMeans, body_of, caller_of, route, use_token
+from ashiato.api.dcp.answering import DcpMeans, body_of, caller_of, route
+from ashiato.api.messages import use_token
 from ashiato.connector import issuance
 from ashiato.connector.node import Tenant
 from ashiato.connector.ports import UnitOfWork
