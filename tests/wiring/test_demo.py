@@ -151,6 +151,9 @@ def test_eight_companies_hand_on_fifteen_declarations_and_nobody_sees_past_its_p
     assert walk.facts("chain_start")["companies_count"] == 8
     # Six of the refiners, graphite, two powders, two cells, and of two packs the declaration and the figures per kWh.
     assert walk.facts("chain_declare")["contracts_count"] == 6 + 1 + 2 + 2 + 4
+    # One for the pack, the cell, the powder and the graphite, and three of the powder's own.
+    request = walk.facts("chain_request")
+    assert (request["trades_count"], request["completed_count"]) == (7, 7)
     facts = walk.facts("chain_secrecy")
     assert facts["found_count"] == 0
     assert facts["canaries_count"] > 100

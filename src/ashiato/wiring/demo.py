@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from ashiato.wiring.walkthrough import chain, exchange, rights, secrecy, trust
+from ashiato.wiring.walkthrough import asking, chain, exchange, rights, secrecy, trust
 from ashiato.wiring.walkthrough.companies import StepFailed
 from ashiato.wiring.walkthrough.scene import Scene, Step, now_ms, set_scene
 from ashiato.wiring.walkthrough.texts import Language, Texts, language_of
@@ -24,6 +24,7 @@ STEPS: tuple[Step, ...] = (
     *rights.STEPS,
     *trust.STEPS[1:],
     *chain.STEPS,
+    *asking.STEPS,
     *secrecy.STEPS,
 )
 
