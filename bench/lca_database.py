@@ -18,9 +18,13 @@ CYCLIC_COUNT = 12_900
 UPSTREAM_COUNT = 3_600
 FLOWS_COUNT = 2_000
 EMISSIONS_COUNT = 276_000
-CHARACTERISED_COUNT = 600
 LOOPS_COUNT = 400
 TIGHT_LOOP = [0, 1]
+RAW_SHARE = 0.1
+POPULAR_COUNT = 150
+POPULAR_SHARE = 0.55
+FAR_SHARE = 0.005
+SECTOR_COUNT = 40
 BULK_SHARE = 0.6
 LOOP_GAIN = 0.4
 WASTE_COUNT = 700
@@ -42,6 +46,17 @@ class Drawn:
     factors: Floats
 
 
+@dataclass(frozen=True)
+class Spread:
+    """Parameters of the distributions of the sizes of amounts; the sign is that of the amount."""
+
+    kind: Ints
+    location: Floats
+    scale: Floats
+    low: Floats
+    high: Floats
+
+
 def draw(seed: int, spectral_radius: float) -> Drawn:
     """One database whose loops have this spectral radius, the same for the same arguments."""
     dice = np.random.Generator(np.random.PCG64(seed))
@@ -54,8 +69,7 @@ def draw(seed: int, spectral_radius: float) -> Drawn:
     produced[dice.choice(ACTIVITIES_COUNT, WASTE_COUNT, replace=False)] *= -1.0
     nodes = np.arange(ACTIVITIES_COUNT)
     flow, emitter, emission = _emissions(dice)
-    factors = np.zeros(FLOWS_COUNT)
-    factors[:CHARACTERISED_COUNT] = dice.lognormal(0.0, 2.0, CHARACTERISED_COUNT)
+    factors = dice.lognormal(0.0, 2.0, FLOWS_COUNT)
     return Drawn(
         row=np.concatenate((nodes, row)),
         column=np.concatenate((nodes, column)),
@@ -68,18 +82,54 @@ def draw(seed: int, spectral_radius: float) -> Drawn:
     )
 
 
+def spread(drawn: Drawn, seed: int) -> tuple[Spread, Spread]:
+    """A distribution for each exchange and each emission, by the codes and parameters of stats_arrays: 85 % lognormal, the rest
+    normal, uniform and triangular; what an activity makes is certain. The larger a share, the better it is known (an
+    assumption), so that no draw closes the tight loop."""
+    dice = np.random.Generator(np.random.PCG64(seed))
+    produced = np.abs(drawn.amount[:ACTIVITIES_COUNT])
+    share = np.minimum(np.abs(drawn.amount) / produced[drawn.row], 1.0)
+    made = _spread(dice, drawn.amount, 0.02 + 0.28 * (1.0 - share))
+    made.kind[:ACTIVITIES_COUNT] = 1
+    made.location[:ACTIVITIES_COUNT] = np.abs(drawn.amount[:ACTIVITIES_COUNT])
+    return made, _spread(dice, drawn.emission, np.full(drawn.emission.size, 0.25))
+
+
+def _spread(dice: np.random.Generator, amount: Floats, deviation: Floats) -> Spread:
+    size = np.abs(amount)
+    kind = dice.choice(np.array([2, 3, 4, 5]), amount.size, p=[0.85, 0.05, 0.05, 0.05])
+    return Spread(
+        kind=kind,
+        location=np.where(kind == 2, np.log(size), size),
+        scale=np.where(kind == 2, deviation, deviation * size),
+        low=(1.0 - deviation) * size,
+        high=(1.0 + deviation) * size,
+    )
+
+
 def _pattern(dice: np.random.Generator) -> tuple[Ints, Ints]:
     """Who buys from whom, each pair once: upstream < cyclic < downstream, and a ring that holds the cyclic part together."""
     first, last = UPSTREAM_COUNT, UPSTREAM_COUNT + CYCLIC_COUNT
-    ring = first + dice.permutation(CYCLIC_COUNT)
+    ring = np.arange(first, last)
     wanted_count = EXCHANGES_COUNT - ACTIVITIES_COUNT
-    buyer = dice.integers(0, ACTIVITIES_COUNT, 2 * wanted_count)
-    ceiling = np.where(buyer < first, buyer, np.where(buyer < last, last, buyer))
-    supplier = (ceiling * dice.random(buyer.size) ** 1.8).astype(np.int64)
-    pairs = np.concatenate((np.roll(ring, 1) * ACTIVITIES_COUNT + ring, supplier * ACTIVITIES_COUNT + buyer))
+    buyer = dice.integers(0, ACTIVITIES_COUNT, 3 * wanted_count)
+    # Raw materials buy earlier raw materials only; the others are drawn to what everybody buys, to their own sector, or anywhere.
+    is_raw = (buyer < first) | (dice.random(buyer.size) < RAW_SHARE)
+    start, end = (
+        np.where(is_raw, 0, first),
+        np.where(is_raw, np.minimum(buyer, first), np.maximum(buyer, last)),
+    )
+    anywhere = start + ((end - start) * dice.random(buyer.size)).astype(np.int64)
+    popular = start + dice.geometric(1.0 / POPULAR_COUNT, buyer.size)
+    near = buyer // SECTOR_COUNT * SECTOR_COUNT + dice.integers(0, SECTOR_COUNT, buyer.size)
+    chosen = dice.random(buyer.size)
+    supplier = np.where(chosen < POPULAR_SHARE, popular, np.where(chosen < 1.0 - FAR_SHARE, near, anywhere))
+    fits = (supplier < end) & (supplier >= start) & (supplier != buyer)
+    pairs = np.concatenate(
+        (np.roll(ring, 1) * ACTIVITIES_COUNT + ring, supplier[fits] * ACTIVITIES_COUNT + buyer[fits])
+    )
     _, kept = np.unique(pairs, return_index=True)
-    pairs = pairs[np.sort(kept)]
-    pairs = pairs[pairs // ACTIVITIES_COUNT != pairs % ACTIVITIES_COUNT][:wanted_count]
+    pairs = pairs[np.sort(kept)][:wanted_count]
     return pairs // ACTIVITIES_COUNT, pairs % ACTIVITIES_COUNT
 
 

@@ -26,9 +26,17 @@ async def _rollup() -> Figures:
     return await rollup.run()
 
 
+async def _lca() -> Figures:
+    """Loaded here, because the peer and its libraries are large and the other benches measure memory."""
+    from bench import lca
+
+    return await lca.run()
+
+
 BENCHES: dict[tuple[str, str], Callable[[], Coroutine[object, object, Figures]]] = {
     ("exchange", "token"): exchange.run,
     ("exchange", "dcp"): _exchange_by_credentials,
+    ("lca", "token"): _lca,
     ("policy", "token"): policy.run,
     ("rollup", "token"): _rollup,
     ("tenants", "token"): tenants.run,

@@ -61,15 +61,22 @@ def chain(database: Background) -> Chain:
 
 def chain_of(technosphere: sparse.csc_array) -> Chain:
     """The shares of a technosphere whose diagonal has no zero."""
-    count = technosphere.shape[0]
     own = technosphere.diagonal()
+    shares = between(technosphere)
+    shares.data /= -own[shares.indices]
+    return Chain(shares, own)
+
+
+def between(technosphere: sparse.csc_array) -> sparse.csr_array:
+    """What activities take of each other's products, a row for each activity: the technosphere turned and without its diagonal,
+    every entry of which must be there."""
+    count = technosphere.shape[0]
     column = np.repeat(np.arange(count, dtype=technosphere.indices.dtype), np.diff(technosphere.indptr))
     kept = technosphere.indices != column
-    supplier = technosphere.indices[kept]
-    data = technosphere.data[kept]
-    data /= -own[supplier]
     starts = technosphere.indptr - np.arange(count + 1, dtype=technosphere.indptr.dtype)
-    return Chain(sparse.csr_array((data, supplier, starts), shape=(count, count)), own)
+    return sparse.csr_array(
+        (technosphere.data[kept], technosphere.indices[kept], starts), shape=(count, count)
+    )
 
 
 def parted(shares: sparse.csr_array) -> Parted:

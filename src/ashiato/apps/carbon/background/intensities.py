@@ -15,7 +15,7 @@ from ashiato.apps.carbon.background import bounds
 from ashiato.apps.carbon.background.chains import Chain, chain
 from ashiato.apps.carbon.background.errors import BackgroundRefused
 from ashiato.apps.carbon.background.matrices import Background, Floats
-from ashiato.apps.carbon.background.solving import ALLOWED_BYTES, Effort, Method, Own, solved
+from ashiato.apps.carbon.background.solving import ALLOWED_BYTES, Effort, Method, Own, Solved, solved
 from ashiato.apps.carbon.background.watch import Watch, unwatched
 
 _UNIT_ROUNDOFF = 2.0**-53
@@ -42,9 +42,10 @@ class Intensities:
         return float(self.per_unit[at]), float(self.error_bound[at])
 
     def relative_error_bound(self) -> Floats:
-        """The error bounds as parts of the intensities; 0 where both are 0."""
+        """The error bounds as parts of the intensities; 0 where both are 0, without limit where only the intensity is."""
         size = np.abs(self.per_unit)
-        return np.divide(self.error_bound, size, out=np.zeros_like(size), where=self.error_bound > 0.0)
+        missing = np.where(self.error_bound > 0.0, np.inf, 0.0)
+        return np.divide(self.error_bound, size, out=missing, where=size > 0.0)
 
     def scores(self, demands: Sequence[Demand]) -> tuple[Floats, Floats]:
         """The score of each demand (amounts by product number) and its error bound. Raises `BackgroundRefused` for a product
@@ -92,18 +93,23 @@ def intensities(
     Raises `BackgroundRefused` (the factors do not fit), `EndlessLoop`, `Undetermined`, `TooLargeToEliminate` (the iteration did
     not settle and the loops are too many for `allowed_bytes`) and `Cancelled` (the watch said stop)."""
     links = chain(database)
-    own = own_emissions(database, checked_factors(database, factors))
+    own = own_emissions(database.biosphere, checked_factors(database, factors))
     return intensities_of(links, own, database.products, Effort(watch, allowed_bytes=allowed_bytes))
 
 
-def intensities_of(links: Chain, own: Own, products: tuple[str, ...], effort: Effort) -> Intensities:
-    """The same for a chain that is already there."""
-    found = solved(links.shares, own, products, effort)
-    per_unit = found.burden / links.own
-    bound = found.error_bound / np.abs(links.own) * (1.0 + 4 * _UNIT_ROUNDOFF)
-    return Intensities(
-        products, per_unit, bound + _UNIT_ROUNDOFF * np.abs(per_unit), found.is_proved, found.method
-    )
+def intensities_of(
+    links: Chain, own: Own, products: tuple[str, ...], effort: Effort, start: Floats | None = None
+) -> Intensities:
+    """The same for a chain that is already there; `start` is a guess of the intensities."""
+    guess = None if start is None else start * links.own
+    return per_unit(solved(links.shares, own, products, effort, guess), links.own, products)
+
+
+def per_unit(found: Solved, own: Floats, products: tuple[str, ...]) -> Intensities:
+    """Burdens of one run as intensities of one unit; `own` is what one run makes."""
+    intensity = found.burden / own
+    bound = found.error_bound / np.abs(own) * (1.0 + 4 * _UNIT_ROUNDOFF) + _UNIT_ROUNDOFF * np.abs(intensity)
+    return Intensities(products, intensity, bound, found.is_proved, found.method)
 
 
 def checked_factors(database: Background, factors: ArrayLike) -> Floats:
@@ -120,9 +126,8 @@ def checked_factors(database: Background, factors: ArrayLike) -> Floats:
     return given
 
 
-def own_emissions(database: Background, factors: Floats) -> Own:
+def own_emissions(emissions: sparse.csc_array, factors: Floats) -> Own:
     """What one run of each activity emits itself, weighted by the factors."""
-    emissions = database.biosphere
     net = emissions.T @ factors
     is_signed = factors.min(initial=0.0) < 0.0 or emissions.data.min(initial=0.0) < 0.0
     gross = abs(emissions).T @ np.abs(factors) if is_signed else net

@@ -123,6 +123,11 @@ def _columns(given: Exchanges, rows_count: int, columns_count: int) -> sparse.cs
     )
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
+    return read_only(matrix)
+
+
+def read_only(matrix: sparse.csc_array) -> sparse.csc_array:
+    """The same matrix, which nobody can change any more."""
     for part in (matrix.data, matrix.indices, matrix.indptr):
         part.flags.writeable = False
     return matrix

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from ashiato.apps.carbon.background import bounds
-from ashiato.apps.carbon.background.chains import Layer, Nodes, cyclic_components, parted
+from ashiato.apps.carbon.background.chains import Layer, Nodes, Parted, cyclic_components, parted
 from ashiato.apps.carbon.background.errors import EndlessLoop, Undetermined
 from ashiato.apps.carbon.background.iteration import estimate, settle
 from ashiato.apps.carbon.background.loops import Eliminated, eliminated, endless
@@ -68,12 +68,21 @@ class Effort:
     allowed_bytes: int = ALLOWED_BYTES
 
 
-def solved(shares: sparse.csr_array, own: Own, names: Sequence[str], effort: Effort) -> Solved:
-    """All burdens. Raises `EndlessLoop`, `Undetermined`, `TooLargeToEliminate` and `Cancelled`."""
+def solved(
+    shares: sparse.csr_array,
+    own: Own,
+    names: Sequence[str],
+    effort: Effort,
+    start: Floats | None = None,
+) -> Solved:
+    """All burdens, iterated from `start` where the caller has a better guess than the first tiers.
+
+    Raises `EndlessLoop`, `Undetermined`, `TooLargeToEliminate` and `Cancelled`."""
     # What overflows or is no number is found in the result, where there is something to say about it.
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         parts = parted(shares)
-        core = _core(parts.core, own.at(parts.nodes), _Named(names, parts.nodes), effort)
+        guess = None if start is None else start[parts.nodes]
+        core = _core(parts.core, own.at(parts.nodes), _Named(names, parts.nodes), effort, guess)
         if not parts.layers:
             return core
         burden, bound = np.zeros(own.net.size), np.zeros(own.net.size)
@@ -94,6 +103,26 @@ class _Named:
         return tuple(self.names[int(node)] for node in self.nodes[members[:_NAMED_COUNT]])
 
 
+def solved_near(parts: Parted, own: Own, start: Floats, scale: Floats, effort: Effort) -> Solved | None:
+    """All burdens of a chain that resembles one whose burdens (`start`) and their magnitudes (`scale`) are known for its core;
+    None where the iteration does not settle or its distance cannot be proved."""
+    shares, inner = parts.core, own.at(parts.nodes)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+        settled = settle(shares, inner.net, start, scale, effort.residual, effort.watch)
+        if not settled.is_settled:
+            return None
+        gross = bounds.absolute(shares)
+        residual = bounds.residual(shares, gross, inner.net, inner.lost, settled.burden)
+        found = bounds.envelope(gross, np.abs(settled.burden), residual)
+        if found is None:
+            return None
+        burden, bound = np.zeros(own.net.size), np.zeros(own.net.size)
+        burden[parts.nodes], bound[parts.nodes] = settled.burden, found.bound(residual)
+        for layer in parts.layers:
+            _add(layer, own.at(layer.nodes), burden, bound)
+        return Solved(burden, bound, True, Method.ITERATION)
+
+
 def _add(layer: Layer, own: Own, burden: Floats, bound: Floats) -> None:
     """Burdens of activities that buy only what is known, with what they inherit of its error."""
     gross, lost = bounds.absolute(layer.shares), bounds.lost(layer.shares)
@@ -103,9 +132,9 @@ def _add(layer: Layer, own: Own, burden: Floats, bound: Floats) -> None:
     burden[layer.nodes] = net
 
 
-def _core(shares: sparse.csr_array, own: Own, named: _Named, effort: Effort) -> Solved:
+def _core(shares: sparse.csr_array, own: Own, named: _Named, effort: Effort, guess: Floats | None) -> Solved:
     gross = bounds.absolute(shares)
-    found = _iterated(shares, gross, own, effort)
+    found = _iterated(shares, gross, own, effort, guess)
     if found is not None:
         return found
     components = cyclic_components(shares)
@@ -121,20 +150,24 @@ def _core(shares: sparse.csr_array, own: Own, named: _Named, effort: Effort) -> 
     refined = _refined(direct, shares, own)
     if refined is None:
         raise Undetermined(named.some(components[0] if components else np.arange(shares.shape[0])))
-    burden, guess = refined
+    burden, distance = refined
     positive = np.abs(burden) if gross is shares else np.abs(direct.solve(own.gross))
     proof = _proved(shares, gross, own, burden, positive, effort.watch)
-    return Solved(burden, guess if proof is None else proof, proof is not None, Method.ELIMINATION)
+    return Solved(burden, distance if proof is None else proof, proof is not None, Method.ELIMINATION)
 
 
-def _iterated(shares: sparse.csr_array, gross: sparse.csr_array, own: Own, effort: Effort) -> Solved | None:
+def _iterated(
+    shares: sparse.csr_array, gross: sparse.csr_array, own: Own, effort: Effort, guess: Floats | None
+) -> Solved | None:
     """The burdens by iteration, if they settle and their distance can be proved."""
     size = estimate(gross, own.gross)
     if not np.isfinite(size).all():
         return None
     scale = np.where(size > 0.0, size, 1.0)
     signed = gross is not shares or own.gross is not own.net
-    start = estimate(shares, own.net) if signed else size
+    start = guess
+    if start is None:
+        start = estimate(shares, own.net) if signed else size
     settled = settle(shares, own.net, start, scale, effort.residual, effort.watch)
     if not settled.is_settled:
         return None
@@ -157,7 +190,10 @@ def _proved(
     """How far each burden can be from the true one, if a theorem says so."""
     residual = bounds.residual(shares, gross, own.net, own.lost, burden)
     found = bounds.envelope(gross, _filled(gross, positive, watch), residual)
-    return None if found is None else found.bound(residual)
+    if found is None:
+        return None
+    # Where nothing is emitted along the whole chain, nothing is the exact answer of equations that have only one.
+    return np.where(positive == 0.0, 0.0, found.bound(residual))
 
 
 def _filled(gross: sparse.csr_array, positive: Floats, watch: Watch) -> Floats:
