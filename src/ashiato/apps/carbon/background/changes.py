@@ -131,8 +131,8 @@ def _spliced(
     )
 
 
-def _column(matrix: sparse.csc_array, at: int) -> dict[int, float]:
-    part = slice(matrix.indptr[at], matrix.indptr[at + 1])
+def _column(matrix: sparse.csc_array, activity: int) -> dict[int, float]:
+    part = slice(matrix.indptr[activity], matrix.indptr[activity + 1])
     return dict(zip(matrix.indices[part].tolist(), matrix.data[part].tolist(), strict=True))
 
 

@@ -139,13 +139,31 @@ def _parameters(
     return first, scale, scale.astype(np.float32)
 
 
+def _normals(dice: np.random.Generator, count: int) -> NDArray[np.float32]:
+    """Standard normal draws by Box and Muller (1958), with 24 bits: no distribution is known better than that.
+
+    The whole array goes through each step, which takes half the time of a generator that draws number by number. Nothing is
+    further out than 5.8, where one draw in 150 million would be."""
+    pairs_count = (count + 1) // 2
+    # From 0 to just under 1, turned round so that the logarithm is never asked for 0.
+    length = np.subtract(1.0, dice.random(pairs_count, dtype=np.float32), dtype=np.float32)
+    np.log(length, out=length)
+    length *= np.float32(-2.0)
+    np.sqrt(length, out=length)
+    angle = dice.random(pairs_count, dtype=np.float32)
+    angle *= np.float32(2.0 * np.pi)
+    normals = np.empty(2 * pairs_count, dtype=np.float32)
+    np.multiply(length, np.cos(angle), out=normals[:pairs_count])
+    np.multiply(length, np.sin(angle), out=normals[pairs_count:])
+    return normals[:count]
+
+
 def _drawn(group: _Group, dice: np.random.Generator) -> Floats:
     count = group.first.size
     if group.kind is Kind.CERTAIN:
         return group.first.copy()
     if group.kind in (Kind.LOGNORMAL, Kind.NORMAL):
-        # With 24 bits, which takes half the time; no distribution is known that well.
-        normal = dice.standard_normal(count, dtype=np.float32)
+        normal = _normals(dice, count)
         normal *= group.third
         return (
             group.first * np.exp(normal, out=normal) if group.kind is Kind.LOGNORMAL else group.first + normal

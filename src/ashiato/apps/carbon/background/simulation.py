@@ -136,7 +136,8 @@ class _Filling:
     supplier: Nodes
 
     def fill(self, shares: sparse.csr_array, drawn: Floats, inverse: Floats) -> None:
-        np.take(drawn, self.entry, out=shares.data)
+        # Every entry is there; without "clip" numpy looks first and copies twice.
+        np.take(drawn, self.entry, out=shares.data, mode="clip")
         shares.data *= inverse[self.supplier]
 
 
