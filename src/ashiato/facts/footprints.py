@@ -195,7 +195,9 @@ class DataQuality(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         for name, score in zip(self.__struct_fields__, self.scores, strict=True):
             if not BEST_SCORE <= score <= WORST_SCORE:
-                raise MalformedFootprint(name, f"a data quality rating lies between 1 and 5, not at {score}")
+                raise MalformedFootprint(
+                    name, f"a data quality rating lies between 1 and 5, not at {float(score):.6g}"
+                )
 
     @property
     def scores(self) -> tuple[Fraction, Fraction, Fraction]:
@@ -252,7 +254,7 @@ class Uncertainty(msgspec.Struct, frozen=True):
 def require_share(field: str, share: Fraction) -> None:
     """Raise `MalformedFootprint` unless the share lies between 0 and 1."""
     if not 0 <= share <= 1:
-        raise MalformedFootprint(field, f"a share lies between 0 and 1, not at {share}")
+        raise MalformedFootprint(field, f"a share lies between 0 and 1, not at {float(share):.6g}")
 
 
 class Intensity(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ the way. Binary floating point never enters.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from types import MappingProxyType
@@ -21,7 +22,7 @@ LARGEST_EXPONENT = 24
 _NUMBER = re.compile(r"([+-]?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,3}))?")
 _LONGEST_NUMBER_CHARS = MOST_DIGITS_COUNT + 16
 _RATIO = re.compile(r"(-?[0-9]+)/([0-9]+)")
-_LONGEST_RATIO_CHARS = 4096
+LONGEST_EXACT_CHARS = 262_144
 _LARGEST = 10**LARGEST_EXPONENT
 
 
@@ -72,7 +73,7 @@ class NoDecimalText(ValueError):
     """The number has no finite decimal form (1/3); the caller must round it by a stated rule first."""
 
     def __init__(self, value: Fraction) -> None:
-        super().__init__(f"{value} has no finite decimal form; round it first")
+        super().__init__("the number has no finite decimal form; round it first")
         self.value = value
 
 
@@ -263,7 +264,7 @@ def decimal_text(value: Fraction) -> str:
 def fixed_text(value: Fraction, decimals_count: int) -> str:
     """The number with exactly so many decimals, a tie going to the even digit (`round_decimals`)."""
     scaled = round(value * 10**decimals_count)
-    digits = str(abs(scaled)).rjust(decimals_count + 1, "0")
+    digits = _digits(abs(scaled)).rjust(decimals_count + 1, "0")
     sign = "-" if scaled < 0 else ""
     if decimals_count <= 0:
         return sign + digits
@@ -275,21 +276,22 @@ def exact_text(value: Fraction) -> str:
     try:
         return decimal_text(value)
     except NoDecimalText:
-        return f"{value.numerator}/{value.denominator}"
+        return f"{_digits(value.numerator)}/{_digits(value.denominator)}"
 
 
-def parse_exact(text: str) -> Fraction:
-    """The number in text that `exact_text` wrote: decimal of any length up to 4096 characters, or `1/3`.
+def parse_exact(text: str, *, max_chars: int = LONGEST_EXACT_CHARS) -> Fraction:
+    """The number in text that `exact_text` wrote: plain decimal, or `1/3`. Raises `MalformedNumber`.
 
-    For one's own store only: what strangers write goes through `parse_decimal`. Raises `MalformedNumber`.
+    It is meant for one's own store; what strangers write goes through `parse_decimal`, or is kept short by `max_chars`.
     """
-    if len(text) <= _LONGEST_RATIO_CHARS:
+    if len(text) <= max_chars:
         match = _RATIO.fullmatch(text)
-        if match is not None and int(match[2]):
-            return Fraction(int(match[1]), int(match[2]))
+        if match is not None and match[2].strip("0"):
+            return Fraction(_whole(match[1]), _whole(match[2]))
         match = _NUMBER.fullmatch(text)
         if match is not None and match[4] is None:
-            return Fraction(text)
+            sign, whole, decimals, _ = match.groups(default="")
+            return Fraction(_whole(f"{sign}{whole}{decimals}"), 10 ** len(decimals))
     raise MalformedNumber(text, "this is no exact number")
 
 
@@ -309,5 +311,14 @@ def round_significant(value: Fraction, digits_count: int) -> Fraction:
 def decimal_exponent(value: Fraction) -> int:
     """The exponent of the leading digit: 2 for 123, -3 for 0.0045. `value` must not be zero."""
     size = abs(value)
-    exponent = len(str(size.numerator)) - len(str(size.denominator))
+    exponent = len(_digits(size.numerator)) - len(_digits(size.denominator))
     return exponent if size >= Fraction(10) ** exponent else exponent - 1
+
+
+def _digits(number: int) -> str:
+    """Decimal digits of any length: `str` of an integer ends at 4300 of them, that of a Decimal does not."""
+    return str(Decimal(number))
+
+
+def _whole(digits: str) -> int:
+    return int(Decimal(digits))

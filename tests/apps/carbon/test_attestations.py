@@ -109,6 +109,7 @@ async def test_a_statement_that_does_not_fit_is_refused() -> None:
         {"opened_lines": (-1,)},
         {"version": 2},
         {"scope": "x" * 3000},
+        {"remarks": "a\u0000b"},
     ]
     for misfit in misfits:
         with pytest.raises(MalformedDeclaration):

@@ -132,6 +132,9 @@ def test_a_result_is_declared_under_its_own_rules_only(rules: Ruleset, result: R
         declare(msgspec.structs.replace(result, gwp_set="AR5"), rules, ISSUE)
 
 
+NOTE = {"key": "k", "value": "1", "unit": "", "source": "s", "year": 2024, "standing": "stated"}
+
+
 def broken(path: list[str], value: object) -> bytes:
     document = json.loads(canonical(declaration()))
     inner = document
@@ -165,6 +168,11 @@ def broken(path: list[str], value: object) -> bytes:
         broken(["validUntilMs"], 0),
         broken(["referenceUntilMs"], -1),
         broken(["recipe"], "nickel"),
+        broken(["validUntilMs"], 1 << 60),
+        broken(["assumptions"], [{**NOTE, "source": "x" * 3000}]),
+        broken(["assumptions"], [{**NOTE, "key": "a\u0007b"}]),
+        broken(["assumptions"], [NOTE] * 201),
+        broken(["uncertaintyKg"], {"a\nb": "1"}),
         broken(["product"], "a\u0000b"),
         broken(["product"], "x" * 3000),
         b" " * 300_000,

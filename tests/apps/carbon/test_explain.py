@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from ashiato.apps.carbon.explain import (
+    MOST_LEVELS_COUNT,
     Flow,
     compare,
     contribution_tree,
@@ -60,6 +61,22 @@ def test_the_tree_opens_own_products_to_the_bottom(rules: Ruleset) -> None:
     assert cell.children[0].share == Fraction(4, 5)
     document = node_document(tree)
     assert (document["key"], document["totalKg"]) == ("pack", "7.5")
+
+
+def test_what_is_small_or_deep_stays_closed(rules: Ruleset) -> None:
+    own = assessed(PLAIN, rules)
+    deep = {
+        str(level): Product(
+            own=own, parts=((str(level - 1), parse_quantity("1", "kg"), Fraction(0)),) if level else ()
+        )
+        for level in range(1200)
+    }
+    node, levels_count = contribution_tree("1199", roll_up_all(deep)), 0
+    while node.children:
+        node, levels_count = node.children[0], levels_count + 1
+    assert levels_count == MOST_LEVELS_COUNT
+    shut = contribution_tree("2", roll_up_all({key: deep[key] for key in "012"}), Fraction(9, 10))
+    assert [child.children for child in shut.children] == [(), ()]
 
 
 def test_the_flows_of_the_diagram_balance_at_every_stage(rules: Ruleset) -> None:

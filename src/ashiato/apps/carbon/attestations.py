@@ -17,6 +17,7 @@ from ashiato.apps.carbon.declarations import (
     MalformedDeclaration,
     canonical,
     read_declaration,
+    require_plain,
 )
 from ashiato.facts.footprints import DeclaredFootprint, VerificationShares
 from ashiato.facts.strict_json import MalformedJson, parse_strict
@@ -30,7 +31,6 @@ VERIFICATION_TYP = "ashiato-footprint-verification+jwt"
 VERSION = 1
 MOST_OPENED_COUNT = 10_000
 _MAX_COMPACT_CHARS = MAX_DOCUMENT_BYTES * 4 // 3 + 4096
-_LONGEST_TEXT_CHARS = 2048
 _DOOR = object()
 
 
@@ -214,9 +214,7 @@ def _read(payload: bytes, kind: type[S]) -> S:
         raise MalformedDeclaration(f"it is no {kind.__name__}: {error}") from None
     if document.version != VERSION:
         raise MalformedDeclaration(f"version {document.version} is not known")
-    for text in msgspec.structs.astuple(document):
-        if isinstance(text, str) and (len(text) > _LONGEST_TEXT_CHARS or not text.isprintable()):
-            raise MalformedDeclaration("a text is too long or does not print")
+    require_plain(document)
     _require_canonical(document, payload)
     return document
 

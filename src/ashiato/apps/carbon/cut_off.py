@@ -58,7 +58,8 @@ def cut_off_inputs(inputs: Sequence[MassInput], rules: Ruleset) -> CutOff:
     limit_share, note = rules.number("cut_off.emissions")
     if exempted_share > limit_share:
         raise CutOffExceeded(
-            keys, f"they are estimated to be {exempted_share} of the emissions, beyond {limit_share}"
+            keys,
+            f"they are estimated to be {float(exempted_share):.3g} of the emissions, beyond {float(limit_share):.3g}",
         )
     notes.append(note)
     missing_kg = sum((one.mass.value_in(KILOGRAM) for one in omitted), ZERO)
@@ -79,7 +80,9 @@ def _check_masses(
     whole_kg = sum((one.mass.value_in(KILOGRAM) for one in inputs), ZERO)
     heavy = tuple(one.key for one in omitted if one.mass.value_in(KILOGRAM) >= limit_share * whole_kg)
     if heavy:
-        raise CutOffExceeded(heavy, f"an input of {limit_share} of the mass or more is not left out")
+        raise CutOffExceeded(
+            heavy, f"an input of {float(limit_share):.3g} of the mass or more is not left out"
+        )
     return [note]
 
 

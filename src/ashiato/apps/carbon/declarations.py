@@ -253,17 +253,30 @@ def read_declaration(data: bytes) -> tuple[FootprintDeclaration, DeclaredFootpri
         raise MalformedDeclaration("it is valid at no time")
     if document.reference_from_ms >= document.reference_until_ms:
         raise MalformedDeclaration("its reference period ends before it begins")
-    texts = (document.id, document.issuer, document.product, document.plant, document.geography)
     if len(document.uncertainty_kg) > MOST_CAUSES_COUNT:
         raise MalformedDeclaration(f"it names more than {MOST_CAUSES_COUNT} causes of uncertainty")
-    if len(document.assumptions) > MOST_ASSUMPTIONS_COUNT or any(
-        len(text) > _LONGEST_TEXT_CHARS or not text.isprintable() for text in texts
-    ):
-        raise MalformedDeclaration("a text or a list is too long, or does not print")
+    if len(document.assumptions) > MOST_ASSUMPTIONS_COUNT:
+        raise MalformedDeclaration(f"it names more than {MOST_ASSUMPTIONS_COUNT} assumptions")
+    require_plain(document)
     try:
         return document, _declared(document)
     except (MalformedNumber, UnknownUnit, MalformedFootprint) as error:
         raise MalformedDeclaration(str(error)) from None
+
+
+def require_plain(document: msgspec.Struct) -> None:
+    """Raise `MalformedDeclaration` for a text that is too long or does not print, or a number that JSON readers differ on."""
+    pending: list[object] = [msgspec.to_builtins(document)]
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict):
+            pending += [*value, *value.values()]
+        elif isinstance(value, list | tuple):
+            pending += value
+        elif isinstance(value, str) and (len(value) > _LONGEST_TEXT_CHARS or not value.isprintable()):
+            raise MalformedDeclaration("a text is too long or does not print")
+        elif isinstance(value, int) and abs(value) >= 1 << 53:
+            raise MalformedDeclaration("a number is out of range")
 
 
 def standing_of(
@@ -328,7 +341,7 @@ def _figures(emissions: StageVector) -> dict[Stage, dict[Origin, str]]:
 
 def _declared(document: FootprintDeclaration) -> DeclaredFootprint:
     """Exact text (`1/3`) is taken only from a document that says it rounds nothing."""
-    read = parse_exact if document.rounding.kind == EXACT.kind else parse_decimal
+    read = _read_exact if document.rounding.kind == EXACT.kind else parse_decimal
     cells = {
         (stage, origin): read(kg)
         for stage, by_origin in document.emissions_kg.items()
@@ -358,6 +371,10 @@ def _declared(document: FootprintDeclaration) -> DeclaredFootprint:
         product_mass=Quantity(read(document.product_mass_kg), KILOGRAM) if document.product_mass_kg else None,
         rests_on_stale=document.stale_inputs > 0,
     )
+
+
+def _read_exact(text: str) -> Fraction:
+    return parse_exact(text, max_chars=_LONGEST_TEXT_CHARS)
 
 
 def _amount(field: str, value: Fraction, scheme: Rounding) -> str:

@@ -100,7 +100,9 @@ def electricity(use: ElectricityUse, stage: Stage, rules: Ruleset) -> Electricit
     for share in shares:
         rest = rest - share.energy
     if rest.value < 0:
-        raise DisputedElectricity("instruments", f"they cover {-rest.value} kWh more than was used")
+        raise DisputedElectricity(
+            "instruments", f"they cover {float(-rest.value):.6g} kWh more than was used"
+        )
     if rest.value:
         if use.residual is not None and MarketBasis.RESIDUAL in bases:
             shares.append(ElectricityShare(rest, MarketBasis.RESIDUAL, use.residual))

@@ -5,6 +5,7 @@ Everything is taken from exact results; shares are those of the figure without b
 
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import NamedTuple
 
 import msgspec
 
@@ -74,8 +75,18 @@ class GapReport(msgspec.Struct, frozen=True, kw_only=True):
     negative: tuple[str, ...]
 
 
-def contribution_tree(name: str, results: Mapping[str, RollUp]) -> Node:
-    """The tree of a product; an input that is one of the results is opened further, scaled to what goes in."""
+MOST_LEVELS_COUNT = 32
+LEAST_SHARE_OPENED = Fraction(1, 1000)
+
+
+def contribution_tree(
+    name: str, results: Mapping[str, RollUp], least_share: Fraction = LEAST_SHARE_OPENED
+) -> Node:
+    """The tree of a product; an input that is one of the results is opened further, scaled to what goes in.
+
+    What is smaller than `least_share` of the whole stays closed, as does what lies 32 levels down: parts that are used in
+    many places would else make a tree without end.
+    """
     whole = results[name]
     whole_kg = whole.emissions.excluding_uptake_kg
     return Node(
@@ -84,29 +95,37 @@ def contribution_tree(name: str, results: Mapping[str, RollUp]) -> Node:
         total_kg=whole_kg,
         share=Fraction(1),
         standing=InputStanding.CURRENT,
-        children=_children(whole, Fraction(1), whole_kg, results),
+        children=_Tree(results, whole_kg, least_share).children(whole, Fraction(1), 1),
     )
 
 
-def _children(
-    result: RollUp, factor: Fraction, whole_kg: Fraction, results: Mapping[str, RollUp]
-) -> tuple[Node, ...]:
-    nodes = []
-    for one in result.contributions:
-        inner = None if one.own else results.get(one.key)
-        times = factor * one.factor
-        total_kg = factor * one.total_kg
-        nodes.append(
-            Node(
-                key=one.key,
-                own=one.own,
-                total_kg=total_kg,
-                share=_share(total_kg, whole_kg),
-                standing=one.standing,
-                children=() if inner is None else _children(inner, times, whole_kg, results),
+class _Tree(NamedTuple):
+    """What all nodes of one tree are measured by."""
+
+    results: Mapping[str, RollUp]
+    whole_kg: Fraction
+    least_share: Fraction
+
+    def children(self, result: RollUp, factor: Fraction, level: int) -> tuple[Node, ...]:
+        nodes = []
+        for one in result.contributions:
+            total_kg = factor * one.total_kg
+            share = _share(total_kg, self.whole_kg)
+            inner = None if one.own else self.results.get(one.key)
+            opened = inner is not None and level < MOST_LEVELS_COUNT and abs(share) >= self.least_share
+            nodes.append(
+                Node(
+                    key=one.key,
+                    own=one.own,
+                    total_kg=total_kg,
+                    share=share,
+                    standing=one.standing,
+                    children=self.children(inner, factor * one.factor, level + 1)
+                    if inner is not None and opened
+                    else (),
+                )
             )
-        )
-    return tuple(sorted(nodes, key=lambda node: (-node.total_kg, node.key)))
+        return tuple(sorted(nodes, key=lambda node: (-node.total_kg, node.key)))
 
 
 def hot_spots(result: RollUp, most_count: int = 10) -> tuple[HotSpot, ...]:
