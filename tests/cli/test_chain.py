@@ -100,3 +100,10 @@ def test_a_table_is_tried_mended_and_brought_in(node: Node, tmp_path: Path) -> N
     assert node.ok("cells", "supply", "import", str(file))["new"] == 1
     assert node.ok("cells", "supply", "import", "-", stdin=file.read_bytes())["same"] == 1
     assert node.ok("cells", "part", "show", "pack")["name"] == "電池パック"
+
+
+def test_a_template_for_excel_comes_by_the_ending_of_the_file(node: Node, tmp_path: Path) -> None:
+    file = tmp_path / "parts.xlsx"
+    node.ok("cells", "supply", "template", "parts", "--to", str(file))
+    assert file.read_bytes().startswith(b"PK")
+    assert node.ok("cells", "supply", "import", str(file), "--dry-run")["rows"] == 0

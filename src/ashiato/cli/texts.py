@@ -123,7 +123,7 @@ ENGLISH: Mapping[str, str] = {
     "option.partner_part": "What the partner calls the part.",
     "option.message": "A message to the partner.",
     "option.sheet": "parts, bom, plants, partners, batches, items or as-built.",
-    "option.table": "A CSV file in UTF-8 or Shift_JIS, - for standard input.",
+    "option.table": "An Excel file (.xlsx), or CSV in UTF-8 or Shift_JIS; - for CSV on standard input.",
     "option.dry_run": "Only say what would come of it.",
     "wallet.list": "List the credentials held.",
     "wallet.show": "Show a credential with its signed envelope.",

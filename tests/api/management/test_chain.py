@@ -1,14 +1,18 @@
 """The chain of a company over its management API."""
 
+import io
 from typing import Any
 
 import httpx2
 import pytest
+import xlsxwriter  # type: ignore[import-untyped]  # the package ships no types
 
+from ashiato.clients.workbooks.reading import WorkbookProcess
 from tests.api.management.offering import MAKER, assert_problem, ok
 
 ROOT = "/v1/cells"
 CSV = {"Content-Type": "text/csv"}
+WORKBOOK = {"Content-Type": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 
 
 @pytest.fixture
@@ -180,3 +184,37 @@ async def test_a_template_comes_back_in_the_language_that_was_asked_for(cells: h
     assert answer.content.decode("utf-8-sig").startswith("親部品番号,子部品番号,数量,単位,ロス率")
     plain = await cells.get(f"{ROOT}/supply/template", params={"sheet": "bom"})
     assert plain.content.decode("utf-8-sig").startswith("parent_id,component_id,quantity")
+
+
+async def test_a_template_in_excel_is_filled_in_and_brought_in(cells: httpx2.AsyncClient) -> None:
+    wanted = {"sheet": "parts", "lang": "ja", "form": "xlsx"}
+    template = await cells.get(f"{ROOT}/supply/template", params=wanted)
+    assert template.headers["content-type"] == WORKBOOK["Content-Type"]
+    (sheet,) = await WorkbookProcess().read(template.content)
+    head = [cell.text for cell in sheet.rows[0]]
+    assert (sheet.name, head[:2]) == ("部品マスタ", ["部品番号", "部品名"])
+    filled = filled_workbook([head, ["pack", "電池パック"]])
+    stored = await ok(cells.post(f"{ROOT}/supply/import", content=filled, headers=WORKBOOK))
+    again = await ok(cells.post(f"{ROOT}/supply/import", content=filled, headers=WORKBOOK))
+    assert (stored["new"], again["same"]) == (1, 1)
+    assert (await ok(cells.get(f"{ROOT}/parts/pack")))["name"] == "電池パック"
+
+
+async def test_a_workbook_with_a_formula_or_cut_short_stores_nothing(cells: httpx2.AsyncClient) -> None:
+    url = f"{ROOT}/supply/import"
+    formula = filled_workbook([["part_id", "name"], ["pack", "=1+1"]])
+    problem = await assert_problem(cells.post(url, content=formula, headers=WORKBOOK), 422, "invalid")
+    assert "row 2, column 2 holds a formula" in problem["detail"]
+    whole = filled_workbook([["part_id"], ["pack"]])
+    await assert_problem(cells.post(url, content=whole[:-40], headers=WORKBOOK), 422, "invalid")
+    assert (await ok(cells.get(f"{ROOT}/parts")))["items"] == []
+
+
+def filled_workbook(rows: list[list[str]]) -> bytes:
+    file = io.BytesIO()
+    book = xlsxwriter.Workbook(file, {"in_memory": True})
+    page = book.add_worksheet()
+    for number, row in enumerate(rows):
+        page.write_row(number, 0, row)
+    book.close()
+    return file.getvalue()

@@ -41,6 +41,7 @@ from ashiato.api.management.routes import (
     vaulting,
     wallet,
 )
+from ashiato.clients.workbooks.reading import WorkbookProcess
 from ashiato.connector.node import Node
 from ashiato.supply.ports import SupplyStore
 
@@ -108,6 +109,7 @@ def create_app(
         key_admin,
         trust_desk,
         supply_store,
+        WorkbookProcess(),
     )
     answers.install(app)
     for router in ROUTERS:

@@ -19,6 +19,7 @@ from ashiato.api.management.ports import (
     TrustDesk,
     Waiter,
 )
+from ashiato.apps.carbon.factors.tables import WorkbookReader
 from ashiato.connector import signing
 from ashiato.connector.company import Company
 from ashiato.connector.negotiations import Partner
@@ -45,6 +46,7 @@ class Surroundings:
     keys: KeyAdmin
     trust: TrustDesk
     chain: supply_ports.SupplyStore
+    workbooks: WorkbookReader
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from ashiato.cli.saving import Overwrite, ToFile, opened
 from ashiato.cli.texts import say
 
 IMPORT_TIMEOUT_S = 600.0
+WORKBOOK_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+WORKBOOK_ENDING = ".xlsx"
 
 Name = Annotated[str, typer.Option("--name", help=say("option.thing_name"))]
 Identifiers = Annotated[list[str] | None, typer.Option("--identifier", help=say("option.identifier"))]
@@ -411,9 +413,10 @@ def _supply(app: typer.Typer) -> None:
         to: ToFile = STANDARD_INPUT,
         is_replacing: Overwrite = False,
     ) -> None:
-        answer = session.client.request(
-            "GET", session.path("supply", "template"), query={"sheet": sheet, "lang": lang}
-        )
+        query = {"sheet": sheet, "lang": lang}
+        if to.lower().endswith(WORKBOOK_ENDING):
+            query["form"] = "xlsx"
+        answer = session.client.request("GET", session.path("supply", "template"), query=query)
         with opened(to, overwrite=is_replacing) as made:
             made.write(answer.body)
         if to != STANDARD_INPUT:
@@ -430,7 +433,7 @@ def _supply(app: typer.Typer) -> None:
             session.path("supply", "import"),
             query={"dry_run": "true"} if is_dry_run else {},
             body=read_bytes(file),
-            media_type="text/csv",
+            media_type=WORKBOOK_TYPE if file.lower().endswith(WORKBOOK_ENDING) else "text/csv",
             timeout_s=IMPORT_TIMEOUT_S,
         )
         if report["is_good"]:

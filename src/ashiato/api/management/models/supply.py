@@ -403,6 +403,7 @@ class SheetQuery(Query):
 
     sheet: Literal["parts", "bom", "plants", "partners", "batches", "items", "as-built"]
     lang: Literal["en", "ja"] = "en"
+    form: Literal["csv", "xlsx"] = "csv"
 
 
 class ImportQuery(Query):

@@ -31,6 +31,9 @@ from ashiato.api.management.models.supply import (
 )
 from ashiato.api.management.openapi import WITH_JSON_BODY, problems, raw_answer, raw_body
 from ashiato.api.management.routing import participant_router
+from ashiato.apps.carbon.factors.datasets import UnreadableSource
+from ashiato.apps.carbon.factors.tables import text_rows
+from ashiato.clients.workbooks.writing import empty_workbook
 from ashiato.connector.problems import Invalid
 from ashiato.supply import as_built, csv_text, items, link_letters, links, records, rows
 from ashiato.supply.importing import Report, import_table, read_table
@@ -39,7 +42,8 @@ from ashiato.supply.ports import FIRST_PLACE, Place, UnitOfWork
 from ashiato.supply.records import Holding, Side, Subject, SubjectKind
 
 MOST_TABLE_BYTES = 32 * 1_048_576
-TABLE_TYPES = ("text/csv",)
+WORKBOOK_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+TABLE_TYPES = ("text/csv", WORKBOOK_TYPE)
 
 router = participant_router("chain")
 
@@ -247,33 +251,49 @@ async def act_on_link(call: CallOf, link_id: LinkId, act: ActName, body: LinkAct
 
 @router.get(
     "/supply/template",
-    summary="Get an empty table to fill in, as CSV in UTF-8",
+    summary="Get an empty table to fill in, as CSV in UTF-8 or as Excel",
     response_class=Response,
     responses={200: raw_answer("The header row.", *TABLE_TYPES)},
 )
 async def get_template(call: CallOf, wanted: Annotated[SheetQuery, Query()]) -> Response:
-    header = rows.headers(rows.SHEETS[wanted.sheet], wanted.lang)
+    sheet = rows.SHEETS[wanted.sheet]
+    header = rows.headers(sheet, wanted.lang)
+    if wanted.form == "xlsx":
+        title = sheet.japanese if wanted.lang == "ja" else sheet.name
+        return Response(empty_workbook(title, header), media_type=WORKBOOK_TYPE)
     return Response(csv_text.write([header]), media_type="text/csv; charset=utf-8")
 
 
 @router.post(
     "/supply/import",
-    summary="Bring in a table as CSV in UTF-8 or Shift_JIS: all of its rows, or none",
+    summary="Bring in a table as Excel, or as CSV in UTF-8 or Shift_JIS: all of its rows, or none",
     responses=problems("too-large", "unsupported-media-type"),
     openapi_extra=raw_body(*TABLE_TYPES),
 )
 async def import_rows(
     call: CallOf, wanted: Annotated[ImportQuery, Query()], request: Request
 ) -> ImportReport:
-    check_media_type(request, TABLE_TYPES)
+    media_type = check_media_type(request, TABLE_TYPES)
     data = await read_body(request, MOST_TABLE_BYTES)
-    table = await to_thread(lambda: read_table(csv_text.read(data)))
+    given = await _first_sheet(call, data) if media_type == WORKBOOK_TYPE else csv_text.read(data)
+    table = await to_thread(lambda: read_table(given))
     if wanted.dry_run:
         report = await call.read_chain(lambda uow: import_table(uow, table, call.moment, is_trial=True))
     else:
         report = await call.run_chain(lambda uow: import_table(uow, table, call.moment))
         _refuse(report)
     return ImportReport.of_report(report, is_dry_run=wanted.dry_run)
+
+
+async def _first_sheet(call: Call, data: bytes) -> list[tuple[int, list[str]]]:
+    """The rows of the first sheet of a workbook; other sheets are the writer's own. Raises `BadTable`."""
+    try:
+        sheets = await call.around.workbooks.read(data)
+        return list(text_rows(sheets[0])) if sheets else []
+    except UnreadableSource as unreadable:
+        raise rows.BadTable(
+            f"The workbook cannot be brought in: {unreadable.problem}.", path="file", reason=unreadable.code
+        ) from None
 
 
 def _refuse(report: Report) -> None:
