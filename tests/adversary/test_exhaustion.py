@@ -21,7 +21,7 @@ from tests.api.speaking import Pair
 from tests.companies import Company, running
 from tests.exchange import port_of
 
-SOON_S = 2.0
+SOON_S = 8.0
 
 
 async def _hold(port: int, head: str) -> asyncio.StreamWriter:

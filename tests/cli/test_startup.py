@@ -37,6 +37,11 @@ def test_the_gate_is_built_before_the_web_framework_is_loaded() -> None:
     assert loaded & {"fastapi", "starlette", "pydantic", "joserfc", "aiohttp", "sqlalchemy"} == set()
 
 
+def test_the_connector_listens_before_it_loads_what_the_protocol_does_not_need() -> None:
+    loaded = imported("import ashiato.wiring.program, ashiato.wiring.serving")
+    assert loaded & {"fastapi", "pydantic", "numpy", "scipy", "xlsxwriter", "python_calamine"} == set()
+
+
 def test_help_comes_at_once() -> None:
     """CPU time, because others may use the machine: 0.25 s where this was written, and the promise is 0.4 s."""
     script = "from ashiato.cli.app import app; app(prog_name='ashiato')"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from ashiato.api.management.admission import RESERVED_SLUGS
+from ashiato.api.management.addresses import RESERVED_SLUGS
 from ashiato.api.management.ports import KeyShown
 from ashiato.connector import issuance
 from ashiato.connector.node import Tenant

@@ -3,16 +3,11 @@
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ashiato.api.management.addresses import HEALTH_PATH, OPENAPI_PATH, OPERATOR_SEGMENT, ROOT
 from ashiato.api.management.answers import answer_to, not_found
 from ashiato.api.management.gate import Gate, Principal
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.problems import NotFound, Problem
-
-ROOT = "v1"
-HEALTH_PATH = f"/{ROOT}/health"
-OPENAPI_PATH = f"/{ROOT}/openapi.json"
-OPERATOR_SEGMENT = "participants"
-RESERVED_SLUGS = frozenset({"health", "openapi.json", OPERATOR_SEGMENT})
 
 _EVERY_ANSWER = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 

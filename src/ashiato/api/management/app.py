@@ -7,7 +7,8 @@ from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
 
 from ashiato.api.management import answers, openapi
-from ashiato.api.management.admission import OPENAPI_PATH, Admission
+from ashiato.api.management.addresses import OPENAPI_PATH
+from ashiato.api.management.admission import Admission
 from ashiato.api.management.calls import Surroundings
 from ashiato.api.management.gate import Gate
 from ashiato.api.management.ports import (

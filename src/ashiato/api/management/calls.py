@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from ashiato.api.management.admission import ROOT
+from ashiato.api.management.addresses import ROOT
 from ashiato.api.management.ports import (
     AppRunner,
     DataCaller,

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.convertors import Convertor, register_url_convertor
 
-from ashiato.api.management.admission import OPERATOR_SEGMENT, ROOT
+from ashiato.api.management.addresses import OPERATOR_SEGMENT, ROOT
 from ashiato.api.management.bodies import StrictRoute
 from ashiato.api.management.calls import DECLARED_SECURITY
 from ashiato.api.management.openapi import EVERYWHERE, problems

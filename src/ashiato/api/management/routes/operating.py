@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from ashiato.api.management.admission import HEALTH_PATH, RESERVED_SLUGS
+from ashiato.api.management.addresses import HEALTH_PATH, RESERVED_SLUGS
 from ashiato.api.management.calls import CallOf, OperatorCall, OperatorCallOf
 from ashiato.api.management.gate import fresh_key, key_sha256
 from ashiato.api.management.models.operations import (
