@@ -7,7 +7,7 @@ from ashiato.apps.carbon.templates.importing import Report, import_rows, table_o
 from ashiato.apps.carbon.templates.ports import CARBON_ROWS, KeptRow
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.stores.engine import SqlStore
-from tests.apps.carbon.templates.filled import LICENCES, NICKEL, table
+from tests.apps.carbon.templates.filled import KNOWN_LICENCES, NICKEL, table
 from tests.stores.samples import MAKER, OTHER
 
 MOMENT = Moment(1_795_000_000_000, lambda: "fresh")
@@ -15,7 +15,7 @@ COBALT = {**NICKEL, "factor_id": "co-1", "name": "Cobalt sulfate", "valid_until"
 
 
 async def bring_in(store: SqlStore, *rows: dict[str, str], is_trial: bool = False) -> Report:
-    found = read_factors(table(FACTORS, *rows), LICENCES)
+    found = read_factors(table(FACTORS, *rows), KNOWN_LICENCES)
     return await store.run(MAKER, lambda uow: import_rows(uow, FACTORS, found, MOMENT, is_trial=is_trial))
 
 
@@ -73,7 +73,7 @@ async def test_one_fault_in_one_row_keeps_every_row_out(store: SqlStore) -> None
 
 
 async def test_a_failure_half_way_leaves_nothing_behind(store: SqlStore) -> None:
-    found = read_factors(table(FACTORS, NICKEL, COBALT), LICENCES)
+    found = read_factors(table(FACTORS, NICKEL, COBALT), KNOWN_LICENCES)
 
     def fail_at_the_end(uow: UnitOfWork) -> None:
         import_rows(uow, FACTORS, found, MOMENT)
@@ -85,11 +85,11 @@ async def test_a_failure_half_way_leaves_nothing_behind(store: SqlStore) -> None
 
 
 async def test_what_is_kept_reads_as_the_same_factors_directly_and_through_a_file(store: SqlStore) -> None:
-    found = read_factors(table(FACTORS, NICKEL, COBALT), LICENCES)
+    found = read_factors(table(FACTORS, NICKEL, COBALT), KNOWN_LICENCES)
     await store.run(MAKER, lambda uow: import_rows(uow, FACTORS, found, MOMENT))
     rows = await kept(store)
     expected = sorted((row.value for row in found.rows), key=lambda factor: factor.id)
-    assert [row.value for row in read_factors(table_of(FACTORS, rows), LICENCES).rows] == expected
+    assert [row.value for row in read_factors(table_of(FACTORS, rows), KNOWN_LICENCES).rows] == expected
     data = csv_file(FACTORS, "ja", "cp932", rows)
-    assert [row.value for row in read_factors(csv_table(data), LICENCES).rows] == expected
+    assert [row.value for row in read_factors(csv_table(data), KNOWN_LICENCES).rows] == expected
     assert Cell("ni-1", "text") in csv_table(data).rows[2]

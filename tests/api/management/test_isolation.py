@@ -115,6 +115,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "propose_link": {"json": {"side": "buyer", "partner": MAKER, "own_part_id": "secret-cell"}},
     "act_on_link": {"json": {}},
     "import_rows": {"content": b"part_id\nmine\n", "headers": {"Content-Type": "text/csv"}},
+    "import_carbon_rows": {
+        "params": {"template": "licences"},
+        "content": b"licence_id\nmine\n",
+        "headers": {"Content-Type": "text/csv"},
+    },
 }
 # These make or ask for something of the caller's own, so they succeed; to forget what one does not know is done at once,
 # and a partner describes itself to everybody.
@@ -125,6 +130,7 @@ OWN_BUSINESS = {
     "rotate_key",
     "forget_partner",
     "import_rows",
+    "import_carbon_rows",
     "get_self_description_of_partner",
 }
 # These go to a company outside, which issues nothing, whoever asks.
@@ -135,6 +141,7 @@ OF_UNKNOWN_PARTS = {"put_bill", "put_batch", "put_item", "put_holding", "propose
 QUERIES = {
     "get_identified": {"identifier": "local:secret@erp"},
     "get_template": {"sheet": "parts"},
+    "get_carbon_template": {"template": "factors"},
 }
 IDS_OF_CHAIN = {
     "plant_id": "secret",

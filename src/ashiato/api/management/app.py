@@ -24,6 +24,7 @@ from ashiato.api.management.ports import (
 from ashiato.api.management.routes import (
     apps,
     built,
+    carbon,
     chain,
     contracts,
     fetching,
@@ -70,6 +71,7 @@ ROUTERS = (
     recording.router,
     chain.router,
     built.router,
+    carbon.router,
     operating.own_router,
     keys.router,
 )

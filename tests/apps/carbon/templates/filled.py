@@ -6,7 +6,7 @@ from ashiato.apps.carbon.factors.licences import Licence
 from ashiato.apps.carbon.factors.tables import Cell, Table
 from ashiato.apps.carbon.templates.columns import Language, Template
 
-LICENCES = {"own": Licence("own", holders=("did:web:a.example",), everybody=True)}
+KNOWN_LICENCES = {"own": Licence("own", holders=("did:web:a.example",), everybody=True)}
 
 NICKEL = {
     "factor_id": "ni-1",

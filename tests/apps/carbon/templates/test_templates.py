@@ -4,6 +4,7 @@ import pytest
 
 from ashiato.apps.carbon.factors.datasets import UnreadableSource
 from ashiato.apps.carbon.factors.gwp import AR6
+from ashiato.apps.carbon.factors.licences import Licence
 from ashiato.apps.carbon.factors.model import EmissionFactor
 from ashiato.apps.carbon.factors.tables import Cell, Table, csv_table
 from ashiato.apps.carbon.inventory import ActivityLine, DirectLine
@@ -13,21 +14,22 @@ from ashiato.apps.carbon.templates.answer_rows import ANSWERS, read_answers
 from ashiato.apps.carbon.templates.columns import LANGUAGES, Language, Template, plain
 from ashiato.apps.carbon.templates.csv_files import NotInEncoding, csv_file
 from ashiato.apps.carbon.templates.factor_rows import FACTORS, read_factors
+from ashiato.apps.carbon.templates.licence_rows import LICENCES, read_licences
 from ashiato.apps.carbon.templates.ports import KeptRow
 from ashiato.facts.footprints import Stage
-from tests.apps.carbon.templates.filled import ANSWER, LICENCES, NICKEL, POWER, table
+from tests.apps.carbon.templates.filled import ANSWER, KNOWN_LICENCES, NICKEL, POWER, table
 
-TEMPLATES = (FACTORS, ACTIVITIES, ANSWERS)
+TEMPLATES = (LICENCES, FACTORS, ACTIVITIES, ANSWERS)
 
 
 def factors() -> dict[str, EmissionFactor]:
-    found = read_factors(table(FACTORS, NICKEL), LICENCES)
+    found = read_factors(table(FACTORS, NICKEL), KNOWN_LICENCES)
     return {row.value.id: row.value for row in found.rows}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_factor_is_read_under_headings_of_either_language(language: Language) -> None:
-    found = read_factors(table(FACTORS, NICKEL, language=language), LICENCES)
+    found = read_factors(table(FACTORS, NICKEL, language=language), KNOWN_LICENCES)
     assert found.faults == ()
     (row,) = found.rows
     assert row.number == 2
@@ -49,12 +51,13 @@ def test_an_empty_template_reads_as_an_empty_table(template: Template, language:
     for encoding in ("utf-8-sig", "cp932"):
         data = csv_file(template, language, encoding)
         head = csv_table(data)
-        if template is FACTORS:
-            assert read_factors(head, LICENCES).rows_count == 0
-        elif template is ACTIVITIES:
-            assert read_activities(head, {}, "AR6").rows_count == 0
-        else:
-            assert read_answers(head).rows_count == 0
+        rows_counts = {
+            "licences": lambda table: read_licences(table).rows_count,
+            "factors": lambda table: read_factors(table, {}).rows_count,
+            "activities": lambda table: read_activities(table, {}, "AR6").rows_count,
+            "answers": lambda table: read_answers(table).rows_count,
+        }
+        assert rows_counts[template.key](head) == 0
 
 
 def test_what_shift_jis_cannot_hold_is_refused_and_not_replaced() -> None:
@@ -71,7 +74,7 @@ def test_full_width_digits_signs_and_units_of_japanese_keyboards_are_read() -> N
         "ownership": "自社",
         "reference_year": "２０２４年",
     }
-    (row,) = read_factors(table(FACTORS, typed, language="ja"), LICENCES).rows
+    (row,) = read_factors(table(FACTORS, typed, language="ja"), KNOWN_LICENCES).rows
     assert row.value.kgco2e(AR6) == Fraction("3.498")
     assert row.value.reference_year == 2024
 
@@ -145,7 +148,7 @@ def test_each_fault_of_a_cell_is_told_with_its_row_and_heading(
 ) -> None:
     if template == "factors":
         found = read_factors(
-            table(FACTORS, NICKEL, {**NICKEL, "factor_id": "ni-2", **changed}), LICENCES
+            table(FACTORS, NICKEL, {**NICKEL, "factor_id": "ni-2", **changed}), KNOWN_LICENCES
         ).faults
     elif template == "activities":
         found = read_activities(
@@ -161,19 +164,20 @@ def test_each_fault_of_a_cell_is_told_with_its_row_and_heading(
 @pytest.mark.parametrize("kind", ["formula", "error"])
 def test_a_formula_and_an_error_of_a_spreadsheet_are_never_taken_as_their_value(kind: str) -> None:
     cell = Cell("3.2", kind)  # type: ignore[arg-type]  # the two words above
-    found = read_factors(table(FACTORS, {**NICKEL, "co2_fossil_kg": cell}), LICENCES)
+    found = read_factors(table(FACTORS, {**NICKEL, "co2_fossil_kg": cell}), KNOWN_LICENCES)
     assert [(fault.column, fault.code) for fault in found.faults] == [("CO2 fossil (kg)", kind)]
 
 
 def test_a_date_or_a_boolean_is_no_number() -> None:
     cell = Cell("2025-01-02", "date")
-    (fault,) = read_factors(table(FACTORS, {**NICKEL, "co2_fossil_kg": cell}), LICENCES).faults
+    (fault,) = read_factors(table(FACTORS, {**NICKEL, "co2_fossil_kg": cell}), KNOWN_LICENCES).faults
     assert fault.text("en") == "A number is expected, not a date."
 
 
 def test_all_faults_of_all_rows_are_told_at_once() -> None:
     found = read_factors(
-        table(FACTORS, {**NICKEL, "unit": "x", "gwp_set": "y"}, NICKEL, {**NICKEL, "name": ""}), LICENCES
+        table(FACTORS, {**NICKEL, "unit": "x", "gwp_set": "y"}, NICKEL, {**NICKEL, "name": ""}),
+        KNOWN_LICENCES,
     )
     assert [(fault.row, fault.column) for fault in found.faults] == [
         (2, "Unit"),
@@ -187,12 +191,12 @@ def test_all_faults_of_all_rows_are_told_at_once() -> None:
 
 def test_more_faults_than_a_person_can_read_are_counted() -> None:
     rows = [{**NICKEL, "factor_id": f"f{number}", "unit": "x"} for number in range(1200)]
-    found = read_factors(table(FACTORS, *rows), LICENCES)
+    found = read_factors(table(FACTORS, *rows), KNOWN_LICENCES)
     assert (len(found.faults), found.further_count) == (1000, 200)
 
 
 def test_empty_rows_are_skipped_and_rows_keep_the_numbers_of_the_sheet() -> None:
-    found = read_factors(table(FACTORS, {}, NICKEL, {}, {**NICKEL, "factor_id": "b"}), LICENCES)
+    found = read_factors(table(FACTORS, {}, NICKEL, {}, {**NICKEL, "factor_id": "b"}), KNOWN_LICENCES)
     assert [row.number for row in found.rows] == [3, 5]
     assert found.rows_count == 2
 
@@ -208,19 +212,19 @@ def test_empty_rows_are_skipped_and_rows_keep_the_numbers_of_the_sheet() -> None
 def test_a_table_of_another_kind_is_refused(heading: tuple[str, ...], code: str) -> None:
     rows = (tuple(Cell(name, "text") for name in heading),) if heading else ()
     with pytest.raises(UnreadableSource) as refused:
-        read_factors(Table("x", rows), LICENCES)
+        read_factors(Table("x", rows), KNOWN_LICENCES)
     assert refused.value.code == code
 
 
 def test_a_column_in_both_languages_stands_twice() -> None:
     head = [*(column.english for column in FACTORS.columns), "原単位ID"]
     with pytest.raises(UnreadableSource, match="twice"):
-        read_factors(Table("x", (tuple(Cell(name, "text") for name in head),)), LICENCES)
+        read_factors(Table("x", (tuple(Cell(name, "text") for name in head),)), KNOWN_LICENCES)
 
 
 def test_a_cell_beyond_the_last_heading_is_a_fault() -> None:
     rows = table(FACTORS, NICKEL).rows
-    found = read_factors(Table("x", (rows[0], (*rows[1], Cell("?", "text")))), LICENCES)
+    found = read_factors(Table("x", (rows[0], (*rows[1], Cell("?", "text")))), KNOWN_LICENCES)
     assert [fault.code for fault in found.faults] == ["row_long"]
 
 
@@ -229,3 +233,15 @@ def test_both_languages_have_every_sentence_with_the_same_fields() -> None:
     for code, english in texts.ENGLISH.items():
         fields = {part.split("}")[0] for part in english.split("{")[1:]}
         assert fields == {part.split("}")[0] for part in texts.JAPANESE[code].split("{")[1:]}
+
+
+def test_a_licence_allows_only_what_is_said() -> None:
+    (row,) = read_licences(
+        table(LICENCES, {"licence_id": "db", "holders": "did:web:a.example; did:web:b.example"})
+    ).rows
+    assert row.value == Licence("db", holders=("did:web:a.example", "did:web:b.example"))
+    full = {"licence_id": "p", "open": "はい", "export": "yes", "seats": "mori；sato", "expires": "2027/1/1"}
+    (row,) = read_licences(table(LICENCES, full)).rows
+    assert row.value == Licence(
+        "p", open_to_all=True, may_export=True, seats=("mori", "sato"), expires_ms=1_798_761_600_000
+    )
