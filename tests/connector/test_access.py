@@ -254,6 +254,29 @@ async def test_a_listed_asset_shows_that_it_exists_and_a_person_answers(
     assert agreement.document["permission"] == ANY["permission"]
 
 
+@pytest.mark.parametrize(
+    "query", [Query(data_item="cfp"), Query(part_group="cells"), Query(asset_id="nmc811", data_item="cfp")]
+)
+async def test_a_listed_asset_is_not_found_by_a_class_that_nobody_is_told(
+    maker: Firm, cells: Firm, query: Query
+) -> None:
+    await maker.publish("nmc811", data_item="cfp", part_group="cells")
+
+    async def found() -> int:
+        now_ms = maker.street.clock.now_ms
+        page = await maker.read(lambda uow: catalog.page(uow, cells.standing, now_ms, query))
+        backwards = await maker.read(
+            lambda uow: catalog.page(uow, cells.standing, now_ms, query, before_asset_id="z")
+        )
+        assert len(page.datasets) == len(backwards.datasets)
+        return len(page.datasets)
+
+    assert await found() == 1
+    await change(maker, visibility=Visibility.LISTED)
+    assert await found() == 0
+    assert len(await seen(maker, cells)) == 1
+
+
 async def test_a_listed_asset_is_shown_only_to_those_who_are_let_in(
     street: Street, maker: Firm, cells: Firm
 ) -> None:

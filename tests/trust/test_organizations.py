@@ -154,6 +154,28 @@ def test_every_changed_byte_of_a_certificate_breaks_it(acme: Party, root: Author
             _bound(acme, [changed], [root.der])
 
 
+@pytest.mark.parametrize("version", [1, 3, 127])
+def test_a_certificate_of_an_unknown_version_binds_nothing(
+    version: int, acme: Party, root: Authority, middle: Authority
+) -> None:
+    # RFC 5280, 4.1.2.1: the version stands in [0] EXPLICIT, and v3 is 2.
+    seal = seal_of(acme.private.public_key(), middle)
+    strange = seal.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01" + bytes((version,)), 1)
+    assert strange != seal
+    with pytest.raises(UnboundKey, match="no certificate"):
+        _bound(acme, [strange, middle.der], [root.der])
+
+
+def test_a_chain_whose_names_cannot_be_read_binds_nothing(
+    acme: Party, root: Authority, middle: Authority
+) -> None:
+    # 0xFF is in no UTF-8 (RFC 3629, 3); the parser looks into a name only on the way to the authority.
+    seal = seal_of(acme.private.public_key(), middle)
+    strange = [der.replace(b"Seal Authority", b"\xffeal Authority") for der in (seal, middle.der)]
+    with pytest.raises(UnboundKey):
+        _bound(acme, strange, [root.der])
+
+
 def test_the_chain_stands_in_the_jwk_in_base64(acme: Party, root: Authority) -> None:
     seal = seal_of(acme.private.public_key(), root)
     jwk: dict[str, object] = dict(acme.key.public_jwk())

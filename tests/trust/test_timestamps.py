@@ -203,6 +203,16 @@ def test_any_bytes_are_refused_and_never_break_anything(noise: bytes, start: int
             verify_response(data, TEXT, NONCE, AUTHORITY.anchors)
 
 
+def test_a_certificate_of_an_unknown_version_is_refused() -> None:
+    # RFC 5280, 4.1.2.1: the version stands in [0] EXPLICIT before the serial number, and v3 is 2.
+    strange = RESPONSE.replace(b"\xa0\x03\x02\x01\x02\x02", b"\xa0\x03\x02\x01\x05\x02")
+    assert strange != RESPONSE
+    anchors = load_anchors(VECTOR["anchors"].encode())
+    with pytest.raises(TimeStampRefused) as refused:
+        verify_response(strange, VECTOR["text"].encode(), VECTOR["nonce"], anchors)
+    assert refused.value.fault == "malformed"
+
+
 def test_a_verified_time_stamp_has_one_door() -> None:
     with pytest.raises(TypeError):
         replace(verify(AUTHORITY.answer(QUERY)), at_ms=0, door=object())

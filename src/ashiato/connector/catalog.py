@@ -157,7 +157,7 @@ def page(
     size_count = min(size_count, query.most_count)
     if query.asset_id is not None:
         found = judge.dataset(query.asset_id)
-        is_wanted = found is not None and _matches(found.asset, query) and not query.skipped_count
+        is_wanted = found is not None and _matches(found, query) and not query.skipped_count
         return CatalogPage((found,) if found is not None and is_wanted else (), None)
     if before_asset_id is not None:
         read = _read(uow, judge, query, before_asset_id, size_count, backwards=True)
@@ -192,6 +192,7 @@ def _read(
     scanned_count = 0
     reached = start
     is_exhausted = False
+    is_of_class = bool(query.data_item or query.part_group)
     while len(visible) < wanted_count and scanned_count < MOST_SCANNED_COUNT and not is_exhausted:
         missing_count = wanted_count - len(visible)
         entries = uow.assets.visible_entries(
@@ -206,6 +207,8 @@ def _read(
         scanned_count += len(entries)
         for entry in entries:
             reached = entry.asset_id
+            if is_of_class and entry.offer_id == LISTING:
+                continue
             if judge.sees(entry):
                 visible.setdefault(entry.asset_id, []).append(entry)
     return _Found(visible, reached, is_exhausted)
@@ -225,7 +228,11 @@ def audiences_of(uow: UnitOfWork, caller: Standing) -> tuple[str, ...]:
     return keys_of(caller.participant_id, {**caller.claims, GROUP: groups} if groups else caller.claims)
 
 
-def _matches(asset: Asset, query: Query) -> bool:
+def _matches(dataset: Dataset, query: Query) -> bool:
+    if dataset.is_listing:
+        # Its class is not told, so nobody finds it out by asking for one after the other.
+        return not (query.data_item or query.part_group)
+    asset = dataset.asset
     return query.data_item in ("", asset.data_item) and query.part_group in ("", asset.part_group)
 
 

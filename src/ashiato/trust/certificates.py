@@ -4,12 +4,20 @@ import base64
 from itertools import pairwise
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ashiato.trust.keys import UnusableKey, VerificationKey
 
 MAX_CERTIFICATES_COUNT = 8
+# What the parser raises for what others call a certificate; parts of one are read only when something of them is asked for.
+UNREADABLE = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 def bound_chain(pem: bytes, key: VerificationKey) -> tuple[str, ...]:
@@ -20,7 +28,7 @@ def bound_chain(pem: bytes, key: VerificationKey) -> tuple[str, ...]:
     """
     try:
         chain = x509.load_pem_x509_certificates(pem)
-    except ValueError:
+    except UNREADABLE:
         raise UnusableKey("the file holds no PEM certificates") from None
     if not 0 < len(chain) <= MAX_CERTIFICATES_COUNT:
         raise UnusableKey(f"give 1 to {MAX_CERTIFICATES_COUNT} certificates, the key's own first")

@@ -21,6 +21,7 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
+from ashiato.trust.certificates import UNREADABLE
 from ashiato.trust.keys import MAX_CERTIFICATE_BYTES, MAX_CHAIN, VerificationKey
 
 _DOOR = object()
@@ -102,7 +103,7 @@ def _certificate(der: bytes) -> x509.Certificate:
         raise UnboundKey(f"a certificate has more than {MAX_CERTIFICATE_BYTES} bytes")
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError:
+    except UNREADABLE:
         raise UnboundKey("what stands in the chain is no certificate") from None
 
 
@@ -125,6 +126,8 @@ def _verified_path(
         return verifier.verify(leaf, issuers).chain
     except VerificationError as error:
         raise UnboundKey(f"the certificate does not lead to a trusted authority: {error}") from None
+    except UNREADABLE:
+        raise UnboundKey("a certificate of the chain cannot be read") from None
 
 
 def _organization_policy() -> ExtensionPolicy:

@@ -14,6 +14,8 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
+from ashiato.trust.certificates import UNREADABLE
+
 MAX_CHAIN_COUNT = 5
 
 _UNDERSTOOD = frozenset(
@@ -25,7 +27,7 @@ def misuse_of(certificate: x509.Certificate) -> str | None:
     """Why the certificate is none for time stamps; None when it is."""
     try:
         extensions = certificate.extensions
-    except ValueError:
+    except UNREADABLE:
         return "the extensions of the authority's certificate cannot be read"
     found = {extension.oid: extension for extension in extensions}
     use = found.get(ExtensionOID.EXTENDED_KEY_USAGE)
@@ -68,6 +70,8 @@ def distrust_of(
         )
     except VerificationError as error:
         return f"the authority's certificate did not lead to a trusted one at that hour: {error}"
+    except UNREADABLE:
+        return "a certificate between the authority's and a trusted one cannot be read"
     return None
 
 

@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from ashiato.trust import timestamp_chain
 from ashiato.trust import timestamp_forms as forms
+from ashiato.trust.certificates import UNREADABLE
 
 MAX_RESPONSE_BYTES = 32_768
 MAX_CERTIFICATES_COUNT = 8
@@ -85,7 +86,7 @@ def load_anchors(pem: bytes) -> Anchors:
     """The anchors in a PEM file; raises `UnusableAnchors`."""
     try:
         return Anchors(tuple(x509.load_pem_x509_certificates(pem)))
-    except ValueError:
+    except UNREADABLE:
         raise UnusableAnchors("there are no PEM certificates in it") from None
 
 
@@ -196,7 +197,7 @@ def _certificates(signed: forms.SignedData) -> list[x509.Certificate]:
         )
     try:
         return [x509.load_der_x509_certificate(asn1.encode_der(one)) for one in found]
-    except ValueError:
+    except UNREADABLE:
         raise TimeStampRefused("malformed", "what stands among the certificates is none") from None
 
 
