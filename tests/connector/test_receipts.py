@@ -14,7 +14,14 @@ from ashiato.connector.data_access import AccessOutcome
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.receipt_dates import GRACE_MS, NEXT_QUESTION_AFTER_MS, ask_at, process_of
 from ashiato.connector.receipts import Standing, standing_of
-from ashiato.connector.records import AccessRecord, AgreementRecord, AgreementState, Asset
+from ashiato.connector.records import (
+    AccessRecord,
+    AgreementRecord,
+    AgreementState,
+    Asset,
+    ObligationRecord,
+    ObligationState,
+)
 from ashiato.connector.vault_records import ReceiptWatch
 from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
@@ -161,6 +168,38 @@ async def test_a_deletion_that_is_reported_is_not(desk: Desk) -> None:
     desk.now_ms = DUE_MS + 30 * DAY_MS
     watch = await desk.shown()
     assert (watch.findings, watch.chain.held) == ((), {})
+
+
+async def test_the_deletion_of_what_was_never_handed_over_settles_no_duty(desk: Desk) -> None:
+    await desk.open(WEEK)
+    owed = ObligationRecord(
+        obligation_id="urn:uuid:owed",
+        agreement_id=AGREEMENT,
+        peer_id=CONSUMER,
+        asset_id="cfp",
+        path="obligation[0]",
+        action="delete",
+        enforcement="attested",
+        trigger="agreement",
+        is_own=False,
+        comes_first=False,
+        created_ms=START_MS,
+    )
+    await desk.run(lambda uow, moment: uow.obligations.put(owed))
+    invented = desk.consumer.draft(ReceiptKind.DELETED, desk.now_ms - 60_000, transfer="urn:uuid:none")
+    shown = [await desk.consumer.verified(invented)]
+    watch = await desk.run(
+        lambda uow, moment: receipts.take(uow, desk.company, AGREEMENT, shown, [], None, moment)
+    )
+    assert [finding.fault for finding in watch.findings] == [Fault.INVENTED]
+
+    async def state() -> ObligationState:
+        found = await desk.run(lambda uow, moment: uow.obligations.get("urn:uuid:owed"))
+        return ObligationState(found.state)
+
+    assert await state() is ObligationState.PENDING
+    await desk.shown(ReceiptKind.RECEIVED, ReceiptKind.DELETED)
+    assert await state() is ObligationState.FULFILLED
 
 
 async def test_who_is_silent_is_overdue_all_the_same(desk: Desk) -> None:

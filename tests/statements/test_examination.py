@@ -114,6 +114,18 @@ async def test_one_that_invents_data_is_seen() -> None:
     assert {(Fault.INVENTED, 2), (Fault.INVENTED, 3)} <= set(faults(look([*shown, other_data, other_way])))
 
 
+async def test_what_is_invented_fills_nothing() -> None:
+    consumer = Consumer()
+    shown = await consumer.chain(RECEIVED)
+    for number, kind in enumerate((RECEIVED, USED, DELETED), start=2):
+        for invented in ({"transfer": f"urn:uuid:none-{number}"}, {"data_sha256": f"{number}" * 64}):
+            at_ms = START_MS + number * HOUR_MS
+            shown.append(await consumer.verified(consumer.draft(kind, at_ms, **invented)))
+    chain = look(shown).chain
+    assert chain.last_sequence == 7
+    assert (list(chain.held), chain.deleted, chain.used) == ([f"{TRANSFER} {DATA}"], (), {})
+
+
 async def test_data_that_went_in_pieces_has_no_hash_to_compare() -> None:
     pieces = HandedOver(first_ms=START_MS, last_ms=START_MS, is_whole=True, sha256s=frozenset())
     shown = await Consumer().chain(RECEIVED, USED)

@@ -27,6 +27,7 @@ from ashiato.statements.examination import (
     Finding,
     HandedOver,
     OwnSide,
+    data_key,
     examine,
     unreported,
 )
@@ -193,7 +194,11 @@ def take(
                 compact=verified.compact,
             )
         )
-    is_told = any(verified.receipt.kind is ReceiptKind.DELETED for verified in examined.taken)
+    deleted = frozenset(examined.chain.deleted)
+    is_told = any(
+        verified.receipt.kind is ReceiptKind.DELETED and data_key(verified.receipt) in deleted
+        for verified in examined.taken
+    )
     if is_told and not examined.chain.held:
         obligations.settle_deletions(
             uow, agreement_id, moment, "The partner's receipt says that it is deleted."

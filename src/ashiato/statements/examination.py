@@ -251,7 +251,8 @@ class _Examination:
         if handed is None:
             self._find(Fault.INVENTED, verified, f"nothing was handed over in transfer {receipt.transfer}")
             return
-        if handed.sha256s and receipt.data_sha256 not in handed.sha256s:
+        is_handed_over = self._is_handed_over(receipt)
+        if not is_handed_over:
             self._find(
                 Fault.INVENTED, verified, f"no data with the SHA-256 {receipt.data_sha256} was handed over"
             )
@@ -262,13 +263,19 @@ class _Examination:
                 f"number {receipt.sequence} is older than the hand-over of the data",
             )
         key = data_key(receipt)
-        if receipt.kind is ReceiptKind.RECEIVED:
+        if not is_handed_over:
+            pass
+        elif receipt.kind is ReceiptKind.RECEIVED:
             if key in self.chain.held or key in self.chain.deleted:
                 self._find(Fault.REPEATED, verified, "the same data is reported as received twice")
         elif key not in self.chain.held and key not in self.chain.deleted:
             self._find(Fault.MISSING, verified, "no receipt says that this data was received")
         if receipt.kind is ReceiptKind.USED:
             self._check_use(verified, key)
+
+    def _is_handed_over(self, receipt: Receipt) -> bool:
+        handed = self._own.handed_over.get(receipt.transfer)
+        return handed is not None and (not handed.sha256s or receipt.data_sha256 in handed.sha256s)
 
     def _check_use(self, verified: VerifiedReceipt, key: str) -> None:
         receipt = verified.receipt
@@ -285,16 +292,18 @@ class _Examination:
     def _go_on(self, verified: VerifiedReceipt) -> None:
         receipt, chain = verified.receipt, self.chain
         key = data_key(receipt)
-        held, deleted, used = dict(chain.held), chain.deleted, dict(chain.used)
-        match receipt.kind:
-            case ReceiptKind.RECEIVED:
-                held[key] = receipt.at_ms
-            case ReceiptKind.USED:
-                used[key] = receipt.at_ms
-            case ReceiptKind.DELETED:
-                held.pop(key, None)
-                used.pop(key, None)
-                deleted = (*deleted, key)
+        held, deleted, used = chain.held, chain.deleted, chain.used
+        if self._is_handed_over(receipt):
+            # What was invented is not kept: else one consumer fills what is known of its chain with names of its own.
+            match receipt.kind:
+                case ReceiptKind.RECEIVED:
+                    held = {**held, key: receipt.at_ms}
+                case ReceiptKind.USED:
+                    used = {**used, key: receipt.at_ms}
+                case ReceiptKind.DELETED:
+                    held = {name: at_ms for name, at_ms in held.items() if name != key}
+                    used = {name: at_ms for name, at_ms in used.items() if name != key}
+                    deleted = (*deleted, key)
         self.chain = Chain(
             last_sequence=receipt.sequence,
             last_sha256=verified.sha256,
