@@ -116,6 +116,12 @@ def test_a_change_moves_what_stands_above_and_nothing_else() -> None:
     assert rolled.total_kg(3).tolist() == [26]
 
 
+def test_the_bound_counts_every_rounding() -> None:
+    # Three lines into 3, then 3 alone into 4: 1, then 1 + 3 + 2, then 6 + 1 + 2.
+    lines = [(3, 0, Fraction(1)), (3, 1, Fraction(1)), (3, 2, Fraction(1)), (4, 3, Fraction(1))]
+    assert plan(5, lines).roundings == (1, 6, 9)
+
+
 def test_after_many_changes_all_is_computed_anew() -> None:
     lines = [(1, 0, Fraction(1, 3))]
     rolled = BulkRollUp(plan(2, lines), np.ones((2, 1)))

@@ -64,6 +64,22 @@ def test_nothing_about_an_opened_line_can_be_changed(change: dict[str, object]) 
     assert not opens(opening, commit(DOCUMENTS, SECRET))
 
 
+def test_nothing_of_the_salt_can_be_shown_as_part_of_the_line() -> None:
+    # A salt whose last byte is a letter: moved over to the line, the bytes under the hash stay the same.
+    for number in range(1000):
+        secret = number.to_bytes(32, "big")
+        opening = open_line(DOCUMENTS, secret, 0)
+        last = bytes.fromhex(opening.salt)[-1:]
+        if last.isalpha():
+            moved = msgspec.structs.replace(
+                opening, salt=opening.salt[:-2], line=last.decode("ascii") + opening.line
+            )
+            assert opens(opening, commit(DOCUMENTS, secret))
+            assert not opens(moved, commit(DOCUMENTS, secret))
+            return
+    raise AssertionError("no salt ends with a letter")
+
+
 def test_the_same_lines_under_another_secret_have_another_root() -> None:
     assert commit(DOCUMENTS, SECRET).root != commit(DOCUMENTS, SECRET[::-1]).root
 

@@ -77,6 +77,12 @@ def test_a_total_is_not_the_sum_of_rounded_figures(rules: Ruleset) -> None:
     assert (document.total_kg, document.rounding.bound_kg) == ("3", "1")
 
 
+def test_the_bound_is_rounded_up(rules: Ruleset, result: RollUp) -> None:
+    # 1 / 3 came in and 0.005 is added here: 0.338333...
+    moved = msgspec.structs.replace(result, rounding_bound_kg=Fraction(1, 3))
+    assert declare(moved, rules, ISSUE).rounding.bound_kg == "0.339"
+
+
 def test_stages_that_the_ruleset_does_not_count_are_left_out(rules: Ruleset) -> None:
     cells = {(Stage.DISTRIBUTION, Origin.FOSSIL): 9}
     supplier = msgspec.structs.replace(
