@@ -130,3 +130,8 @@ def test_a_wrong_digit_of_a_corporate_number_is_noticed(twelve: str, place: int,
 def test_a_wrong_digit_of_a_gs1_number_is_noticed(digits: str, place: int, step: int) -> None:
     wrong = digits[:place] + str((int(digits[place]) + step) % 10) + digits[place + 1 :]
     assert gs1_check_digit(digits) != gs1_check_digit(wrong)
+
+
+def test_a_sum_that_nine_divides_gives_nine_and_not_nothing() -> None:
+    # By the formula of the ordinance: 9 - (0 mod 9) = 9, and 1 * 1 + 2 * 4 = 9 for the last two digits 41.
+    assert [corporate_check_digit(digits) for digits in ("0" * 12, "0" * 10 + "41")] == [9, 9]

@@ -112,6 +112,13 @@ async def test_a_thing_inside_itself_is_refused_with_the_path(plant: Firm) -> No
     assert fields["cycle"] == ["batch:K1", "item:p1", "item:m1", "batch:C1", "batch:K1"]
 
 
+async def test_a_circle_through_what_the_holder_held_before_is_found(plant: Firm) -> None:
+    await put(plant, hold("p1", "m1"))
+    both = [hold("p1", "m2"), hold("m1", "p1")]
+    outcome = await plant.do(lambda uow: as_built.store_holdings(uow, both))
+    assert [fault.fields["cycle"] for fault in outcome.faults] == [["item:p1", "item:m1", "item:p1"]]
+
+
 async def test_what_was_written_down_by_mistake_is_taken_back(plant: Firm) -> None:
     await put(plant, hold("p1", "m1"))
     one, other = Subject(ITEM, "p1"), Subject(ITEM, "m1")
@@ -140,7 +147,10 @@ async def test_a_serial_number_is_that_of_one_item_of_its_part(plant: Firm) -> N
     assert [(fault.index, fault.path) for fault in outcome.faults] == [(1, "serial")]
 
 
-async def test_items_may_exchange_their_serial_numbers(plant: Firm) -> None:
+async def test_items_exchange_their_serial_numbers_one_after_the_other(plant: Firm) -> None:
+    crossed = [Item(item_id=one, part_id="pack", serial=other) for one, other in (("p1", "p2"), ("p2", "p1"))]
+    outcome = await plant.do(lambda uow: items.ITEMS.store(uow, crossed, at()))
+    assert [(fault.index, fault.path) for fault in outcome.faults] == [(0, "serial"), (1, "serial")]
     await plant.do(lambda uow: items.put_item(uow, Item(item_id="p1", part_id="pack", serial="free"), at()))
     await plant.do(lambda uow: items.put_item(uow, Item(item_id="p9", part_id="pack", serial="p1"), at()))
     found = await plant.do(lambda uow: uow.supply.items_by_serial("pack", ["p1", "free"]))

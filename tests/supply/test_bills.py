@@ -123,6 +123,13 @@ async def test_a_cycle_through_an_older_version_is_one_too(chain: Firm) -> None:
         await put(chain, bill("module", line("pack")))
 
 
+async def test_a_cycle_through_a_version_that_stays_is_found_among_many(chain: Firm) -> None:
+    await put(chain, bill("pack", line("module")))
+    many = [bill("pack", line("cell"), version="2", valid_from_ms=10), bill("module", line("pack"))]
+    outcome = await chain.do(lambda uow: bills.store_bills(uow, many, at()))
+    assert [fault.fields["cycle"] for fault in outcome.faults] == [["pack", "module", "pack"]]
+
+
 async def test_bills_that_turn_an_edge_round_together_are_no_cycle(chain: Firm) -> None:
     await put(chain, bill("pack", line("module")))
     turned = [bill("pack", line("cell")), bill("module", line("pack"))]

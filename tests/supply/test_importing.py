@@ -125,6 +125,15 @@ pack,cathode,1,kg,1,2
     assert faults(report) == [(2, "数量"), (3, "子部品番号"), (4, "単位"), (5, "出来高")]
 
 
+async def test_rows_that_disagree_on_their_bill_keep_it_out(firm: Firm) -> None:
+    await bring_in(firm, PARTS)
+    before = await everything(firm)
+    head = "parent_id,component_id,quantity,position,valid_from\n"
+    report = await bring_in(firm, head + "pack,cell,1,left,2026-04-01\npack,cell,2,right,2026-05-01\n")
+    assert faults(report) == [(3, "valid_from")]
+    assert await everything(firm) == before
+
+
 async def test_a_cycle_in_a_table_is_named_with_its_path(firm: Firm) -> None:
     await bring_in(firm, PARTS)
     turned = "parent_id,component_id,quantity\npack,cell,1\ncell,pack,1\n"

@@ -122,17 +122,17 @@ def _check_items(uow: UnitOfWork, items: Sequence[Item], _: dict[str, Item], fau
 
 
 def _owners_of_serials(uow: UnitOfWork, items: Sequence[Item]) -> dict[tuple[str, str], str]:
-    """The stored item of each (part, serial); one that is about to get another serial here does not count."""
+    """The stored item of each (part, serial), also of one that gets another serial here: which of the two is written first
+    is not said, and the store takes no serial twice in between.
+    """
     by_part: dict[str, list[str]] = {}
     for item in items:
         by_part.setdefault(item.part_id, []).append(item.serial)
-    given = {item.item_id: (item.part_id, item.serial) for item in items}
-    found: dict[tuple[str, str], str] = {}
-    for part_id, serials in by_part.items():
-        for serial, item_id in uow.supply.items_by_serial(part_id, serials).items():
-            if given.get(item_id, (part_id, serial)) == (part_id, serial):
-                found[part_id, serial] = item_id
-    return found
+    return {
+        (part_id, serial): item_id
+        for part_id, serials in by_part.items()
+        for serial, item_id in uow.supply.items_by_serial(part_id, serials).items()
+    }
 
 
 def _around(uow: UnitOfWork, records: Iterable[Batch | Item]) -> tuple[dict[str, PartType], dict[str, Plant]]:
