@@ -48,17 +48,41 @@ def test_draws_have_the_distribution_that_they_are_said_to_have(
 ) -> None:
     location, scale, low, high = (np.full(DRAWS_COUNT, value) for value in parameters)
     given = distributions(np.full(DRAWS_COUNT, kind), np.ones(DRAWS_COUNT), location, scale, low, high)
-    drawn = sampler(given, np.arange(DRAWS_COUNT), DRAWS_COUNT).draw(np.random.Generator(np.random.SFC64(11)))
+    drawn = sampler(given).draw(np.random.Generator(np.random.SFC64(11)))
     # One in ten thousand right samplers would fail for this seed; a wrong parameter fails by many powers of ten.
     assert stats.kstest(drawn, reference.cdf).pvalue > 1e-4
 
 
-def test_signs_and_exchanges_at_one_coordinate_are_kept_apart() -> None:
+def test_every_exchange_is_drawn_from_its_own_distribution_with_its_sign() -> None:
     given = distributions(
-        [1, 3, 4], [-1, 1, -1], [2.0, 10.0, 0.0], [0, 1e-9, 0], [0, 0, 1.0], [0, 0, 1.0 + 1e-9]
+        [4, 1, 3, 5, 2],
+        [-1, 1, -1, -1, -1],
+        [0, 7.0, 10.0, 3.0, 2.0],
+        [0, 0, 1e-6, 0, 1e-6],
+        [5.0, 0, 0, 3.0, 0],
+        [5.001, 0, 0, 3.001, 0],
     )
-    drawn = sampler(given, np.array([1, 0, 0]), 2).draw(np.random.Generator(np.random.SFC64(1)))
-    assert drawn == pytest.approx([9.0, -2.0], abs=1e-6)
+    made = sampler(given)
+    drawn = made.draw(np.random.Generator(np.random.SFC64(1)))[made.place]
+    assert drawn == pytest.approx([-5.0, 7.0, -10.0, -3.0, -np.exp(2.0)], rel=1e-3)
+
+
+def test_two_exchanges_at_one_coordinate_are_drawn_apart_and_add_up() -> None:
+    # 0.06 and 0.04 kg of steel, each nearly certain, are the 0.1 kg of which power has 0.75 kg (see the other tests).
+    made = exchanges([0, 1, 1, 0, 1], [0, 1, 0, 1, 0], [1.0, 1.0, -0.06, -2.0, -0.04])
+    nothing = [0.0] * 5
+    spread = distributions(
+        [1, 1, 3, 1, 3],
+        [1, 1, -1, -1, -1],
+        [1.0, 1.0, 0.06, 2.0, 0.04],
+        [0, 0, 1e-9, 0, 1e-9],
+        nothing,
+        nothing,
+    )
+    emitted = exchanges([0, 0], [0, 1], [0.5, 1.0])
+    data = uncertain_background(["power", "steel"], ["CO2"], (made, spread), (emitted, certain([0.5, 1.0])))
+    found = simulate(data, [1.0], [{0: 1.0}], iterations_count=3, seed=4)
+    assert found.scores[:, 0] == pytest.approx([0.75] * 3, rel=1e-6)
 
 
 def test_every_draw_is_solved_exactly() -> None:

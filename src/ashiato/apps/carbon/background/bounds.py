@@ -16,6 +16,7 @@ than what |N| makes of it, and w = x + |N| x + … + |N|ᵐ x has v = x - |N|ᵐ
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from ashiato.apps.carbon.background.matrices import Floats
@@ -52,9 +53,9 @@ def lost(shares: sparse.csr_array) -> Floats:
     return roundings * _UNIT_ROUNDOFF / (1.0 - roundings * _UNIT_ROUNDOFF)
 
 
-def lost_in_own(emissions: sparse.csc_array, gross_own: Floats) -> Floats:
-    """What rounding can have taken from or added to the sum of an activity's own emissions."""
-    roundings = np.diff(emissions.indptr).astype(np.float64) + 2.0
+def lost_in_own(emissions_count: NDArray[np.integer], gross_own: Floats) -> Floats:
+    """What rounding can have taken from or added to the sum of an activity's own emissions, of which it has so many."""
+    roundings = emissions_count.astype(np.float64) + 2.0
     return roundings * _UNIT_ROUNDOFF / (1.0 - roundings * _UNIT_ROUNDOFF) * gross_own
 
 

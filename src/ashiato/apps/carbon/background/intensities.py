@@ -131,7 +131,7 @@ def own_emissions(emissions: sparse.csc_array, factors: Floats) -> Own:
     net = emissions.T @ factors
     is_signed = factors.min(initial=0.0) < 0.0 or emissions.data.min(initial=0.0) < 0.0
     gross = abs(emissions).T @ np.abs(factors) if is_signed else net
-    return Own(net, gross, bounds.lost_in_own(emissions, gross))
+    return Own(net, gross, bounds.lost_in_own(np.diff(emissions.indptr), gross))
 
 
 def agreement(
@@ -145,7 +145,7 @@ def agreement(
     for product, amount in demand.items():
         wanted[product] += amount / links.own[product]
     gross = np.abs(wanted) if wanted.min(initial=0.0) < 0.0 else wanted
-    needed = Own(wanted, gross, bounds.lost_in_own(sparse.csc_array((0, links.count)), gross))
+    needed = Own(wanted, gross, bounds.lost_in_own(np.zeros(links.count, dtype=np.intp), gross))
     runs = solved(links.shares.T.tocsr(), needed, database.products, Effort(watch)).burden
     emitted = database.biosphere @ runs
     return Agreement(float(found.scores([demand])[0][0]), float(weights @ emitted))
