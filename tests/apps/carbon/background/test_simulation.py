@@ -48,7 +48,7 @@ def test_draws_have_the_distribution_that_they_are_said_to_have(
 ) -> None:
     location, scale, low, high = (np.full(DRAWS_COUNT, value) for value in parameters)
     given = distributions(np.full(DRAWS_COUNT, kind), np.ones(DRAWS_COUNT), location, scale, low, high)
-    drawn = sampler(given).draw(np.random.Generator(np.random.SFC64(11)))
+    drawn = sampler(given).draw(np.random.Generator(np.random.SFC64(11)), np.empty(DRAWS_COUNT))
     # One in ten thousand right samplers would fail for this seed; a wrong parameter fails by many powers of ten.
     assert stats.kstest(drawn, reference.cdf).pvalue > 1e-4
 
@@ -63,7 +63,7 @@ def test_every_exchange_is_drawn_from_its_own_distribution_with_its_sign() -> No
         [5.001, 0, 0, 3.001, 0],
     )
     made = sampler(given)
-    drawn = made.draw(np.random.Generator(np.random.SFC64(1)))[made.place]
+    drawn = made.draw(np.random.Generator(np.random.SFC64(1)), np.empty(5))[made.place]
     assert drawn == pytest.approx([-5.0, 7.0, -10.0, -3.0, -np.exp(2.0)], rel=1e-3)
 
 

@@ -116,9 +116,10 @@ class _Technosphere:
     source: Positions
     slot: Positions | None
     sampler: Sampler
+    draws: Floats
 
     def drawn(self, dice: np.random.Generator) -> Floats:
-        draws = self.sampler.draw(dice)
+        draws = self.sampler.draw(dice, self.draws)
         return draws if self.slot is None else _summed(self.slot, draws, self.indices.size)
 
     def filled(self, entries: Floats) -> sparse.csc_array:
@@ -142,7 +143,9 @@ def _technosphere(given: Exchanges, spread: Distributions, count: int) -> _Techn
         source[slot_of_draw] = np.arange(slot.size)
     # Narrow positions: what is read for each product with the matrix is a third less.
     indices, narrow = (key % count).astype(np.int32), starts.astype(np.int32)
-    return _Technosphere(indices, narrow, source, slot_of_draw if is_shared else None, draws)
+    return _Technosphere(
+        indices, narrow, source, slot_of_draw if is_shared else None, draws, np.empty(slot.size)
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,9 +156,10 @@ class _Emissions:
     factor: Floats
     emissions_count: Positions
     sampler: Sampler
+    draws: Floats
 
     def drawn(self, dice: np.random.Generator) -> Own:
-        weighted = self.sampler.draw(dice)
+        weighted = self.sampler.draw(dice, self.draws)
         weighted *= self.factor
         count = self.emissions_count.size
         net = gross = _summed(self.emitter, weighted, count)
@@ -169,7 +173,7 @@ def _emissions(given: Exchanges, spread: Distributions, factors: Floats, count: 
     emitter, factor = np.empty(given.count, dtype=np.int64), np.empty(given.count)
     emitter[draws.place] = given.column
     factor[draws.place] = factors[given.row]
-    return _Emissions(emitter, factor, np.bincount(emitter, minlength=count), draws)
+    return _Emissions(emitter, factor, np.bincount(emitter, minlength=count), draws, np.empty(given.count))
 
 
 @dataclass(frozen=True, eq=False)
