@@ -159,3 +159,54 @@ async def test_what_waits_survives_a_kill_of_either_side(tmp_path: Path) -> None
         for request in asked:
             await seen(buyer, request["own_id"], lambda found: found["state"] == "answered")
         assert len((await maker.call("GET", "/requests?side=received"))["items"]) == len(asked)
+
+
+async def with_rule(company: Company, slug: str, below: str | None) -> None:
+    """The company answers requests for the part `p`, after it has asked the one below it."""
+    await company.call("PUT", "/request-inbox", {}, slug=slug)
+    await company.call("PUT", "/assets/cfp", {"title": "t", "source": {"kind": "record"}}, slug=slug)
+    ask_on = [{"partner": company.did_of(below), "part": {"part_id": "p"}}] if below else []
+    rule = {"data_item": "footprint", "part_id": "p", "asset_id": "cfp", "ask_on": ask_on}
+    await company.call("PUT", "/request-rules/r", rule, slug=slug)
+
+
+async def test_five_tiers_answer_by_themselves_over_the_exchange(tmp_path: Path) -> None:
+    """Every agreement is negotiated in the run: eight, one in each direction between neighbours."""
+    tiers = ["vehicle", "pack", "cell", "cathode", "nickel"]
+    node = Company(tmp_path / "node", tiers)
+    async with running(node):
+        for slug, below in zip(tiers[1:], [*tiers[2:], None], strict=True):
+            await with_rule(node, slug, below)
+        body = {
+            "to": [{"partner": node.did_of("pack"), "part": {"part_id": "p"}}],
+            "data_item": "footprint",
+            "due_ms": in_an_hour_ms(),
+            "fetch": False,
+        }
+        asked = (await node.call("POST", "/requests", body))["items"][0]
+        done = await seen(node, asked["own_id"], lambda found: found["state"] == "answered")
+        assert done["counts"] == {"trades": 4, "completed": 4, "closed": 0, "open": 0}
+        agreed = (await node.call("GET", "/agreements", slug="cell"))["items"]
+        assert sorted(entry["role"] for entry in agreed) == ["CONSUMER", "CONSUMER", "PROVIDER", "PROVIDER"]
+
+
+async def test_a_circle_of_three_companies_ends_over_the_exchange(tmp_path: Path) -> None:
+    """a -> b -> c -> a: recycled material comes back to who sold it."""
+    node = Company(tmp_path / "node", ["a", "b", "c"])
+    async with running(node):
+        for slug, below in (("b", "c"), ("c", "a"), ("a", "b")):
+            await with_rule(node, slug, below)
+        body = {
+            "to": [{"partner": node.did_of("b"), "part": {"part_id": "p"}}],
+            "data_item": "footprint",
+            "due_ms": in_an_hour_ms(),
+        }
+        asked = (await node.call("POST", "/requests", body))["items"][0]
+        closed = await seen(node, asked["own_id"], lambda found: found["counts"]["closed"] == 1)
+        assert closed["counts"] == {"trades": 3, "completed": 0, "closed": 1, "open": 2}
+        assert (await node.call("GET", "/requests?side=received"))["items"] == []
+        # The branch that went in a circle has no answer, so a person at c decides, and the rest follows by rule.
+        (at_c,) = (await node.call("GET", "/requests?side=received", slug="c"))["items"]
+        await node.call("POST", f"/requests/{at_c['own_id']}/answer", {"asset_id": "cfp"}, slug="c")
+        done = await seen(node, asked["own_id"], lambda found: found["state"] == "answered")
+        assert done["counts"] == {"trades": 3, "completed": 2, "closed": 1, "open": 0}
