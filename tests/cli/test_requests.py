@@ -132,6 +132,25 @@ async def test_a_rule_answers_by_itself(pair: Pair) -> None:
     assert (await command(maker, "request", "rule", "put", "bad", *words, *bad)).exit_code != 0
 
 
+async def test_a_trace_is_asked_and_walked(pair: Pair) -> None:
+    """The buyer built one pack from a cell of its own making, of the batch that it asks about."""
+    buyer, _ = pair
+    for part in ("pack", "cell"):
+        await buyer.call("PUT", f"/parts/{part}", {})
+    await buyer.call("PUT", "/batches/B7", {"part_id": "cell"})
+    await buyer.call("PUT", "/items/p-1", {"part_id": "pack", "serial": "P1"})
+    await buyer.call("PUT", "/items/c-1", {"part_id": "cell", "serial": "C1", "batch_id": "B7"})
+    await buyer.call("PUT", "/built/item/p-1/holds/item/c-1", {})
+    walked = await ok(buyer, "request", "walk", "item", "p-1")
+    assert [(step["depth"], step["component"]["id"]) for step in walked["steps"]] == [(1, "c-1")]
+    up = await ok(buyer, "request", "walk", "item", "c-1", "--up")
+    assert up["borders"] == [{"kind": "item", "id": "p-1"}]
+    words = ("--about", "B7", "--part", "pack", "--serial", "P1", "--due", "2099-12-31")
+    asked = await ok(buyer, "request", "trace", *words)
+    assert asked["state"] == "answered"
+    assert asked["answers"][0]["trace"] == {"found": ["P1"], "unanswered": 0}
+
+
 async def test_a_closed_inbox_takes_nothing_more(pair: Pair) -> None:
     buyer, maker = pair
     await ok(maker, "request", "close")

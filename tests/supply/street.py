@@ -19,6 +19,7 @@ from ashiato.stores.engine import SqlStore
 from ashiato.supply import answering, asking
 from ashiato.supply.answering import GivenAnswer
 from ashiato.supply.asking import Terms
+from ashiato.supply.following import follow
 from ashiato.supply.messages import Counts, Message, Part, Receipt, Refusal, decode, encode
 from ashiato.supply.request_ports import REQUESTS
 from ashiato.supply.requests import KeptAnswer, Side, SupplyRequest, Wanted
@@ -113,7 +114,9 @@ class Firm:
         self._street = street
         self.did = f"did:web:{name}.example"
         nothing = cast(Any, None)
-        company = Company(self.did, "https://x.example", nothing, nothing, nothing, nothing, nothing)
+        company = Company(
+            self.did, "https://x.example", nothing, nothing, nothing, nothing, nothing, reactors=(follow,)
+        )
         self.company = company
         self.tenant = Tenant(name, name, company, f"https://{name}.example", b"")
 

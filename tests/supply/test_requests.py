@@ -331,7 +331,7 @@ async def test_what_comes_twice_or_out_of_order_changes_nothing(street: Street) 
         b'{"schema": "urn:ashiato:supply:1", "type": "Reminder", "message_id": "1", "request_id": "r", "text": "'
         + b"x" * 2001
         + b'"}',
-        b" " * 40_000,
+        b" " * 140_000,
     ],
 )
 async def test_bad_messages_are_refused(street: Street, body: bytes) -> None:

@@ -6,7 +6,15 @@ from ashiato.connector.company import Company
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, WrongState
 from ashiato.connector.records import Visibility
-from ashiato.supply.messages import Answer, Counts, DataRequest, Declaration, Rejection, Withdrawal
+from ashiato.supply.messages import (
+    Answer,
+    Counts,
+    DataRequest,
+    Declaration,
+    Rejection,
+    TraceResult,
+    Withdrawal,
+)
 from ashiato.supply.request_ports import REQUESTS
 from ashiato.supply.requests import Act, KeptAnswer, RequestState, Side, SupplyRequest, step
 from ashiato.supply.telling import close_date, known, note, put, schedule, send, tell_progress
@@ -15,10 +23,11 @@ MOST_BELOW_PER_PAGE_COUNT = 500
 
 
 class GivenAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What is answered: an asset of ours, or a declaration by its hash."""
+    """What is answered: an asset of ours, a declaration by its hash, or what a trace found."""
 
     asset_id: str = ""
     declaration: Declaration | None = None
+    trace: TraceResult | None = None
     text: str = ""
 
 
@@ -38,6 +47,8 @@ def take(
         hops=message.hops,
         text=message.text,
         marks=message.marks,
+        about=message.about,
+        among=message.among,
         told=(RequestState.RECEIVED.value, Counts()),
         created_ms=moment.now_ms,
         updated_ms=moment.now_ms,
@@ -61,7 +72,7 @@ def answer(
 ) -> SupplyRequest:
     """Answer a request, or give a new version of the answer; raises `NotFound` for an asset that is not there or hidden."""
     request = known(uow, own_id, Side.RECEIVED)
-    if bool(given.asset_id) is (given.declaration is not None):
+    if sum((bool(given.asset_id), given.declaration is not None, given.trace is not None)) != 1:
         raise Invalid("Answer with an asset or with a declaration.", path="asset_id")
     asset = uow.assets.asset(given.asset_id) if given.asset_id else None
     if given.asset_id and (asset is None or asset.visibility is Visibility.HIDDEN):
@@ -76,6 +87,7 @@ def answer(
         version=version,
         asset_id=given.asset_id,
         declaration=given.declaration,
+        trace=given.trace,
         text=given.text,
         at_ms=moment.now_ms,
     )
@@ -88,6 +100,7 @@ def answer(
         part=request.part,
         asset_id=given.asset_id,
         declaration=given.declaration,
+        trace=given.trace,
         counts=request.counts.capped(),
         text=given.text,
     )

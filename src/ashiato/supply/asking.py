@@ -48,6 +48,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     hops: int = DEFAULT_HOPS_COUNT
     fetches: bool = True
+    about: str = ""
 
 
 class _Tree(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +114,8 @@ def _ask_one(
     room = uow.room(REQUESTS)
     for other in room.same_in_tree(Side.ASKED, tree.tree_id, wanted.partner):
         is_alive = other.is_open or other.state is RequestState.ANSWERED
-        if is_alive and (other.data_item, other.part) == (data_item, wanted.part):
+        asks_the_same = (other.about, other.among) == (terms.about, wanted.among)
+        if is_alive and asks_the_same and (other.data_item, other.part) == (data_item, wanted.part):
             return other
     mark = moment.fresh_id()
     own_id = moment.fresh_iri()
@@ -133,6 +135,8 @@ def _ask_one(
         mark=mark,
         state=RequestState.ASKED,
         fetches=terms.fetches,
+        about=terms.about,
+        among=wanted.among,
         created_ms=moment.now_ms,
         updated_ms=moment.now_ms,
     )
@@ -146,6 +150,8 @@ def _ask_one(
         due_ms=terms.due_ms,
         hops=tree.hops,
         marks=(*tree.marks, mark),
+        about=terms.about,
+        among=wanted.among,
         text=terms.text,
     )
     send(uow, request, message, moment)
@@ -239,6 +245,7 @@ def answered(
         version=message.version,
         asset_id=message.asset_id,
         declaration=message.declaration,
+        trace=message.trace,
         text=message.text,
         at_ms=moment.now_ms,
     )

@@ -11,7 +11,7 @@ import msgspec
 from ashiato.connector.company import Company, tell
 from ashiato.connector.ports import Moment
 from ashiato.connector.problems import NotFound, QuotaExceeded, WrongState
-from ashiato.supply import answering, asking, link_letters, records, rules
+from ashiato.supply import answering, asking, link_letters, records, rules, tracing
 from ashiato.supply.messages import (
     Answer,
     Cancellation,
@@ -112,7 +112,10 @@ def _requested(
     if room.count_open(Side.RECEIVED, sender_id, MOST_OPEN_PER_ASKER_COUNT) >= MOST_OPEN_PER_ASKER_COUNT:
         raise QuotaExceeded("You have too many open requests here; cancel some, or wait for answers.")
     request = answering.take(uow, company, sender_id, message, moment)
-    rules.answer_if_ruled(uow, company, request, own_part_id, moment)
+    if message.data_item == tracing.TRACE_ITEM:
+        tracing.begin_if_allowed(uow, company, request, moment)
+    else:
+        rules.answer_if_ruled(uow, company, request, own_part_id, moment)
     return Receipt(message_id=message.message_id, outcome="taken")
 
 
@@ -120,7 +123,8 @@ def _is_asked_already(uow: UnitOfWork, sender_id: str, message: DataRequest) -> 
     """Whether the same asker asked for the same in the same tree, and still waits or has its answer."""
     same = uow.room(REQUESTS).same_in_tree(Side.RECEIVED, message.tree_id, sender_id)
     return any(
-        (request.data_item, request.part) == (message.data_item, message.part)
+        (request.data_item, request.part, request.about, request.among)
+        == (message.data_item, message.part, message.about, message.among)
         and (request.is_open or request.state is RequestState.ANSWERED)
         for request in same
     )

@@ -20,15 +20,17 @@ SCHEMA: Final = "urn:ashiato:supply:1"
 INBOX_ASSET_ID = "urn:ashiato:supply:inbox"
 MEDIA_TYPE = "application/json"
 
-MOST_MESSAGE_BYTES = 32_768
+MOST_MESSAGE_BYTES = 131_072
 MOST_HOPS_COUNT = 32
 MOST_MARKS_COUNT = 64
 MOST_TRADES_COUNT = 1_000_000_000
+MOST_SERIALS_COUNT = 500
 
 Id = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[!-~]+$")]
 Text = Annotated[str, Meta(max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
 Line = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Serial = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Instant = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 
 
@@ -80,13 +82,24 @@ class Declaration(_Struct, frozen=True, kw_only=True):
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
+class TraceResult(_Struct, frozen=True, kw_only=True):
+    """Which of the asker's serial numbers hold what was asked about, and how many branches below gave no answer."""
+
+    found: Annotated[tuple[Serial, ...], Meta(max_length=MOST_SERIALS_COUNT)] = ()
+    unanswered: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+
+
 class _Message(_Struct, frozen=True, kw_only=True, tag_field="type"):
     schema: Literal["urn:ashiato:supply:1"] = SCHEMA
     message_id: Id
 
 
 class DataRequest(_Message, frozen=True, kw_only=True):
-    """A buyer asks its supplier for a data item of a part, until `due_ms`."""
+    """A buyer asks its supplier for a data item of a part, until `due_ms`.
+
+    A question of tracing says what it is `about` (a batch or an item, by an identifier that both may know) and `among` which
+    serial numbers of the part the asker looks for it.
+    """
 
     request_id: Id
     tree_id: Id
@@ -94,6 +107,8 @@ class DataRequest(_Message, frozen=True, kw_only=True):
     part: Part
     due_ms: Instant
     hops: Annotated[int, Meta(ge=0, le=MOST_HOPS_COUNT)]
+    about: Line = ""
+    among: Annotated[tuple[Serial, ...], Meta(max_length=MOST_SERIALS_COUNT)] = ()
     marks: Annotated[tuple[Id, ...], Meta(max_length=MOST_MARKS_COUNT)] = ()
     text: Text = ""
 
@@ -121,7 +136,7 @@ class Status(_Message, frozen=True, kw_only=True):
 
 
 class Answer(_Message, frozen=True, kw_only=True):
-    """The data can be had: as the supplier's asset under an agreement, or as a declaration by its hash.
+    """The data can be had: as the supplier's asset under an agreement, as a declaration by its hash; or the trace is known.
 
     `part` is the one that was asked about. A `version` above 1 corrects or renews the one before it.
     """
@@ -131,6 +146,7 @@ class Answer(_Message, frozen=True, kw_only=True):
     part: Part
     asset_id: Line = ""
     declaration: Declaration | None = None
+    trace: TraceResult | None = None
     counts: Counts = Counts()
     text: Text = ""
 
@@ -231,8 +247,10 @@ def decode(body: bytes) -> Message:
     message: Message = _decoded(body, Message)
     if isinstance(message, DataRequest | Answer) and bool(message.part.link) is bool(message.part.part_id):
         raise MalformedSupplyMessage("part: give either `link` or `part_id`")
-    if isinstance(message, Answer) and bool(message.asset_id) is (message.declaration is not None):
-        raise MalformedSupplyMessage("give either `asset_id` or `declaration`")
+    if isinstance(message, Answer):
+        given = (bool(message.asset_id), message.declaration is not None, message.trace is not None)
+        if sum(given) != 1:
+            raise MalformedSupplyMessage("give one of `asset_id`, `declaration` and `trace`")
     counts = message.counts if isinstance(message, Status | Answer | Rejection) else Counts()
     told = (counts.trades, counts.completed, counts.closed, counts.open)
     if not all(0 <= count <= MOST_TRADES_COUNT for count in told):

@@ -128,6 +128,10 @@ class Supply(Protocol):
         """The keys of what each holder, by its key, ever held; those that held nothing are left out."""
 
 
+SUPPLY: ports.Room[Supply] = ports.Room("supply")
+"""For who is given the unit of work of the storey below: a reactor."""
+
+
 class UnitOfWork(ports.UnitOfWork, Protocol):
     """One transaction of one participant, with its chain among the rooms."""
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 import msgspec
 
 from ashiato.connector.problems import Invalid, WrongState
-from ashiato.supply.messages import Counts, Declaration, Part
+from ashiato.supply.messages import Counts, Declaration, Part, TraceResult
 
 
 class Side(StrEnum):
@@ -110,6 +110,8 @@ class SupplyRequest(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     rule_id: str = ""
     fetches: bool = False
+    about: str = ""
+    among: tuple[str, ...] = ()
     is_overdue: bool = False
     created_ms: int
     updated_ms: int
@@ -127,6 +129,7 @@ class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     asset_id: str = ""
     declaration: Declaration | None = None
+    trace: TraceResult | None = None
     text: str = ""
     is_late: bool = False
     withdrawn_ms: int | None = None
@@ -143,6 +146,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     part: Part
     data_item: str = ""
     address: str = ""
+    among: tuple[str, ...] = ()
 
 
 class AnswerRule(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,14 +13,19 @@ from ashiato.supply.offering import ensure_open
 from ashiato.supply.request_ports import REQUESTS
 from ashiato.supply.requests import AnswerRule, SupplyRequest
 from ashiato.supply.telling import note, put
+from ashiato.supply.tracing import TRACE_ITEM
 
 
 def put_rule(uow: UnitOfWork, rule: AnswerRule, moment: Moment) -> AnswerRule:
     """Create or replace a rule; raises `Invalid` where no partner could see its answer."""
     check_id("rule", rule.rule_id)
-    asset = uow.assets.asset(rule.asset_id)
-    if asset is None or asset.visibility is Visibility.HIDDEN:
-        raise Invalid(f"There is no asset {rule.asset_id!r} that a partner could see.", path="asset_id")
+    asset = uow.assets.asset(rule.asset_id) if rule.asset_id else None
+    is_there = asset is not None and asset.visibility is not Visibility.HIDDEN
+    if is_there is (rule.data_item == TRACE_ITEM):
+        raise Invalid(
+            f"A rule names an asset that a partner can see, and only one for {TRACE_ITEM!r} names none.",
+            path="asset_id",
+        )
     if any(wanted.partner == uow.participant_id for wanted in rule.ask_on):
         raise Invalid("A company does not ask itself.", path="ask_on")
     room = uow.room(REQUESTS)

@@ -166,6 +166,9 @@ def _date_process(own_id: str) -> str:
 def _deliver(
     uow: UnitOfWork, request: SupplyRequest, process_id: str, name: str, body: bytes, moment: Moment
 ) -> None:
+    if request.peer_id == uow.participant_id:
+        # A question of our own people is kept like one that came in, and its answer is here already.
+        return
     uow.outbox.add(
         Delivery(
             delivery_id=moment.fresh_id(),

@@ -25,11 +25,19 @@ class Side(StrEnum):
     RECEIVED = "received"
 
 
+class Kind(StrEnum):
+    """What a trace begins at."""
+
+    BATCH = "batch"
+    ITEM = "item"
+
+
 def add_to(app: typer.Typer) -> None:
     """Adds the group to the program."""
     made = group(app, "request")
     _asking(made)
     _looking(made)
+    _tracing(made)
     _acting(made)
     _inbox(made)
     _rules(group(made, "rule"))
@@ -80,6 +88,35 @@ def _looking(app: typer.Typer) -> None:
     @command(app, "tree", "request.tree")
     def tree(session: Session, tree_id: Id) -> None:
         session.output.show(session.get("request-trees", tree_id))
+
+
+def _tracing(app: typer.Typer) -> None:
+    @command(app, "trace", "request.trace")
+    def trace(
+        session: Session,
+        about: Annotated[str, typer.Option("--about", help=say("option.about"))],
+        part: Annotated[str, typer.Option("--part", help=say("option.own_part"))],
+        serials: Annotated[list[str], typer.Option("--serial", help=say("option.serial_asked"))],
+        due: Annotated[str, typer.Option("--due", help=say("option.due"))],
+        hops: Annotated[int, typer.Option("--hops", help=say("option.hops"), min=0, max=32)] = 8,
+    ) -> None:
+        body: dict[str, object] = {
+            "about": about,
+            "part_id": part,
+            "serials": serials,
+            "due_ms": instant_ms(due),
+            "hops": hops,
+        }
+        session.output.show(session.post(body, "traces"))
+
+    @command(app, "walk", "request.walk")
+    def walk(
+        session: Session,
+        kind: Annotated[Kind, typer.Argument(help=say("option.trace_kind"))],
+        thing_id: Id,
+        up: Annotated[bool, typer.Option("--up/--down", help=say("option.up"))] = False,
+    ) -> None:
+        session.output.show(session.get("traces", kind, thing_id, direction="up" if up else "down"))
 
 
 def _acting(app: typer.Typer) -> None:
@@ -155,7 +192,7 @@ def _rules(app: typer.Typer) -> None:
         session: Session,
         rule_id: Id,
         data_item: NeededItem,
-        asset: Annotated[str, typer.Option("--asset", help=say("option.answer_asset"))],
+        asset: Annotated[str, typer.Option("--asset", help=say("option.answer_asset"))] = "",
         part: PartOption = "",
         ask_on: Annotated[list[str] | None, typer.Option("--ask-on", help=say("option.ask_on"))] = None,
     ) -> None:

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ashiato.api.management.models.offering import AccessForm
 from ashiato.api.management.models.shared import (
+    LONGEST_INSTANT_MS,
     Address,
     Instant,
     InstantShown,
@@ -107,12 +108,22 @@ class DataRequestAct(Model):
     text: Text = ""
 
 
+class TraceFound(Model):
+    """What a trace found."""
+
+    found: list[str]
+    """Which of the serial numbers that were asked about hold it."""
+    unanswered: int
+    """Branches below that gave no answer: with 0 the result is complete."""
+
+
 class AnswerShown(Model):
     """One version of an answer."""
 
     version: int
     asset_id: str
     declaration: DeclarationNamed | None
+    trace: TraceFound | None
     text: str
     is_late: bool
     """It came after you cancelled: kept, and without effect."""
@@ -177,7 +188,8 @@ class AnswerRuleBody(Model):
     data_item: DataItem
     part_id: PartName = ""
     """Left out, the rule is for every part."""
-    asset_id: OwnId
+    asset_id: Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x20\x7f/\\?#%]*$")] = ""
+    """An asset that partners can see; for `trace:holds` none, because the answer is worked out."""
     ask_on: list[WantedPart] = Field(default=[], max_length=1000)
     """These suppliers are asked first; the answer goes out when all of them have answered."""
 
@@ -227,3 +239,54 @@ def wanted_of(body: WantedPart) -> requests.Wanted:
     return requests.Wanted(
         partner=body.partner, part=part, data_item=body.data_item, address=(body.address or "").rstrip("/")
     )
+
+
+class TraceBody(Model):
+    """Which of your items of a part hold something that others made."""
+
+    about: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    """The batch or item, by an identifier that those who handled it know."""
+    part_id: OwnId
+    """Your own part."""
+    serials: list[Annotated[str, StringConstraints(min_length=1, max_length=128)]] = Field(
+        min_length=1, max_length=500
+    )
+    due_ms: Instant
+    hops: Annotated[int, Field(ge=0, le=32)] = 8
+
+
+class TraceQuery(BaseModel):
+    """Which way is walked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    direction: Annotated[
+        Literal["down", "up"], Field(description="What it holds, or what it is held in.")
+    ] = "down"
+    as_of_ms: Annotated[
+        int | None, Field(ge=0, le=LONGEST_INSTANT_MS, description="As it was built then; left out: ever.")
+    ] = None
+
+
+class ThingShown(Model):
+    """A batch or an item."""
+
+    kind: Literal["batch", "item"]
+    id: str
+
+
+class TraceStep(Model):
+    """One relation that was walked."""
+
+    depth: int
+    holder: ThingShown
+    component: ThingShown
+
+
+class TraceShown(Model):
+    """What this company knows of a thing; what lies behind a border another company knows."""
+
+    steps: list[TraceStep]
+    borders: list[ThingShown]
+    """Down: what others made, of which nothing is known here. Up: what nothing of yours holds."""
+    is_whole: bool

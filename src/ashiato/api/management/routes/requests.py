@@ -1,6 +1,6 @@
 """Requests for data to suppliers and from customers, the rules that answer, and the inbox."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Path, Query
 from fastapi import Request as HttpRequest
@@ -22,6 +22,11 @@ from ashiato.api.management.models.requests import (
     RequestCounts,
     RequestInbox,
     RequestInboxBody,
+    ThingShown,
+    TraceBody,
+    TraceQuery,
+    TraceShown,
+    TraceStep,
     WantedPart,
     counts_of,
     shown,
@@ -34,7 +39,7 @@ from ashiato.api.management.waiting import wait_until, while_connected
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound
 from ashiato.connector.records import Approval, Asset, Visibility
-from ashiato.supply import answering, asking, link_letters, offering, records, rules
+from ashiato.supply import answering, asking, link_letters, offering, records, rules, tracing
 from ashiato.supply.messages import INBOX_ASSET_ID, Declaration
 from ashiato.supply.ports import UnitOfWork as ChainUnitOfWork
 from ashiato.supply.request_ports import REQUESTS
@@ -48,6 +53,8 @@ router = participant_router("requests")
 RequestId = Annotated[OwnId, Path()]
 TreeId = Annotated[OwnId, Path()]
 RuleId = Annotated[OwnId, Path()]
+ThingId = Annotated[OwnId, Path()]
+TraceKind = Annotated[Literal["batch", "item"], Path()]
 
 
 @router.get("/requests", summary="List the requests for data that you made or received")
@@ -130,6 +137,48 @@ async def count_tree(call: CallOf, tree_id: TreeId) -> RequestCounts:
     if counts.trades == 0:
         raise NotFound(f"There is no tree {tree_id!r} in which you asked.", id=tree_id)
     return counts_of(counts)
+
+
+@router.post(
+    "/traces",
+    status_code=201,
+    summary="Ask which of your items hold a batch or an item that others made; the answer is that of the request",
+    responses=problems(*WITH_JSON_BODY),
+)
+async def ask_trace(call: CallOf, body: TraceBody) -> DataRequestDetail:
+    among = tuple(dict.fromkeys(body.serials))
+    terms = asking.Terms(
+        data_item=tracing.TRACE_ITEM, due_ms=body.due_ms, hops=body.hops, about=body.about, fetches=False
+    )
+
+    def work(uow: UnitOfWork) -> DataRequestDetail:
+        offering.ensure_open(uow, call.moment)
+        return _detail(uow, tracing.ask_own(uow, call.company, body.part_id, among, terms, call.moment))
+
+    return await call.run(work)
+
+
+@router.get(
+    "/traces/{kind}/{thing_id}",
+    summary="Walk down or up from a batch or an item through what you built yourself",
+)
+async def walk_trace(
+    call: CallOf, kind: TraceKind, thing_id: ThingId, wanted: Annotated[TraceQuery, Query()]
+) -> TraceShown:
+    start = records.Subject(records.SubjectKind(kind), thing_id)
+    found = await call.read(
+        lambda uow: tracing.walk(uow, start, down=wanted.direction == "down", as_of_ms=wanted.as_of_ms)
+    )
+    return TraceShown(
+        steps=[
+            TraceStep(
+                depth=one.depth, holder=_thing(one.holding.holder), component=_thing(one.holding.component)
+            )
+            for one in found.steps
+        ],
+        borders=[_thing(subject) for subject in found.borders],
+        is_whole=found.is_whole,
+    )
 
 
 @router.get("/request-rules", summary="List the rules that answer requests without a person")
@@ -240,6 +289,10 @@ def _rule(rule: AnswerRule) -> AnswerRuleShown:
         for one in rule.ask_on
     ]
     return AnswerRuleShown.of(rule, ask_on=ask_on)
+
+
+def _thing(subject: records.Subject) -> ThingShown:
+    return ThingShown(kind="batch" if subject.kind is records.SubjectKind.BATCH else "item", id=subject.id)
 
 
 def _inbox(asset: Asset | None) -> RequestInbox:
