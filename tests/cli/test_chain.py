@@ -107,3 +107,22 @@ def test_a_template_for_excel_comes_by_the_ending_of_the_file(node: Node, tmp_pa
     node.ok("cells", "supply", "template", "parts", "--to", str(file))
     assert file.read_bytes().startswith(b"PK")
     assert node.ok("cells", "supply", "import", str(file), "--dry-run")["rows"] == 0
+
+
+def test_what_is_kept_is_listed_and_shown(node: Node) -> None:
+    partner = node.ok("cells", "partner", "put", MAKER, "--supplier", "--name", "Maker")
+    assert node.ok("cells", "partner", "show", MAKER) == partner
+    plant = node.ok("cells", "plant", "put", "east", "--name", "East", "--country", "JP")
+    assert node.ok("cells", "plant", "show", "east") == plant
+    assert node.ok("cells", "plant", "list")["items"] == [plant]
+    node.ok("cells", "part", "put", "cathode", "--purchased", "--unit", "piece")
+    batch = node.ok("cells", "batch", "put", "B1", "--part", "cathode")
+    assert node.ok("cells", "batch", "show", "B1") == batch
+    assert node.ok("cells", "batch", "list")["items"] == [batch]
+    item = node.ok("cells", "item", "put", "c1", "--part", "cathode", "--serial", "C1")
+    assert node.ok("cells", "item", "show", "c1") == item
+    assert node.ok("cells", "item", "list")["items"] == [item]
+    link = node.ok("cells", "link", "propose", "l2", "--with", MAKER, "--part", "cathode")
+    assert node.ok("cells", "link", "show", "l2") == link
+    node.ok("cells", "part", "put", "unused")
+    assert node.ok("cells", "part", "delete", "unused") == {"what": "unused"}
