@@ -357,7 +357,14 @@ async def test_when_the_provider_ends_the_agreement_the_consumer_hears_and_delet
     ended = await cells.read(lambda uow: uow.contracts.agreement(agreement_id))
     assert ended is not None
     assert (ended.state, ended.ended_by) == (AgreementState.TERMINATED, maker.did)
-    watch = await _asked(maker, agreement_id)
+
+    def told(uow: UnitOfWork) -> ReceiptWatch | None:
+        # The question that told of the end may be answered after the next one was put: the answer to that is waited for.
+        watch = uow.vault.watch(agreement_id)
+        return watch if watch is not None and watch.chain.deleted else None
+
+    await _asked(maker, agreement_id)
+    watch = await maker.until(told)
     assert (watch.findings, watch.chain.held, len(watch.chain.deleted)) == ((), {}, 1)
 
 
