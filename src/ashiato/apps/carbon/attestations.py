@@ -30,7 +30,7 @@ WITHDRAWAL_TYP = "ashiato-footprint-withdrawal+jwt"
 VERIFICATION_TYP = "ashiato-footprint-verification+jwt"
 VERSION = 1
 MOST_OPENED_COUNT = 10_000
-_MAX_COMPACT_CHARS = MAX_DOCUMENT_BYTES * 4 // 3 + 4096
+MAX_COMPACT_CHARS = MAX_DOCUMENT_BYTES * 4 // 3 + 4096
 _DOOR = object()
 
 
@@ -203,7 +203,7 @@ S = TypeVar("S", FootprintWithdrawal, VerificationStatement)
 
 
 def _payload(compact: str, typ: str) -> tuple[bytes, jws.CompactJws]:
-    signed = jws.parse_compact(compact, typs=frozenset({typ}), max_chars=_MAX_COMPACT_CHARS)
+    signed = jws.parse_compact(compact, typs=frozenset({typ}), max_chars=MAX_COMPACT_CHARS)
     return signed.payload, signed
 
 
