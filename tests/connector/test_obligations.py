@@ -321,3 +321,19 @@ async def test_an_interval_of_a_second_takes_a_minute(street: Street, maker: Fir
     assert len(await series(cells)) == 1
     await street.pass_time(begun_ms + 60_000)
     assert len(await series(cells)) == 2
+
+
+@pytest.mark.parametrize("interval", ["PT1S", "PT0.5S", "PT60S"])
+async def test_no_occurrence_of_a_short_interval_is_due_before_its_minute_is_over(
+    street: Street, maker: Firm, cells: Firm, interval: str
+) -> None:
+    reviews = {"action": "reviewPolicy", "constraint": [compare("timeInterval", "eq", interval)]}
+    rules: dict[str, object] = {"permission": [{"action": "use"}], "obligation": [reviews]}
+    await agreed(street, maker, cells, rules)
+    await street.deliver()
+    (first,) = await owed(maker)
+    for number in (1, 2, 3):
+        await street.pass_time(first.created_ms + 60_000 * (number - 1))
+        (found,) = [debt for debt in await owed(maker) if debt.occurrence == number]
+        assert found.due_ms == first.created_ms + 60_000 * number
+        await settled(maker, number)

@@ -139,7 +139,7 @@ def _begin(
     moment: Moment,
 ) -> None:
     recurs = duty.period is not None and trigger in _SERIES_OF
-    due_ms = _due_ms(duty, moment.now_ms, agreement, _times(duty, 1) if recurs else None)
+    due_ms = _due_ms(duty, moment.now_ms, agreement, _end_ms(duty, moment.now_ms, 1) if recurs else None)
     # What has a date is owed for each use; what has none is one account for all of them, as a series is.
     is_each = (
         trigger in (Trigger.USE, Trigger.BREACH) and due_ms is not None and subject_id != "" and not recurs
@@ -209,7 +209,7 @@ def recur(uow: UnitOfWork, obligation_id: str, moment: Moment) -> None:
     owed = msgspec.structs.replace(
         before,
         obligation_id=f"{agreement.agreement_id}#{duty.path}#{occurrence}",
-        due_ms=_due_ms(duty, start_ms, agreement, _times(duty, occurrence), before.series_ms),
+        due_ms=_due_ms(duty, start_ms, agreement, _end_ms(duty, before.series_ms, occurrence)),
         state=ObligationState.PENDING,
         reason="",
         created_ms=moment.now_ms,
@@ -228,31 +228,28 @@ def _series(agreement: AgreementRecord, before: ObligationRecord) -> tuple[Oblig
     )
     if duty is None or duty.period is None or before.occurrence >= MOST_OCCURRENCES_COUNT:
         return duty, None
-    start_ms = add(before.series_ms, _times(duty, before.occurrence))
-    start_ms = max(start_ms, before.series_ms + SHORTEST_INTERVAL_MS * before.occurrence)
+    start_ms = _end_ms(duty, before.series_ms, before.occurrence)
     limits = [] if duty.deadline_ms is None else [duty.deadline_ms]
     if duty.deadline_after_agreement is not None:
         limits.append(add(agreement.agreed_ms, duty.deadline_after_agreement))
     return duty, None if any(start_ms > limit_ms for limit_ms in limits) else start_ms
 
 
-def _times(duty: Obligation, count: int) -> Duration:
-    return times(duty.period or Duration(), count)
+def _end_ms(duty: Obligation, series_ms: int, count: int) -> int:
+    """The end of so many intervals of a series, where the next begins."""
+    end_ms = add(series_ms, times(duty.period or Duration(), count))
+    return max(end_ms, series_ms + SHORTEST_INTERVAL_MS * count)
 
 
 def _due_ms(
-    duty: Obligation,
-    start_ms: int,
-    agreement: AgreementRecord,
-    interval: Duration | None,
-    series_ms: int | None = None,
+    duty: Obligation, start_ms: int, agreement: AgreementRecord, interval_end_ms: int | None
 ) -> int | None:
     """The date of what begins at `start_ms`: the policy's own, or the end of the interval of a series."""
     if duty.comes_first:
         return None
     due_ms = duty.due_ms(start_ms, agreement.agreed_ms)
-    if due_ms is None and interval is not None and duty.action not in _DONE_AT_ONCE:
-        return add(start_ms if series_ms is None else series_ms, interval)
+    if due_ms is None and duty.action not in _DONE_AT_ONCE:
+        return interval_end_ms
     return due_ms
 
 
