@@ -25,7 +25,7 @@ from ashiato.connector.records import (
 from ashiato.connector.vault_records import ReceiptWatch
 from ashiato.dsp.states import Role, TransferState
 from ashiato.dsp.transfer import TransferProcess
-from ashiato.statements.examination import MOST_FINDINGS_COUNT, Fault
+from ashiato.statements.examination import MOST_FINDINGS_COUNT, Fault, Finding
 from ashiato.statements.receipts import ReceiptKind
 from ashiato.stores.engine import SqlStore, open_store
 from ashiato.stores.transfers import SqlTransfers
@@ -158,6 +158,49 @@ async def test_a_deletion_that_is_not_reported_in_time_is_overdue(desk: Desk) ->
     watch = await desk.shown()
     assert [finding.fault for finding in watch.findings] == [Fault.OVERDUE]
     assert standing_of(watch) is Standing.FAULTY
+
+
+async def faults_beyond(desk: Desk, kept_count: int) -> list[str]:
+    """Five questions a day apart, the last unanswered, to a watch that keeps so many other findings: what the history tells."""
+    others = [
+        Finding(fault=Fault.WRONG_SIGNATURE, sequence=n + 1, detail="", at_ms=START_MS)
+        for n in range(kept_count)
+    ]
+
+    def fill(uow: UnitOfWork, moment: Moment) -> None:
+        watch = uow.vault.watch(AGREEMENT) or ReceiptWatch(
+            agreement_id=AGREEMENT, peer_id=CONSUMER, asset_id="cfp"
+        )
+        uow.vault.put_watch(msgspec.structs.replace(watch, findings=tuple(others), findings_count=kept_count))
+
+    await desk.run(fill)
+    counts = []
+    for _ in range(4):
+        counts.append((await desk.shown()).findings_count)
+        desk.now_ms += DAY_MS
+    counts.append((await desk.unanswered()).findings_count)
+    assert counts == [kept_count + 1] * 5
+    history = await desk.run(lambda uow, moment: uow.records.list_history(0, 100))
+    return [entry.details["fault"] for entry in history if entry.event == "receipts.fault"]
+
+
+@pytest.mark.parametrize("kept_count", [0, MOST_FINDINGS_COUNT - 1, MOST_FINDINGS_COUNT])
+async def test_what_is_overdue_is_told_and_counted_once_however_much_else_was_found(
+    kept_count: int, desk: Desk
+) -> None:
+    await desk.open(WEEK)
+    await desk.shown(ReceiptKind.RECEIVED)
+    desk.now_ms = DUE_MS + GRACE_MS
+    assert await faults_beyond(desk, kept_count) == ["overdue"]
+
+
+@pytest.mark.parametrize("kept_count", [0, MOST_FINDINGS_COUNT])
+async def test_data_that_is_never_reported_is_told_once_however_much_else_was_found(
+    kept_count: int, desk: Desk
+) -> None:
+    await desk.open(use_with())
+    desk.now_ms = START_MS + 2000 + GRACE_MS
+    assert await faults_beyond(desk, kept_count) == ["missing"]
 
 
 async def test_a_deletion_that_is_reported_is_not(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
+from hashlib import sha256
 
 import msgspec
 
@@ -37,6 +38,9 @@ PAGE_COUNT = 200
 # Of one transfer; a hand-over takes few answers, and hundreds only where its pieces have no hash of the whole.
 MOST_ACCESSES_COUNT = 100
 _TRANSFERS_COUNT = 500
+# Faults of what stays as it is from one question to the next. They are no more than what this side handed over and the partner
+# says to hold, and the chain is as long as that anyway; of faults in single receipts the partner could make any number.
+_FOUND_AGAIN = frozenset((Fault.OVERDUE, Fault.MISSING, Fault.SILENT))
 GO_ON_AFTER_MS = 3_600_000
 
 
@@ -390,21 +394,28 @@ def _with_findings(
     uow: UnitOfWork, company: Company, watch: ReceiptWatch, findings: Sequence[Finding], moment: Moment
 ) -> ReceiptWatch:
     """What was told before is not told again."""
-    known = {(finding.fault, finding.sequence, finding.detail) for finding in watch.findings}
-    kept, count = list(watch.findings), watch.findings_count
+    known = {_name_of(finding) for finding in watch.findings} | {*watch.told}
+    kept, told, count = list(watch.findings), list(watch.told), watch.findings_count
     for finding in findings:
-        name = (finding.fault, finding.sequence, finding.detail)
+        name = _name_of(finding)
         if name in known:
             continue
         known.add(name)
         count += 1
         if len(kept) < MOST_FINDINGS_COUNT:
             kept.append(finding)
+        elif finding.fault in _FOUND_AGAIN and finding.sequence == 0:
+            told.append(name)
         tell(
             uow, company, moment, "receipts.fault", watch.agreement_id, watch.peer_id,
             fault=finding.fault.value, sequence=finding.sequence, detail=finding.detail,
         )  # fmt: skip
-    return msgspec.structs.replace(watch, findings=tuple(kept), findings_count=count)
+    return msgspec.structs.replace(watch, findings=tuple(kept), findings_count=count, told=tuple(told))
+
+
+def _name_of(finding: Finding) -> str:
+    said = f"{finding.fault} {finding.sequence} {finding.detail}"
+    return sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _asked_again(

@@ -103,7 +103,7 @@ class ReceiptWatch(msgspec.Struct, frozen=True, kw_only=True):
 
     `silent_since_ms` is the first question in a row without an answer, `unfinished_since_ms` the first in a row that did not
     reach the end of the receipts; `is_offered` is False where the partner's connector keeps no receipts. `findings_count` also
-    counts findings that are not kept any more.
+    counts findings that are not kept any more. `told` names those of them that each question would find again.
     """
 
     agreement_id: str
@@ -112,6 +112,7 @@ class ReceiptWatch(msgspec.Struct, frozen=True, kw_only=True):
     chain: Chain = msgspec.field(default_factory=Chain)
     findings: tuple[Finding, ...] = ()
     findings_count: int = 0
+    told: tuple[str, ...] = ()
     is_offered: bool | None = None
     asked_ms: int | None = None
     answered_ms: int | None = None
