@@ -28,22 +28,16 @@ class Kept:
     """Editions as a store keeps them, that may be away."""
 
     def __init__(self) -> None:
-        self.numbers: dict[tuple[str, str], int] = {}
+        self.highest: dict[tuple[str, str], tuple[int, str]] = {}
         self.is_away = False
 
-    async def newest(self, signer: str, place: str) -> int:
+    async def enter(self, signer: str, place: str, number: int, sha256: str) -> tuple[int, str]:
         """See `Editions`."""
-        self._look()
-        return self.numbers.get((signer, place), 0)
-
-    async def keep(self, signer: str, place: str, number: int) -> None:
-        """See `Editions`."""
-        self._look()
-        self.numbers[signer, place] = max(number, self.numbers.get((signer, place), 0))
-
-    def _look(self) -> None:
         if self.is_away:
             raise EditionsUnavailable("the store does not answer")
+        known = self.highest.get((signer, place), (0, ""))
+        highest = self.highest[signer, place] = (number, sha256) if number > known[0] else known
+        return highest
 
 
 class Desk:
@@ -134,7 +128,7 @@ async def test_a_list_behind_an_address_is_fetched_again_every_five_minutes(desk
     desk.world.answers["/list"] = respond(hub.trust_list((hub.did, MEMBERS)).encode())
     book = desk.open(TrustListSource(hub.did, url=desk.world.server.url("/list")))
     await book.read()
-    desk.world.answers["/list"] = respond(hub.trust_list((hub.did, ["RoleCredential"])).encode())
+    desk.world.answers["/list"] = respond(hub.trust_list((hub.did, ["RoleCredential"]), number=2).encode())
     desk.world.now_ms += 299_999
     await book.read(everything=False)
     assert _recognised(book, hub) == {"MembershipCredential"}
@@ -278,10 +272,32 @@ async def test_an_older_edition_does_not_come_back_after_a_restart_either(desk: 
     assert _recognised(restarted, hub) == set()
     assert "edition 1 is older than 2" in _only(restarted).problem
     # The same edition and later ones are taken.
-    for number in (2, 3):
-        _write(file, hub.trust_list((hub.did, MEMBERS), number=number), number + 1)
+    for number, type_ in ((2, "RoleCredential"), (3, "MembershipCredential")):
+        _write(file, hub.trust_list((hub.did, [type_]), number=number), number + 1)
         await restarted.read(everything=False)
-        assert _recognised(restarted, hub) == {"MembershipCredential"}
+        assert _recognised(restarted, hub) == {type_}
+
+
+async def test_another_text_under_the_number_of_the_edition_in_force_is_refused(
+    desk: Desk, tmp_path: Path
+) -> None:
+    file, hub = tmp_path / "list.jwt", desk.hub
+    _write(file, hub.trust_list((hub.did, ["RoleCredential"]), number=2), 1)
+    source = TrustListSource(hub.did, file=str(file))
+    book = desk.open(source)
+    await book.read()
+    # Another signature on the same words is the same edition.
+    _write(file, hub.trust_list((hub.did, ["RoleCredential"]), number=2), 2)
+    await book.read(everything=False)
+    assert _recognised(book, hub) == {"RoleCredential"}
+    _write(file, hub.trust_list((hub.did, MEMBERS), number=2), 3)
+    for reading in (book, desk.open(source)):
+        await reading.read()
+        assert _recognised(reading, hub) == set()
+        assert "edition 2 says something else than before" in _only(reading).problem
+    _write(file, hub.trust_list((hub.did, MEMBERS), number=3), 4)
+    await book.read(everything=False)
+    assert _recognised(book, hub) == {"MembershipCredential"}
 
 
 async def test_an_edition_that_cannot_be_kept_is_not_in_force_and_leaves_the_one_before(

@@ -23,6 +23,7 @@ from ashiato.trust.trust_list import (
     TrustList,
     TrustListContent,
     authorities_of,
+    check_edition,
     merge,
     own_trust_list,
     parse_trust_list,
@@ -150,11 +151,18 @@ def test_an_expired_list_trusts_nobody_however_it_was_verified_before(
     assert refusal.value.why_code == "expired"
 
 
-def test_an_older_edition_does_not_bring_back_who_was_struck_off(hub: Party) -> None:
-    old = parse_trust_list(sign_trust_list(hub.key, _content(MEMBERSHIP)))
-    with pytest.raises(TokenRefused) as refusal:
-        verify_trust_list(old, hub.document, now_ms=NOW_MS, not_before_number=8)
-    assert refusal.value.why_code == "expired"
+def test_an_older_edition_does_not_bring_back_who_was_struck_off_nor_does_another_text_of_its_number(
+    hub: Party,
+) -> None:
+    text = parse_trust_list(sign_trust_list(hub.key, _content(MEMBERSHIP)))
+    found = verify_trust_list(text, hub.document, now_ms=NOW_MS)
+    number = found.content.number
+    for known_number, known_sha256 in ((number + 1, "a"), (number, "b")):
+        with pytest.raises(TokenRefused) as refusal:
+            check_edition(found, "a", known_number, known_sha256)
+        assert refusal.value.why_code == "expired"
+    check_edition(found, "a", number, "a")
+    check_edition(found, "a", number - 1, "b")
 
 
 def test_a_list_signed_by_another_is_refused(hub: Party, globex: Party) -> None:

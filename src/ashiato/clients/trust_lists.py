@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from ashiato.trust.trust_list import (
     TrustBook,
     TrustList,
     TrustListContent,
+    check_edition,
     merge,
     own_trust_list,
     parse_trust_list,
@@ -56,13 +58,13 @@ class EditionsUnavailable(Exception):
 
 
 class Editions(Protocol):
-    """Port: the highest edition of each signed list that was ever in force here, kept across restarts and processes."""
+    """Port: the highest edition of each signed list that was ever read here, kept across restarts and processes."""
 
-    async def newest(self, signer: str, place: str) -> int:
-        """0 where none was; raises `EditionsUnavailable`."""
+    async def enter(self, signer: str, place: str, number: int, sha256: str) -> tuple[int, str]:
+        """Keep that edition where its number is the highest so far, and say which one is the highest now, by number and hash.
 
-    async def keep(self, signer: str, place: str, number: int) -> None:
-        """No edition before that one comes back; a lower number than is kept changes nothing. Raises `EditionsUnavailable`."""
+        One transaction: of two editions that are read at the same time only one is the highest. Raises `EditionsUnavailable`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class TrustListBook:
     """The lists in force. A list that cannot be read again stays in force until its own end.
 
     No edition comes back before the highest that was ever in force here, also after the list ended or the program was started
-    again.
+    again; nor does another text under the number of the highest.
     """
 
     def __init__(
@@ -200,13 +202,11 @@ class TrustListBook:
                 raise _NotRead(f"it is no trust list: {error}") from None
         unverified = parse_trust_list(text)
         document = await self._signers.document(source.signer, now_ms, needs_kid=unverified.kid)
-        newest_number = await self._editions.newest(source.signer, source.place)
-        found = verify_trust_list(
-            unverified, document, now_ms=now_ms, leeway_s=_LEEWAY_S, not_before_number=newest_number
-        )
-        # What is not kept is not in force: after a restart nobody would know it.
-        if found.content.number > newest_number:
-            await self._editions.keep(source.signer, source.place, found.content.number)
+        found = verify_trust_list(unverified, document, now_ms=now_ms, leeway_s=_LEEWAY_S)
+        # What is not kept is not in force: after a restart nobody would know it. Another signature on the same words is no other.
+        said_sha256 = sha256(unverified.signed.payload).hexdigest()
+        highest = await self._editions.enter(source.signer, source.place, found.content.number, said_sha256)
+        check_edition(found, said_sha256, *highest)
         return found
 
     def _without(self, kept: LoadedTrustList, problem: str) -> LoadedTrustList:

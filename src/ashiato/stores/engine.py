@@ -161,18 +161,12 @@ class SqlStore:
             if count < PURGED_AT_ONCE_COUNT:
                 return forgotten_count
 
-    async def newest_edition(self, signer: str, place: str) -> int:
-        """The highest edition of a trust list that was ever in force here; 0 where none was."""
+    async def enter_edition(self, signer: str, place: str, number: int, sha256: str) -> tuple[int, str]:
+        """Keep that edition of a trust list where it is the highest so far; returns the number and hash of the highest now."""
         return await self._submit(
-            self._reading, STORE_ITSELF, lambda uow: trust_list_editions.newest(uow.session, signer, place)
-        )
-
-    async def keep_edition(self, signer: str, place: str, number: int) -> None:
-        """No edition before that one comes back."""
-        await self._submit(
             self._writing,
             STORE_ITSELF,
-            lambda uow: trust_list_editions.keep(uow.session, signer, place, number),
+            lambda uow: trust_list_editions.enter(uow.session, signer, place, number, sha256),
         )
 
     async def add_participant(self, participant: Participant) -> bool:

@@ -219,7 +219,7 @@ SUPPLY_OF_VERSION_2 = (
 # What was in force of signed trust lists, for the whole node.
 TRUST_LISTS_OF_VERSION_2 = (
     f"""CREATE TABLE trust_list_edition (participant_id {_KEY}, signer {_KEY}, place {_KEY}, number BIGINT NOT NULL,
-        PRIMARY KEY (participant_id, signer, place))""",
+        sha256 {_KEY}, PRIMARY KEY (participant_id, signer, place))""",
 )
 
 # Requests for data along the supply chain.

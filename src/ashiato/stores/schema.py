@@ -333,7 +333,13 @@ HOLDING = Table(
 
 # Lists are read for the whole node: the participant is always the store itself, "".
 TRUST_LIST_EDITION = Table(
-    "trust_list_edition", METADATA, _key("participant_id"), _key("signer"), _key("place"), _instant("number")
+    "trust_list_edition",
+    METADATA,
+    _key("participant_id"),
+    _key("signer"),
+    _key("place"),
+    _instant("number"),
+    _text("sha256"),
 )
 SUPPLY_REQUEST = Table(
     "supply_request",

@@ -92,12 +92,12 @@ def upsert_adding(table: Table, column: str) -> Statement:
 
 
 def upsert_higher(table: Table, column: str) -> Statement:
-    """Insert a row or, where its primary key is there with a lower number in `column`, replace that number."""
+    """Insert a row or, where its primary key is there with a lower number in `column`, replace that row."""
     statement = _insert(table)
     key = [part.name for part in table.primary_key.columns]
-    higher = statement.excluded[column]
+    replaced = {part.name: statement.excluded[part.name] for part in table.columns if part.name not in key}
     return Statement(
         statement.on_conflict_do_update(
-            index_elements=key, set_={column: higher}, where=table.c[column] < higher
+            index_elements=key, set_=replaced, where=table.c[column] < statement.excluded[column]
         )
     )

@@ -10,7 +10,7 @@ from ashiato.stores.statements import Statement, upsert_higher
 _C = TRUST_LIST_EDITION.c
 _KEEP = upsert_higher(TRUST_LIST_EDITION, "number")
 _GET = Statement(
-    select(_C.number).where(
+    select(_C.number, _C.sha256).where(
         _C.participant_id == OF_PARTICIPANT,
         _C.signer == bindparam("signer"),
         _C.place == bindparam("place"),
@@ -18,12 +18,17 @@ _GET = Statement(
 )
 
 
-def newest(session: Session, signer: str, place: str) -> int:
-    """The highest edition of that signer's list at that place; 0 where none was ever in force."""
+def enter(session: Session, signer: str, place: str, number: int, sha256: str) -> tuple[int, str]:
+    """Keep that edition where it is the highest so far; returns the number and hash that are the highest now."""
+    session.write(
+        _KEEP,
+        {
+            "participant_id": STORE_ITSELF,
+            "signer": signer,
+            "place": place,
+            "number": number,
+            "sha256": sha256,
+        },
+    )
     row = session.one(_GET, {"participant_id": STORE_ITSELF, "signer": signer, "place": place})
-    return 0 if row is None else int(row[0])
-
-
-def keep(session: Session, signer: str, place: str, number: int) -> None:
-    """From now on no edition before `number` comes back; a lower one than is kept changes nothing."""
-    session.write(_KEEP, {"participant_id": STORE_ITSELF, "signer": signer, "place": place, "number": number})
+    return (number, sha256) if row is None else (int(row[0]), str(row[1]))

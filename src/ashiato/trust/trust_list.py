@@ -141,13 +141,8 @@ def verify_trust_list(
     *,
     now_ms: int,
     leeway_s: int = 0,
-    not_before_number: int = 0,
 ) -> TrustList:
-    """The list, if a key of its publisher with `assertionMethod` signed it and it is valid now.
-
-    `not_before_number` is the edition already known: an older one would bring back who was struck off.
-    Raises `TokenRefused`.
-    """
+    """The list, if a key of its publisher with `assertionMethod` signed it and it is valid now; raises `TokenRefused`."""
     content = unverified.content
     if publisher_document.did != content.publisher:
         raise UntrustedSignature("wrong_document", "the DID document is not that of the list's publisher")
@@ -155,13 +150,24 @@ def verify_trust_list(
         raise OutOfTime("not_yet_valid", "the trust list was issued in the future; set the clock right")
     if now_ms - leeway_s * 1000 >= unverified.expires_ms:
         raise OutOfTime("expired", "the trust list is expired; its publisher must issue a fresh one")
-    if content.number < not_before_number:
-        raise OutOfTime(
-            "expired", f"edition {content.number} is older than {not_before_number}, which is known"
-        )
     key = jws.choose_key(unverified.signed, publisher_document, "assertionMethod")
     jws.check_signature(unverified.signed, key)
     return TrustList(content, unverified.issued_ms, unverified.expires_ms, _DOOR)
+
+
+def check_edition(found: TrustList, sha256: str, known_number: int, known_sha256: str) -> None:
+    """Raise `OutOfTime` for an edition before the known one, and for another text under its number.
+
+    An older edition would bring back who was struck off, and of two texts with one number nobody could say which is newer.
+    """
+    number = found.content.number
+    if number < known_number:
+        raise OutOfTime("expired", f"edition {number} is older than {known_number}, which is known")
+    if number == known_number and sha256 != known_sha256:
+        raise OutOfTime(
+            "expired",
+            f"edition {number} says something else than before; its publisher must give it the next number",
+        )
 
 
 def own_trust_list(content: TrustListContent) -> TrustList:

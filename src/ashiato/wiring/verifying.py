@@ -60,17 +60,10 @@ class StoredEditions:
     def __init__(self, store: SqlStore) -> None:
         self._store = store
 
-    async def newest(self, signer: str, place: str) -> int:
+    async def enter(self, signer: str, place: str, number: int, sha256: str) -> tuple[int, str]:
         """See the port."""
         try:
-            return await self._store.newest_edition(signer, place)
-        except StoreUnavailable as error:
-            raise EditionsUnavailable(f"the store does not answer: {error}") from error
-
-    async def keep(self, signer: str, place: str, number: int) -> None:
-        """See the port."""
-        try:
-            await self._store.keep_edition(signer, place, number)
+            return await self._store.enter_edition(signer, place, number, sha256)
         except StoreUnavailable as error:
             raise EditionsUnavailable(f"the store does not answer: {error}") from error
 
