@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -242,6 +243,13 @@ async def running(*companies: Company) -> AsyncIterator[None]:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody takes before the company does, also while it is down.
+
+    From below those that a system hands out by itself: else any outgoing connection of another test may sit on it.
+    """
+    for _ in range(100):
+        port = secrets.randbelow(16_000) + 16_000
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError("no port is free")

@@ -27,8 +27,8 @@ ALLOWED = {
     "api/abortable.py": "a listener's own connections",
 }
 # Other programs, which the connector does not load: the command line speaks to the management API that its user names, the
-# demonstration to the connectors that it started.
-OTHER_PROGRAMS = ("cli/", "wiring/walkthrough/")
+# demonstration to the connectors that it started, an app to the connector that gave it its token.
+OTHER_PROGRAMS = ("cli/", "wiring/walkthrough/", "clients/app_interface.py", "wiring/carbon_program.py")
 
 
 def _openers(tree: ast.AST) -> Iterator[str]:
