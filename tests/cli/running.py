@@ -1,5 +1,6 @@
 """Runs commands as a person would, against a real server."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from ashiato.cli.app import make_app
 from tests.api.management.offering import BODY, USE
 from tests.api.management.program import OPERATOR_KEY, Program, key_of
+from tests.companies import Company, api_key
 
 SCRIPT = "from ashiato.cli.app import app; app(prog_name='ashiato')"
 
@@ -120,3 +122,22 @@ def state(node: Node, slug: str, command: tuple[str, str, str], wanted: str) -> 
 def first_approval(node: Node, slug: str) -> Any:
     """What waits for a person."""
     return until(lambda: node.ok(slug, "approval", "list")["items"])[0]
+
+
+async def command(company: Company, *arguments: str) -> Ran:
+    """One command of the company's own people."""
+    environment = {
+        "HOME": str(company.folder),
+        "PATH": os.environ["PATH"],
+        "ASHIATO_URL": str(company.ready["management_url"]),
+        "ASHIATO_API_KEY": api_key(company.slug),
+        "ASHIATO_COMPANY": company.slug,
+    }
+    return await asyncio.to_thread(run, arguments, environment)
+
+
+async def ok(company: Company, *arguments: str) -> Any:
+    """The document of a command that must succeed."""
+    ran = await command(company, *arguments, "--json")
+    assert ran.exit_code == 0, ran.err
+    return ran.document if ran.out else None

@@ -5,7 +5,6 @@ The issuer vouches for the cell maker, who shows that to the cathode maker; what
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.cli.running import Ran, run
-from tests.companies import Company, api_key, running
+from tests.cli.running import command, ok
+from tests.companies import Company, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -48,25 +47,6 @@ file = "{trusted}"
     maker = Company(folder / "maker", ["maker"], settings=settings, logs_level="INFO")
     async with running(operator, cells, maker):
         yield operator, cells, maker
-
-
-async def command(company: Company, *arguments: str) -> Ran:
-    """One command of the company's own people."""
-    environment = {
-        "HOME": str(company.folder),
-        "PATH": os.environ["PATH"],
-        "ASHIATO_URL": str(company.ready["management_url"]),
-        "ASHIATO_API_KEY": api_key(company.slug),
-        "ASHIATO_COMPANY": company.slug,
-    }
-    return await asyncio.to_thread(run, arguments, environment)
-
-
-async def ok(company: Company, *arguments: str) -> Any:
-    """The document of a command that must succeed."""
-    ran = await command(company, *arguments, "--json")
-    assert ran.exit_code == 0, ran.err
-    return ran.document if ran.out else None
 
 
 async def first(company: Company, *arguments: str) -> Any:

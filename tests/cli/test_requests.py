@@ -1,7 +1,6 @@
 """A buyer and a supplier as processes of their own: requests for data by the commands of their people."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.cli.running import Ran, run
-from tests.companies import Company, api_key, running
+from tests.cli.running import command, ok
+from tests.companies import Company, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -33,25 +32,6 @@ async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
         await ok(maker, "asset", "put", "cfp-1", "--title", "Footprint", "--record", record)
         await ok(maker, "offer", "put", "cfp", "--policy", "use", "--asset", "cfp-1")
         yield buyer, maker
-
-
-async def command(company: Company, *arguments: str) -> Ran:
-    """One command of the company's own people."""
-    environment = {
-        "HOME": str(company.folder),
-        "PATH": os.environ["PATH"],
-        "ASHIATO_URL": str(company.ready["management_url"]),
-        "ASHIATO_API_KEY": api_key(company.slug),
-        "ASHIATO_COMPANY": company.slug,
-    }
-    return await asyncio.to_thread(run, arguments, environment)
-
-
-async def ok(company: Company, *arguments: str) -> Any:
-    """The document of a command that must succeed."""
-    ran = await command(company, *arguments, "--json")
-    assert ran.exit_code == 0, ran.err
-    return ran.document if ran.out else None
 
 
 async def ask(buyer: Company, maker: Company, part: str, *more: str) -> Any:

@@ -135,12 +135,12 @@ def write(record: AgreementRecord, own_document: dict[str, object] | None = None
 def _seen(
     signature: AgreementSignature, peer_id: str, own_document: dict[str, object] | None
 ) -> SeenDocument:
-    is_whole = own_document is not None and signature.signer_id != peer_id
+    whole = own_document if signature.signer_id != peer_id else None
     return SeenDocument(
         party=signature.signer_id,
         seen_at=format_datetime(signature.signed_ms),
-        is_excerpt=not is_whole,
-        document=own_document if is_whole and own_document is not None else _excerpt(signature),
+        is_excerpt=whole is None,
+        document=_excerpt(signature) if whole is None else whole,
     )
 
 
