@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ashiato.connector import negotiations, transfers
+from ashiato.connector import negotiations, receipts, transfers
 from ashiato.connector.agreements import RENEWS_MEMBER
-from ashiato.connector.ports import UnitOfWork
+from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import WrongState
 from ashiato.connector.records import AgreementRecord, FetchState
 from ashiato.dsp.states import NegotiationState
@@ -90,6 +90,27 @@ async def test_an_agreement_expires_by_its_own_time_on_both_sides_and_is_then_re
         )
         assert retired.is_retired
         assert "agreement.retired" in [entry.event for entry in await maker.history()]
+
+
+@pytest.mark.parametrize("told", ["by a question for receipts", "by a notice of its end"])
+async def test_what_expired_did_so_by_its_own_time_even_where_the_partner_says_it_first(
+    tmp_path: Path, told: str
+) -> None:
+    async with running(tmp_path, "maker", "cells") as [maker, cells]:
+        until_ms = now().now_ms + 3_600_000
+        await maker.offer("nmc811", rules=permit("use", until_ms=until_ms))
+        agreement_id = await agreed(maker, cells)
+
+        def hear(uow: UnitOfWork, moment: Moment) -> None:
+            later = Moment(moment.now_ms + 3_700_000, moment.fresh_id)
+            if told == "by a notice of its end":
+                transfers.agreement_ended_by_peer(uow, cells.tenant.company, agreement_id, "Over.", later)
+            else:
+                receipts.told_of_end(uow, cells.tenant.company, maker.did, agreement_id, later)
+
+        await cells.run(hear)
+        record = await ended(cells, agreement_id)
+        assert (record.state, record.ended_by) == ("expired", "")
 
 
 async def test_a_renewal_names_its_predecessor_on_both_sides_and_a_stranger_to_it_names_none(

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import msgspec
 
-from ashiato.connector import obligations, vault
+from ashiato.connector import obligations, transfers, vault
 from ashiato.connector.catalog import compiled, rules_of
 from ashiato.connector.company import Company, tell
 from ashiato.connector.data_access import AccessOutcome
@@ -82,21 +82,8 @@ def told_of_end(uow: UnitOfWork, company: Company, caller_id: str, agreement_id:
     agreement = uow.contracts.agreement(agreement_id)
     if agreement is None or agreement.role is not Role.CONSUMER or agreement.peer_id != caller_id:
         return
-    if agreement.state is not AgreementState.ACTIVE:
-        return
-    uow.contracts.put_agreement(
-        msgspec.structs.replace(
-            agreement,
-            state=AgreementState.TERMINATED,
-            ended_ms=moment.now_ms,
-            end_reason="The provider ended it.",
-            ended_by=caller_id,
-        )
-    )
-    tell(
-        uow, company, moment, "agreement.terminated", agreement_id, caller_id,
-        reason="The provider ended it.", asset_id=agreement.asset_id,
-    )  # fmt: skip
+    if agreement.state is AgreementState.ACTIVE:
+        transfers.agreement_ended_by_peer(uow, company, agreement_id, "The provider ended it.", moment)
 
 
 def keep_signed(uow: UnitOfWork, receipts: Sequence[KeptReceipt]) -> None:

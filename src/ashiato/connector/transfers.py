@@ -243,7 +243,11 @@ def end_agreement(
 def agreement_ended_by_peer(
     uow: UnitOfWork, company: Company, agreement_id: str, reason: str, moment: Moment
 ) -> None:
-    """The partner told us that it ended an agreement; a repeated notice changes nothing."""
+    """The partner told us that it ended an agreement; a repeated notice changes nothing.
+
+    One whose own time is over has expired, whoever says it first: our own clock may reach it a moment after the partner's word.
+    """
+    expire_agreement(uow, company, agreement_id, moment)
     agreement = uow.contracts.agreement(agreement_id)
     if agreement is None:
         return
