@@ -55,7 +55,8 @@ imports: $(STAMP)
 
 test: $(STAMP)
 	@echo "test     pytest on $(WORKERS) workers"
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal || { [ $$? = 1 ] && echo "test     what failed, once more and alone" \
+		&& $(BIN)/python -m pytest --last-failed --last-failed-no-failures none --maxfail=1; }
 
 demo: $(STAMP) ## two companies, one contract, real data: the main job from start to end
 	@$(BIN)/ashiato demo --once
