@@ -131,6 +131,19 @@ async def test_a_renewed_credential_takes_the_place_of_the_former_and_is_told(
     assert (await cells.events()).count("credential_request.issued") == 2
 
 
+async def test_what_came_before_is_brought_back_by_no_repetition(cells: Firm, issuer: Party) -> None:
+    await ask(cells)
+    first, second = credential(issuer, cells), credential(issuer, cells, until_ms=START_MS + 60_000)
+    for sent in (first, second, first):
+        await receive(cells, issued(sent), sent)
+    (kept,) = await wallet(cells)
+    assert kept.envelope == second[1]
+    await cells.run(lambda uow, moment: holding.forget(uow, kept.held_id, moment))
+    for sent in (first, second):
+        await receive(cells, issued(sent), sent)
+    assert await wallet(cells) == []
+
+
 async def test_a_repeated_refusal_is_told_once_and_does_not_undo_what_was_issued(
     cells: Firm, issuer: Party
 ) -> None:

@@ -33,6 +33,11 @@ def test_the_waits_double_from_a_tenth_of_a_second_to_a_minute() -> None:
     ]  # fmt: skip
 
 
+def test_who_asks_for_patience_gets_it_and_no_shorter_wait_than_usual() -> None:
+    assert next_try_ms(FIRST, 5000, 30_000) == 35_000
+    assert next_try_ms(FIRST, 5000, 1) == 5100
+
+
 def test_after_three_days_it_is_given_up() -> None:
     last_ms = 1000 + 72 * HOUR_MS
     assert next_try_ms(FIRST, last_ms - 1) == last_ms + 99

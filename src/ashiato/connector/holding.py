@@ -1,6 +1,7 @@
 """The holder's use cases: what was asked of issuers, what they send, and what others may be shown."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 
 import msgspec
 
@@ -10,6 +11,7 @@ from ashiato.connector.records import Event
 from ashiato.identity import dcp_v1_0 as dcp
 from ashiato.identity.wallet import (
     MOST_HELD_COUNT,
+    MOST_TAKEN_COUNT,
     CredentialOffer,
     CredentialRequest,
     HeldCredential,
@@ -125,17 +127,26 @@ def received(
         return
     known = {one.held_id: one.envelope for one in uow.wallet.held.page("", MOST_HELD_COUNT + 1)}
     is_news = request.state is not RequestState.ISSUED
+    taken_sha256 = list(request.taken_sha256)
     for own, envelope in credentials:
         record = held(own, envelope, request.request_id, moment.now_ms)
-        if known.get(record.held_id) == envelope:
+        envelope_sha256 = sha256(envelope.encode()).hexdigest()
+        if known.get(record.held_id) == envelope or envelope_sha256 in taken_sha256:
             continue
+        taken_sha256.append(envelope_sha256)
         if record.held_id not in known and len(known) >= MOST_HELD_COUNT:
             raise QuotaExceeded(f"The wallet holds {MOST_HELD_COUNT} credentials already.")
         known[record.held_id] = envelope
         uow.wallet.held.put(record)
         is_news = True
     if is_news:
-        _changed(uow, msgspec.structs.replace(request, state=RequestState.ISSUED, code=""), moment)
+        done = msgspec.structs.replace(
+            request,
+            state=RequestState.ISSUED,
+            code="",
+            taken_sha256=tuple(taken_sha256[-MOST_TAKEN_COUNT:]),
+        )
+        _changed(uow, done, moment)
 
 
 def offered(uow: UnitOfWork, issuer: str, offer: CredentialOffer, moment: Moment) -> None:

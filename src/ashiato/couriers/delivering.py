@@ -43,6 +43,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     why: str = ""
     record: Callable[[UnitOfWork], None] | None = None
+    patience_ms: int = 0
+    """For how long the other side asked to be left alone, with AGAIN."""
 
 
 Handler = Callable[[Delivery], Awaitable[Outcome]]
@@ -183,7 +185,9 @@ class Courier:
 
     async def _settle(self, delivery: Delivery, outcome: Outcome) -> Delivery | None:
         now_ms = self._node.moment().now_ms
-        again_ms = next_try_ms(delivery, now_ms) if outcome.verdict is Verdict.AGAIN else None
+        again_ms = None
+        if outcome.verdict is Verdict.AGAIN:
+            again_ms = next_try_ms(delivery, now_ms, outcome.patience_ms)
         if outcome.verdict is not Verdict.DONE:
             log.info(
                 "delivery not made",

@@ -11,6 +11,7 @@ from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import NotFound
 from ashiato.couriers.delivering import Outcome, Verdict
+from ashiato.couriers.patience import asked_patience_ms
 from ashiato.identity import dcp_v1_0 as dcp
 from ashiato.identity.issuing import IssuedCredential
 from ashiato.identity.signed_tokens import CannotResolve, Documents, SignedTokens
@@ -73,7 +74,9 @@ class IssuanceCourier:
             return Outcome(verdict=Verdict.DONE, record=self._taken(delivery, response))
         told = response.body[:LONGEST_REASON_CHARS].decode("utf-8", "replace")
         is_final = response.status not in TRY_AGAIN and response.status < 500
-        return self._failed(delivery, f"it answered {response.status} {told}".strip(), is_final=is_final)
+        failed = self._failed(delivery, f"it answered {response.status} {told}".strip(), is_final=is_final)
+        patience_ms = asked_patience_ms(response, self._node.moment().now_ms)
+        return msgspec.structs.replace(failed, patience_ms=patience_ms)
 
     async def _body(self, tenant: Tenant, delivery: Delivery) -> bytes:
         if delivery.message_name == dcp.CREDENTIAL_MESSAGE:

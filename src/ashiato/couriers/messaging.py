@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from ashiato.clients.egress import (
     Egress,
     EgressError,
@@ -16,6 +18,7 @@ from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import NotFound
 from ashiato.couriers.delivering import Outcome, Verdict
+from ashiato.couriers.patience import asked_patience_ms
 from ashiato.dsp import v2025_1 as wire
 from ashiato.dsp.effects import Ending
 from ashiato.dsp.errors import MalformedMessage
@@ -72,7 +75,9 @@ class Messenger:
         if 200 <= response.status < 300:
             return self._done(tenant, delivery, response)
         if response.status in TRY_AGAIN or response.status >= 500:
-            return self._again(tenant, delivery, f"it answered {response.status}")
+            again = self._again(tenant, delivery, f"it answered {response.status}")
+            patience_ms = asked_patience_ms(response, self._node.moment().now_ms)
+            return msgspec.structs.replace(again, patience_ms=patience_ms)
         # The refusal may be of a message that it took before, so its own view of the state decides.
         settled = await self._reconcile(tenant, delivery, Doubt.REFUSAL)
         if settled is not None:

@@ -13,6 +13,7 @@ TYPE_ALIAS = "org.eclipse.dspace.dcp.vc.type:"
 ID_ALIAS = "org.eclipse.dspace.dcp.vc.id:"
 READ = ":read"
 MOST_HELD_COUNT = 1000
+MOST_TAKEN_COUNT = 100
 # A presentation stays well below what verifiers read as one token.
 MOST_PRESENTATION_CHARS = 10_000
 
@@ -70,6 +71,8 @@ class CredentialRequest(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     code: str = ""
     """The pre-authorized code, as long as the issuer has not seen it."""
+    taken_sha256: tuple[str, ...] = ()
+    """The envelopes that came for it, the last ones: one that was removed since is not brought back by a repetition."""
 
 
 class OfferedCredential(msgspec.Struct, frozen=True):

@@ -70,12 +70,14 @@ OWN_WORK = frozenset(
 )
 
 
-def next_try_ms(delivery: Delivery, now_ms: int) -> int | None:
+def next_try_ms(delivery: Delivery, now_ms: int, patience_ms: int = 0) -> int | None:
     """The instant of the next try after a failed one (0.1 s, doubled up to a minute), or None after 72 hours.
 
-    Own work is never given up: behind the 72 hours it is tried every hour.
+    Not before `patience_ms` are over, for which the other side asked. Own work is never given up: behind the 72 hours it is tried
+    every hour.
     """
     if now_ms - delivery.created_ms >= GIVE_UP_AFTER_MS:
         return now_ms + OWN_WORK_RETRY_DELAY_MS if delivery.kind in OWN_WORK else None
     doublings_count = min(delivery.attempts_count, 20)
-    return now_ms + min(FIRST_RETRY_DELAY_MS << doublings_count, LONGEST_RETRY_DELAY_MS)
+    usual_ms = min(FIRST_RETRY_DELAY_MS << doublings_count, LONGEST_RETRY_DELAY_MS)
+    return now_ms + max(usual_ms, patience_ms)
