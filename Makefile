@@ -13,7 +13,7 @@ BENCH ?= exchange
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --quiet
 
-.PHONY: help venv lock upgrade check lint types imports test demo tck bench soak fuzz audit clean
+.PHONY: help venv lock upgrade check lint types imports test demo tck bench soak fuzz requirements audit clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -72,6 +72,9 @@ soak: $(STAMP) ## the long crash and load runs
 
 fuzz: $(STAMP) ## the long input searches
 	@$(BIN)/python -m pytest -m fuzz
+
+requirements: $(STAMP) ## write docs/requirements.md again after a change in tests/requirements/rows.toml
+	@$(BIN)/python tests/requirements/matrix.py
 
 audit: $(STAMP) ## known vulnerabilities in the locked run-time packages
 	@$(BIN)/pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict --progress-spinner off
