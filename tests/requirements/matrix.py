@@ -10,9 +10,10 @@ PAGE = ROOT / "docs" / "requirements.md"
 STANDINGS = ("built", "begun", "later")
 _HEAD = """# What the scheme asks for, and the tests that show it
 
-The rows are those of the report on the battery traceability platform for Japan (2022): R is a requirement, D a data item. **Built**
-means that all of the row is there, **begun** that the named part is, **later** that nothing is. `make requirements` writes this page from
-`tests/requirements/rows.toml`; a test fails when a row is missing or a test that it names does not exist.
+The rows are those of the report on the battery traceability platform for Japan (2022): R is a requirement, D a data item.
+**Built** means that all of the row is there, **begun** that the named part is, **later** that nothing is.
+`make requirements` writes this page from `tests/requirements/rows.toml`; a test fails when a row is missing or a test that it
+names does not exist.
 
 """
 
