@@ -1,124 +1,30 @@
 """The carbon app as a program that running connectors start: it reads, computes and writes through the app interface alone."""
 
-import asyncio
 import json
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from ashiato.apps.carbon.calculating import Received, calculate
-from ashiato.policy.builder import permit
 from ashiato.wiring import carbon_packing
-from ashiato.wiring.carbon_program import APP_ID, PURPOSE
+from ashiato.wiring.carbon_products import PURPOSE
+from ashiato.wiring.carbon_program import APP_ID
 from ashiato.wiring.main import app
-from ashiato.wiring.walkthrough.battery_chain import battery_chain
-from ashiato.wiring.walkthrough.inventories import inventory
 from tests.chain_by_hand import by_hand, raw_chain
-from tests.companies import Company, ManagementError, running
-
-LONGEST_S = 30
-VALID_FROM_MS = 1_790_000_000_000
-# Both hosted refiners stand in one process; the cathode maker has its own.
-REFINERS = ("nickel", "lithium")
-BOUGHT = {"nickel": ("nickel-sulphate", "cobalt-sulphate"), "lithium": ("lithium-hydroxide",)}
-POWDER = "nmc811-cathode"
-
-
-async def until(look: Any, holds: Any) -> Any:
-    deadline_s = time.monotonic() + LONGEST_S
-    while not holds(seen := await look()):
-        assert time.monotonic() < deadline_s, seen
-        await asyncio.sleep(0.02)
-    return seen
-
-
-@dataclass
-class Chain:
-    """Two refiners and the cathode maker, each with the app registered, approved and ready to be started."""
-
-    refiners: Company
-    cathode: Company
-    digest: str
-
-    def of(self, slug: str) -> Company:
-        return self.refiners if slug in REFINERS else self.cathode
-
-    def dids(self) -> dict[str, str]:
-        return {slug: self.of(slug).did_of(slug) for slug in (*REFINERS, "cathode")}
-
-    async def keep(self, product_id: str, content: bytes | None = None) -> bytes:
-        """The company writes the inventory of a product into its own store."""
-        chain = battery_chain()
-        product = chain.product(product_id)
-        document = content or inventory(chain, product, self.dids(), VALID_FROM_MS)
-        slug, asset = product.company, f"/assets/carbon-inventory-{product_id}"
-        hidden = {"title": product_id, "source": {"kind": "record"}, "visibility": "hidden"}
-        await self.of(slug).call("PUT", asset, hidden, slug=slug)
-        await self.of(slug).call_bytes("PUT", f"{asset}/record", document, slug=slug)
-        return document
-
-    async def run(self, slug: str) -> dict[str, Any]:
-        """The company has its connector start the app; what the history says of its end."""
-        company = self.of(slug)
-
-        async def ends() -> list[dict[str, Any]]:
-            history = await company.call("GET", "/history?limit=500", slug=slug)
-            return [entry for entry in history["items"] if entry["event"] == "app.ended"]
-
-        before = len(await ends())
-        await company.call("POST", f"/apps/{APP_ID}/run", slug=slug)
-        ended = await until(ends, lambda seen: len(seen) > before)
-        details: dict[str, Any] = ended[-1]["details"]
-        return details
-
-    async def record(self, slug: str, asset_id: str) -> bytes:
-        return await self.of(slug).call_bytes("GET", f"/assets/{asset_id}/record", slug=slug)
-
-    async def sell(self, product_id: str) -> str:
-        """The declaration goes to the cathode maker under an agreement; the received id."""
-        slug = battery_chain().product(product_id).company
-        company, asset_id = self.of(slug), f"carbon-footprint-{product_id}"
-        shown = {"title": product_id, "source": {"kind": "record"}, "data_item": "carbon-footprint"}
-        await company.call("PUT", f"/assets/{asset_id}", {**shown, "visibility": "offered"}, slug=slug)
-        terms = {"document": permit(participants=[self.cathode.did], max_uses=3)}
-        await company.call("PUT", f"/policies/{product_id}", terms, slug=slug)
-        offer = {"contract_policy_id": product_id, "asset_ids": [asset_id]}
-        await company.call("PUT", f"/offers/{product_id}", offer, slug=slug)
-        order = {"partner": company.did_of(slug), "asset_id": asset_id}
-        begun = await self.cathode.call("POST", "/fetches", order)
-        path = f"/fetches/{begun['fetch_id']}"
-        done = await until(
-            lambda: self.cathode.call("GET", path), lambda seen: seen["state"] in ("done", "failed")
-        )
-        assert done["state"] == "done", done["problem"]
-        received_id: str = done["received_id"]
-        return received_id
+from tests.companies import ManagementError
+from tests.wiring.carbon_chain import BOUGHT, POWDER, Chain, running_chain
 
 
 @pytest.fixture
 async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
-    refiners = Company(tmp_path / "refiners", REFINERS, runs_apps=True)
-    cathode = Company(tmp_path / "cathode", ("cathode",), runs_apps=True)
-    program = carbon_packing.packed()
-    manifest = carbon_packing.manifest(program, "carbon.pyz")
-    async with running(refiners, cathode):
-        made = Chain(refiners, cathode, str(manifest["digest"]))
-        for company in (refiners, cathode):
-            assert company.apps_folder is not None
-            (company.apps_folder / "carbon.pyz").write_bytes(program)
-        for slug in made.dids():
-            await made.of(slug).call("PUT", f"/apps/{APP_ID}", manifest, slug=slug)
-            await made.of(slug).call("POST", f"/apps/{APP_ID}/approve", slug=slug)
+    async with running_chain(tmp_path) as made:
         yield made
 
 
@@ -159,12 +65,16 @@ async def test_declarations_go_from_tier_to_tier_and_can_be_computed_again_to_th
     flat_kg = sum(by_hand(raw_chain(), POWDER).values())
     assert abs(Fraction(document["totalKg"]) - flat_kg) <= Fraction(document["rounding"]["boundKg"])
 
-    # A second run changes nothing. Every read counted for the app and its purpose: three declarations, and the own inventory.
+    # A second run changes nothing. Every read counted for the app and its purpose: three declarations.
     assert (await chain.run("cathode"))["exit_code"] == 0
     assert await chain.record("cathode", f"carbon-footprint-{POWDER}") == declared
     usage = (await chain.cathode.call("GET", "/vault/usage"))["items"]
-    by_app = [(total["purpose"], total["uses_count"]) for total in usage if total["app"] == APP_ID]
-    assert by_app == [(PURPOSE, 2)] * 4
+    by_app = [
+        (total["purpose"], total["uses_count"])
+        for total in usage
+        if total["app"] == APP_ID and total["agreement_id"]
+    ]
+    assert by_app == [(PURPOSE, 2)] * 3
 
     # The owner's terms allowed three uses, of which the verifier had one: what may not be used any more is not computed with.
     ended = await chain.run("cathode")

@@ -143,6 +143,7 @@ class AppApi:
 
     async def _self(self, call: _Call) -> Response:
         app = call.grant.app
+        last = await self._read(call, lambda uow: uow.records.last_sequence())
         return _json(
             {
                 "app_id": app.app_id,
@@ -150,6 +151,7 @@ class AppApi:
                 "manifest": app.manifest,
                 "digest": call.grant.reader.digest,
                 "certification": call.certification,
+                "last": last,
             }
         )
 
@@ -263,7 +265,9 @@ class AppApi:
                 "at_ms": entry.at_ms,
                 "partner": entry.peer_id,
                 "received_id": entry.details.get("received_id"),
-                "asset_id": entry.details.get("asset_id"),
+                "asset_id": entry.process_id
+                if entry.event == apps.RECORD_EVENT
+                else entry.details.get("asset_id"),
             }
             for entry in entries
         ]

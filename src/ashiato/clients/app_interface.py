@@ -13,6 +13,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from ashiato.facts.strict_json import MalformedJson, parse_strict
 
 TIMEOUT_S = 60.0
+LONGEST_WAIT_S = 45
+"""How long the connector keeps a call that waits for news; shorter than what this client waits for any answer."""
 PAGE_ITEMS_COUNT = 500
 MOST_ANSWER_BYTES = 16 * 1_048_576
 
@@ -62,6 +64,15 @@ class AppInterface:
     def read_own(self, asset_id: str, purpose: str) -> bytes:
         """The bytes of an own asset; raises `AppInterfaceError`."""
         return self._ask("GET", f"/own/{quote(asset_id, safe='')}/content?{urlencode({'purpose': purpose})}")
+
+    def wait_for_news(self, after_sequence: int) -> tuple[bool, int]:
+        """Whether something came in behind that place of the history, and where it goes on; raises `AppInterfaceError`.
+
+        The connector answers as soon as there is news, or after a time that it waited in vain.
+        """
+        query = urlencode({"after": after_sequence, "wait_s": LONGEST_WAIT_S})
+        page = self._document("GET", f"/events?{query}")
+        return bool(page["events"]), int(page["last"])
 
     def write(self, asset_id: str, result: Mapping[str, Any]) -> dict[str, Any]:
         """Write a result and return what was stored; raises `AppInterfaceError`."""

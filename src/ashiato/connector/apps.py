@@ -25,7 +25,11 @@ from ashiato.connector.vault_records import (
 from ashiato.statements.receipts import DigestStanding
 
 RECORD_SOURCE: dict[str, object] = {"kind": "record"}
-RECEIVED_EVENT = "transfer.received"
+RECEIVED_EVENT, RECORD_EVENT = "transfer.received", "record.stored"
+ANSWER_EVENTS = frozenset(
+    f"request.{what}" for what in ("answered", "corrected", "withdrawn", "data-received")
+)
+"""What a supplier's word about a request does to data that an app may read."""
 MOST_NAMES_COUNT = 100
 LONGEST_TEXT_CHARS = 500
 LONGEST_CERTIFICATION_CHARS = 65_536
@@ -253,17 +257,30 @@ def _propose(uow: UnitOfWork, proposed: PolicyDefinition, moment: Moment) -> Non
 
 
 def news(uow: UnitOfWork, app: App, after_sequence: int, limit_count: int) -> tuple[list[HistoryEntry], int]:
-    """Data that came in for the app behind a sequence number of the history, and up to where the history was looked through."""
+    """What came in for the app behind a sequence number of the history, and up to where the history was looked through.
+
+    That is data that it may read, what suppliers said to requests where it may read what they send, and records of the
+    company's own that it may read and that somebody of the company changed.
+    """
     found: list[HistoryEntry] = []
     while len(found) < limit_count and (page := uow.records.list_history(after_sequence, 500)):
         for entry in page:
             after_sequence = entry.sequence
-            asset_id = str(entry.details.get("asset_id", ""))
-            if entry.event == RECEIVED_EVENT and _may_read(app, asset_id, entry.peer_id, own=False):
+            if _concerns(app, entry):
                 found.append(entry)
             if len(found) == limit_count:
                 break
     return found, after_sequence
+
+
+def _concerns(app: App, entry: HistoryEntry) -> bool:
+    if entry.event == RECEIVED_EVENT:
+        return _may_read(app, str(entry.details.get("asset_id", "")), entry.peer_id, own=False)
+    if entry.event == RECORD_EVENT:
+        return _may_read(app, entry.process_id, "", own=True)
+    return entry.event in ANSWER_EVENTS and any(
+        not items.own and items.partner in ("", entry.peer_id) for items in app.manifest.reads
+    )
 
 
 def _may_read(app: App, asset_id: str, partner: str, *, own: bool) -> bool:

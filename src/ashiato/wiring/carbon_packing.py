@@ -24,6 +24,7 @@ _MODULES = (
     "clients/__init__.py",
     "clients/app_interface.py",
     "wiring/__init__.py",
+    "wiring/carbon_products.py",
     "wiring/carbon_program.py",
 )
 _MAIN = b"import sys\n\nfrom ashiato.wiring.carbon_program import main\n\nsys.exit(main())\n"

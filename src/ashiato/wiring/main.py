@@ -66,6 +66,14 @@ def run() -> None:
     raise typer.Exit(carbon_program.main())
 
 
+@carbon.command()
+def follow() -> None:
+    """Stay, and compute again whatever changes under an inventory, with ASHIATO_APP_URL and ASHIATO_APP_TOKEN of the app."""
+    from ashiato.wiring import carbon_program
+
+    raise typer.Exit(carbon_program.follow())
+
+
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the last step.")] = False,

@@ -16,6 +16,7 @@ import rfc8785
 from ashiato.apps.carbon.allocation import UnallocableProducts
 from ashiato.apps.carbon.commitments import Opening, commit, line_documents, open_line
 from ashiato.apps.carbon.declarations import (
+    LEAST_VALIDITY_MS,
     FootprintDeclaration,
     Issue,
     MalformedDeclaration,
@@ -57,7 +58,7 @@ INVENTORY, FOOTPRINT, BATTERY, CALCULATION, CONTRIBUTIONS = (
     "carbon-calculation-",
     "carbon-contributions-",
 )
-"""How the ids of assets begin: what the app reads of its own company, and the four results that it writes."""
+"""How the ids of assets begin: what the app reads of its own company, and the four results of a calculation."""
 
 
 class MissingDeclaration(LookupError):
@@ -107,11 +108,18 @@ class Received(NamedTuple):
     content: bytes
 
 
+class Revision(NamedTuple):
+    """The names of a declaration that the app makes by itself, because something under the inventory's own one changed."""
+
+    id: str
+    supersedes: str
+
+
 class Calculation(NamedTuple):
     """What is made of one inventory, each as canonical JSON; `battery` is None for what is no battery.
 
     `declaration` and `battery` are made to be shown to customers. `record` and `contributions` tell of suppliers and recipe, and
-    stay in the company.
+    stay in the company, as do `own` and the exact `result`, from which explanations are made.
     """
 
     product: str
@@ -119,6 +127,8 @@ class Calculation(NamedTuple):
     battery: bytes | None
     record: bytes
     contributions: bytes
+    own: OwnInventory
+    result: RollUp
 
 
 class _Choice(NamedTuple):
@@ -129,15 +139,31 @@ class _Choice(NamedTuple):
     declared: DeclaredFootprint
     superseded: frozenset[str]
 
+    @property
+    def there_ms(self) -> int:
+        """From when it can be computed with: it had come, and its validity had begun."""
+        return max(self.received.received_ms, self.document.valid_from_ms)
 
-def calculate(content: bytes, received: Sequence[Received], issuer: str, program: str) -> Calculation:
+
+def calculate(
+    content: bytes,
+    received: Sequence[Received],
+    issuer: str,
+    program: str,
+    revision: Revision | None = None,
+) -> Calculation:
     """The calculation of the inventory in `content` for the company `issuer`; `program` names app, version and digest.
 
-    Whether an input still holds is judged for the day from which the new declaration is valid. Raises one of `REFUSALS`.
+    Whether an input still holds is judged for the day from which the new declaration is valid. A revision is valid from when
+    the newest declaration under it was there and valid. Raises one of `REFUSALS`.
     """
     own = read_inventory(content)
     choices = {part.document.key: _chosen(part, received, own) for part in own.parts}
-    bought = [_purchased(part, choices[part.document.key], own) for part in own.parts]
+    from_ms, until_ms = own.document.issue.valid_from_ms, own.document.issue.valid_until_ms
+    if revision is not None:
+        from_ms = max([from_ms, *(choice.there_ms for choice in choices.values())])
+        until_ms = max(until_ms, from_ms + LEAST_VALIDITY_MS)
+    bought = [_purchased(part, choices[part.document.key], from_ms) for part in own.parts]
     assessment = assess(own.inventory, own.declared, own.rules, conversions=SAME_FACTORS)
     result = roll_up(assessment, bought, conversions=SAME_FACTORS)
     lines = line_documents(own.inventory.lines, bought)
@@ -146,17 +172,17 @@ def calculate(content: bytes, received: Sequence[Received], issuer: str, program
         result,
         own.rules,
         Issue(
-            id=document.issue.id,
+            id=document.issue.id if revision is None else revision.id,
             issuer=issuer,
             product=document.product,
             plant=document.plant,
-            supersedes=document.issue.supersedes,
+            supersedes=document.issue.supersedes if revision is None else revision.supersedes,
             geography=document.geography,
             product_mass=own.product_mass,
             reference_from_ms=document.reference_from_ms,
             reference_until_ms=document.reference_until_ms,
-            valid_from_ms=document.issue.valid_from_ms,
-            valid_until_ms=document.issue.valid_until_ms,
+            valid_from_ms=from_ms,
+            valid_until_ms=until_ms,
             inventory=commit(lines, own.commitment_secret) if own.commitment_secret else None,
         ),
     )
@@ -173,6 +199,8 @@ def calculate(content: bytes, received: Sequence[Received], issuer: str, program
         battery=None if own.battery is None else _battery(result, own.rules, own.battery, shown),
         record=calculation_record(result, own.rules, program, hashes),
         contributions=_contributions(result, shown),
+        own=own,
+        result=result,
     )
 
 
@@ -193,7 +221,8 @@ def open_line_of(content: bytes, received: Sequence[Received], index: int) -> Op
     own = read_inventory(content)
     if not own.commitment_secret:
         raise NotCommitted(own.document.product)
-    bought = [_purchased(part, _chosen(part, received, own), own) for part in own.parts]
+    from_ms = own.document.issue.valid_from_ms
+    bought = [_purchased(part, _chosen(part, received, own), from_ms) for part in own.parts]
     return open_line(line_documents(own.inventory.lines, bought), own.commitment_secret, index)
 
 
@@ -220,7 +249,7 @@ def _chosen(part: Part, received: Sequence[Received], own: OwnInventory) -> _Cho
     return _Choice(*newest, superseded)
 
 
-def _purchased(part: Part, choice: _Choice, own: OwnInventory) -> Purchased:
+def _purchased(part: Part, choice: _Choice, from_ms: int) -> Purchased:
     return Purchased(
         key=part.document.key,
         quantity=part.quantity,
@@ -230,7 +259,7 @@ def _purchased(part: Part, choice: _Choice, own: OwnInventory) -> Purchased:
         stage=part.document.stage,
         by_mass=part.document.by_mass,
         without_recycling=part.document.without_recycling,
-        standing=standing_of(choice.document, own.document.issue.valid_from_ms, choice.superseded),
+        standing=standing_of(choice.document, from_ms, choice.superseded),
     )
 
 

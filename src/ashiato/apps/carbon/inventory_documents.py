@@ -210,7 +210,8 @@ class InventoryDocument(_Document, frozen=True, kw_only=True):
     """The whole document. `output` of the product was made from all that the lines and parts name; `declared` is declared.
 
     `commitment_secret` is 64 or more random hexadecimal digits, one for each document: with it the declaration commits to the
-    lines and parts, so that single ones can be shown to a verifier later.
+    lines and parts, so that single ones can be shown to a verifier later. `on_change` is what the app does by itself when a
+    declaration under it changes: nothing, compute a new version that waits for a person, or put it in the place of the old one.
     """
 
     type: Literal["CarbonInventory"] = "CarbonInventory"
@@ -230,6 +231,7 @@ class InventoryDocument(_Document, frozen=True, kw_only=True):
     co_products: tuple[OutputDocument, ...] = ()
     battery: BatteryDocument | None = None
     commitment_secret: str = ""
+    on_change: Literal["off", "recompute", "offer"] = "recompute"
 
 
 class Battery(NamedTuple):

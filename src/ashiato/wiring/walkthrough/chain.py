@@ -15,7 +15,8 @@ from ashiato.facts.quantities import decimal_text, fixed_text, parse_decimal
 from ashiato.policy.builder import compare
 from ashiato.policy.vocabulary import PARTICIPANT
 from ashiato.wiring import carbon_packing
-from ashiato.wiring.carbon_program import APP_ID, PURPOSE
+from ashiato.wiring.carbon_products import PURPOSE
+from ashiato.wiring.carbon_program import APP_ID
 from ashiato.wiring.walkthrough.battery_chain import Chain, Product, battery_chain, figures
 from ashiato.wiring.walkthrough.companies import Company, Json, eventually, expect
 from ashiato.wiring.walkthrough.exchange import ANSWER_WAIT_S, FETCH_ENDS, LONGEST_FETCH_S
