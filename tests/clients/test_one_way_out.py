@@ -28,7 +28,13 @@ ALLOWED = {
 }
 # Other programs, which the connector does not load: the command line speaks to the management API that its user names, the
 # demonstration to the connectors that it started, an app to the connector that gave it its token.
-OTHER_PROGRAMS = ("cli/", "wiring/walkthrough/", "clients/app_interface.py", "wiring/carbon_program.py")
+OTHER_PROGRAMS = (
+    "cli/",
+    "wiring/walkthrough/",
+    "clients/app_interface.py",
+    "wiring/carbon_products.py",
+    "wiring/carbon_program.py",
+)
 
 
 def _openers(tree: ast.AST) -> Iterator[str]:
