@@ -1,7 +1,7 @@
 """A buyer and a supplier as processes of their own: requests for data by the commands of their people."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.companies import Company, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PATIENCE_S = 20.0
+PATIENCE_S = 40.0
 Pair = tuple[Company, Company]
 
 
@@ -50,6 +50,16 @@ async def received(maker: Company, part: str) -> Any:
             return found[0]
         await asyncio.sleep(0.05)
     raise AssertionError(maker.log_tail())
+
+
+async def until(company: Company, look: Callable[[], Awaitable[Any]]) -> Any:
+    """What `look` shows as soon as it shows something."""
+    deadline_s = asyncio.get_running_loop().time() + PATIENCE_S
+    while asyncio.get_running_loop().time() < deadline_s:
+        if shown := await look():
+            return shown
+        await asyncio.sleep(0.05)
+    raise AssertionError(company.log_tail())
 
 
 async def in_state(company: Company, own_id: str, state: str) -> Any:
@@ -128,7 +138,64 @@ async def test_a_trace_is_asked_and_walked(pair: Pair) -> None:
     words = ("--about", "B7", "--part", "pack", "--serial", "P1", "--due", "2099-12-31")
     asked = await ok(buyer, "request", "trace", *words)
     assert asked["state"] == "answered"
-    assert asked["answers"][0]["trace"] == {"found": ["P1"], "unanswered": 0}
+    assert asked["answers"][0]["trace"] == {"found": ["P1"], "unanswered": 0, "reach": None}
+
+
+async def test_a_thing_is_followed_up_to_a_customer_that_lets_it(pair: Pair) -> None:
+    """The maker made the casing K1 that is in the buyer's box B1; a person at the buyer lets it be traced, with names."""
+    buyer, maker = pair
+    for at, partner, role in ((maker, buyer, "is_customer"), (buyer, maker, "is_supplier")):
+        await at.call("PUT", f"/trading-partners/{partner.did.replace('%', '%25')}", {role: True})
+    await maker.call("PUT", "/parts/casing", {})
+    await maker.call("PUT", "/batches/K", {"part_id": "casing"})
+    await maker.call("PUT", "/items/k-1", {"part_id": "casing", "serial": "K1", "batch_id": "K"})
+    await buyer.call("PUT", "/parts/box", {})
+    await buyer.call("PUT", "/parts/bought-casing", {"sourcing": "purchased"})
+    await buyer.call("PUT", "/items/b-1", {"part_id": "box", "serial": "B1"})
+    await buyer.call("PUT", "/items/casing-1", {"part_id": "bought-casing", "serial": "K1"})
+    await buyer.call("PUT", "/built/item/b-1/holds/item/casing-1", {})
+    await ok(buyer, "request", "open")
+    proposal = {"side": "buyer", "partner": maker.did, "own_part_id": "bought-casing"}
+    await buyer.call("PUT", "/trade-links/casings", proposal)
+
+    async def at_maker() -> list[Any]:
+        return list((await maker.call("GET", "/trade-links"))["items"])
+
+    await until(maker, at_maker)
+    await maker.call("POST", "/trade-links/casings/confirm", {"own_part_id": "casing"})
+
+    async def confirmed() -> bool:
+        return bool((await buyer.call("GET", "/trade-links/casings"))["state"] == "confirmed")
+
+    await until(buyer, confirmed)
+    begun = await ok(
+        maker, "request", "follow", "batch", "K", "--up", "--due", "2099-12-31", "--text", "K cracks."
+    )
+    assert (begun["direction"], begun["is_complete"]) == ("up", False)
+
+    async def at_buyer() -> list[Any]:
+        items = (await ok(buyer, "request", "list", "--side", "received"))["items"]
+        return [one for one in items if one["data_item"] == "trace:went"]
+
+    (waiting,) = await until(buyer, at_buyer)
+    assert waiting["text"] == "K cracks."
+    await ok(buyer, "request", "let-trace", waiting["own_id"], "--names")
+
+    async def answered() -> Any:
+        found = await ok(maker, "request", "reach", begun["own_id"])
+        return found if found["state"] == "answered" else None
+
+    found = await until(maker, answered)
+    assert found["branches"][0]["named"] == [{"kind": "item", "part": "box", "name": "B1"}]
+    assert [(tier["things"], tier["ends"], tier["masked"]) for tier in found["tiers"]] == [
+        (1, 0, 0),
+        (1, 1, 0),
+    ]
+    assert found["is_complete"] is True
+    again = await ok(maker, "request", "follow", "batch", "K", "--up", "--due", "2099-12-31")
+    await until(buyer, at_buyer)
+    stopped = await ok(maker, "request", "cancel", again["own_id"])
+    assert stopped["state"] == "cancelled"
 
 
 async def test_a_closed_inbox_takes_nothing_more(pair: Pair) -> None:

@@ -49,6 +49,7 @@ def take(
         marks=message.marks,
         about=message.about,
         among=message.among,
+        lots=message.lots,
         told=(RequestState.RECEIVED.value, Counts()),
         created_ms=moment.now_ms,
         updated_ms=moment.now_ms,

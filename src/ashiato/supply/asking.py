@@ -114,7 +114,7 @@ def _ask_one(
     room = uow.room(REQUESTS)
     for other in room.same_in_tree(Side.ASKED, tree.tree_id, wanted.partner):
         is_alive = other.is_open or other.state is RequestState.ANSWERED
-        asks_the_same = (other.about, other.among) == (terms.about, wanted.among)
+        asks_the_same = (other.about, other.among, other.lots) == (terms.about, wanted.among, wanted.lots)
         if is_alive and asks_the_same and (other.data_item, other.part) == (data_item, wanted.part):
             return other
     mark = moment.fresh_id()
@@ -137,6 +137,7 @@ def _ask_one(
         fetches=terms.fetches,
         about=terms.about,
         among=wanted.among,
+        lots=wanted.lots,
         created_ms=moment.now_ms,
         updated_ms=moment.now_ms,
     )
@@ -152,6 +153,7 @@ def _ask_one(
         marks=(*tree.marks, mark),
         about=terms.about,
         among=wanted.among,
+        lots=wanted.lots,
         text=terms.text,
     )
     send(uow, request, message, moment)

@@ -3,20 +3,29 @@
 from ashiato.connector.company import Company
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.records import Event
-from ashiato.supply import asking, tracing
+from ashiato.supply import asking, trace_rights
 from ashiato.supply.request_ports import REQUESTS
 
 _ENDS = frozenset({"fetch.done", "fetch.failed", "fetch.cancelled"})
 _NEWS_OF_TRACES = frozenset(
     f"request.{what}"
-    for what in ("answered", "corrected", "rejected", "withdrawn", "already-asked", "undelivered", "overdue")
+    for what in (
+        "answered",
+        "corrected",
+        "rejected",
+        "cancelled",
+        "withdrawn",
+        "already-asked",
+        "undelivered",
+        "overdue",
+    )
 )
 
 
 def follow(uow: UnitOfWork, company: Company, event: Event, moment: Moment) -> None:
     """Reactor: keep with an answer what became of its fetch, and answer a trace when its last branch is known."""
-    if event.name in _NEWS_OF_TRACES and event.details.get("data_item") == tracing.TRACE_ITEM:
-        tracing.go_on(uow, company, event.process_id, moment)
+    if event.name in _NEWS_OF_TRACES and event.details.get("data_item") in trace_rights.TRACE_ITEMS:
+        trace_rights.go_on(uow, company, event.process_id, moment)
     if event.name not in _ENDS:
         return
     fetch = uow.transfers.fetch(event.process_id)

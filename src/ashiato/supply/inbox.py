@@ -11,7 +11,7 @@ import msgspec
 from ashiato.connector.company import Company, tell
 from ashiato.connector.ports import Moment
 from ashiato.connector.problems import NotFound, QuotaExceeded, WrongState
-from ashiato.supply import answering, asking, link_letters, records, rules, tracing
+from ashiato.supply import answering, asking, link_letters, reach, records, rules, trace_rights
 from ashiato.supply.messages import (
     Answer,
     Cancellation,
@@ -104,7 +104,9 @@ def _requested(
         )
     own_part_id = message.part.part_id
     if message.part.link:
-        link = link_letters.confirmed_link(uow, message.part.link, sender_id, records.Side.SUPPLIER)
+        # Where things went a supplier asks its customer; whatever else is asked, a customer asks its supplier.
+        our_side = records.Side.BUYER if message.data_item == reach.WENT_ITEM else records.Side.SUPPLIER
+        link = link_letters.confirmed_link(uow, message.part.link, sender_id, our_side)
         own_part_id = link.own_part_id
     if room.knows_mark(message.marks) or _is_asked_already(uow, sender_id, message):
         tell(uow, company, moment, "request.already-asked", message.request_id, sender_id)
@@ -112,8 +114,8 @@ def _requested(
     if room.count_open(Side.RECEIVED, sender_id, MOST_OPEN_PER_ASKER_COUNT) >= MOST_OPEN_PER_ASKER_COUNT:
         raise QuotaExceeded("You have too many open requests here; cancel some, or wait for answers.")
     request = answering.take(uow, company, sender_id, message, moment)
-    if message.data_item == tracing.TRACE_ITEM:
-        tracing.begin_if_allowed(uow, company, request, moment)
+    if message.data_item in trace_rights.TRACE_ITEMS:
+        trace_rights.begin_if_allowed(uow, company, request, moment)
     else:
         rules.answer_if_ruled(uow, company, request, own_part_id, moment)
     return Receipt(message_id=message.message_id, outcome="taken")
@@ -123,8 +125,8 @@ def _is_asked_already(uow: UnitOfWork, sender_id: str, message: DataRequest) -> 
     """Whether the same asker asked for the same in the same tree, and still waits or has its answer."""
     same = uow.room(REQUESTS).same_in_tree(Side.RECEIVED, message.tree_id, sender_id)
     return any(
-        (request.data_item, request.part, request.about, request.among)
-        == (message.data_item, message.part, message.about, message.among)
+        (request.data_item, request.part, request.about, request.among, request.lots)
+        == (message.data_item, message.part, message.about, message.among, message.lots)
         and (request.is_open or request.state is RequestState.ANSWERED)
         for request in same
     )

@@ -25,12 +25,16 @@ MOST_HOPS_COUNT = 32
 MOST_MARKS_COUNT = 64
 MOST_TRADES_COUNT = 1_000_000_000
 MOST_SERIALS_COUNT = 500
+MOST_NAMED_COUNT = 500
+MOST_TIERS_COUNT = MOST_HOPS_COUNT + 2
 
 Id = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[!-~]+$")]
 Text = Annotated[str, Meta(max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
 Line = Annotated[str, Meta(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Serial = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Lot = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Count = Annotated[int, Meta(ge=0, le=MOST_TRADES_COUNT)]
 Instant = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 
 
@@ -82,11 +86,48 @@ class Declaration(_Struct, frozen=True, kw_only=True):
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
+class TracedThing(_Struct, frozen=True, kw_only=True):
+    """A batch or an item of the answering company that it names: by its own id of the part, and the serial number or the lot."""
+
+    kind: Literal["batch", "item"]
+    part: Lot
+    name: Lot
+
+
+class TraceTier(_Struct, frozen=True, kw_only=True):
+    """What is known of one tier, as numbers that name nobody.
+
+    `things` are batches and items that were reached, `ends` those at which the trail ends there, `unanswered` those of which the
+    next tier said nothing; `branches` are the questions to the next tier, and `silent` those of them without an answer.
+    """
+
+    things: Count = 0
+    ends: Count = 0
+    unanswered: Count = 0
+    branches: Count = 0
+    silent: Count = 0
+
+
+class TraceReach(_Struct, frozen=True, kw_only=True):
+    """How far a trail was followed: which of the things that were asked about the answering company had (`known`, `known_lots`),
+    its own tier and those behind it, and things of its own tier that it chose to name.
+    """
+
+    known: Annotated[tuple[Serial, ...], Meta(max_length=MOST_SERIALS_COUNT)] = ()
+    known_lots: Annotated[tuple[Lot, ...], Meta(max_length=MOST_SERIALS_COUNT)] = ()
+    tiers: Annotated[tuple[TraceTier, ...], Meta(max_length=MOST_TIERS_COUNT)] = ()
+    named: Annotated[tuple[TracedThing, ...], Meta(max_length=MOST_NAMED_COUNT)] = ()
+
+
 class TraceResult(_Struct, frozen=True, kw_only=True):
-    """Which of the asker's serial numbers hold what was asked about, and how many branches below gave no answer."""
+    """Which of the asker's serial numbers hold what was asked about, and how many branches below gave no answer.
+
+    Where it was asked how far things reach, `reach` says it, and `unanswered` counts the things of which nothing is known.
+    """
 
     found: Annotated[tuple[Serial, ...], Meta(max_length=MOST_SERIALS_COUNT)] = ()
     unanswered: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    reach: TraceReach | None = None
 
 
 class _Message(_Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -95,10 +136,10 @@ class _Message(_Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class DataRequest(_Message, frozen=True, kw_only=True):
-    """A buyer asks its supplier for a data item of a part, until `due_ms`.
+    """A buyer asks its supplier for a data item of a part, until `due_ms`; where things went a supplier asks its customer.
 
     A question of tracing says what it is `about` (a batch or an item, by an identifier that both may know) and `among` which
-    serial numbers of the part the asker looks for it.
+    serial numbers of the part the asker looks for it; or which serial numbers (`among`) and `lots` of the part it follows.
     """
 
     request_id: Id
@@ -109,6 +150,7 @@ class DataRequest(_Message, frozen=True, kw_only=True):
     hops: Annotated[int, Meta(ge=0, le=MOST_HOPS_COUNT)]
     about: Line = ""
     among: Annotated[tuple[Serial, ...], Meta(max_length=MOST_SERIALS_COUNT)] = ()
+    lots: Annotated[tuple[Lot, ...], Meta(max_length=MOST_SERIALS_COUNT)] = ()
     marks: Annotated[tuple[Id, ...], Meta(max_length=MOST_MARKS_COUNT)] = ()
     text: Text = ""
 

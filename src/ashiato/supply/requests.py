@@ -85,8 +85,8 @@ class SupplyRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     Where we asked: `mark` is the one by which we know the request again when it comes back in a circle, `above_tree_id` the
     tree as the request that we ask on for named it ("" for a tree of our own). Where we received: `marks` are those that came
-    with it, `told` is what our last status told the asker. `counts` are those below this request. `version` is that of the
-    last answer, 0 before the first.
+    with it, `told` is what our last status told the asker, `names` lets the answer to a trace name things of ours. `counts` are
+    those below this request. `version` is that of the last answer, 0 before the first.
     """
 
     own_id: str
@@ -112,6 +112,8 @@ class SupplyRequest(msgspec.Struct, frozen=True, kw_only=True):
     fetches: bool = False
     about: str = ""
     among: tuple[str, ...] = ()
+    lots: tuple[str, ...] = ()
+    names: bool = False
     is_overdue: bool = False
     created_ms: int
     updated_ms: int
@@ -147,13 +149,15 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     data_item: str = ""
     address: str = ""
     among: tuple[str, ...] = ()
+    lots: tuple[str, ...] = ()
 
 
 class AnswerRule(msgspec.Struct, frozen=True, kw_only=True):
     """What is answered without a person: `asset_id` for a data item of a part ("" = of every part).
 
     With `ask_on`, these suppliers are asked first, and the answer goes out when all of them have answered; one that does not
-    leaves the request to a person.
+    leaves the request to a person. `partners` are those whom it answers (empty = whoever may write to the inbox). `names` lets a
+    trace name things of ours; without it, it says how many they are.
     """
 
     rule_id: str
@@ -161,7 +165,13 @@ class AnswerRule(msgspec.Struct, frozen=True, kw_only=True):
     part_id: str = ""
     asset_id: str
     ask_on: tuple[Wanted, ...] = ()
+    partners: tuple[str, ...] = ()
+    names: bool = False
     created_ms: int = 0
+
+    def answers(self, partner_id: str) -> bool:
+        """Whether it answers that partner."""
+        return not self.partners or partner_id in self.partners
 
 
 def step(request: SupplyRequest, act: Act) -> SupplyRequest:

@@ -13,7 +13,7 @@ from ashiato.supply.offering import ensure_open
 from ashiato.supply.request_ports import REQUESTS
 from ashiato.supply.requests import AnswerRule, SupplyRequest
 from ashiato.supply.telling import note, put
-from ashiato.supply.tracing import TRACE_ITEM
+from ashiato.supply.trace_rights import TRACE_ITEMS
 
 
 def put_rule(uow: UnitOfWork, rule: AnswerRule, moment: Moment) -> AnswerRule:
@@ -21,11 +21,13 @@ def put_rule(uow: UnitOfWork, rule: AnswerRule, moment: Moment) -> AnswerRule:
     check_id("rule", rule.rule_id)
     asset = uow.assets.asset(rule.asset_id) if rule.asset_id else None
     is_there = asset is not None and asset.visibility is not Visibility.HIDDEN
-    if is_there is (rule.data_item == TRACE_ITEM):
+    if is_there is (rule.data_item in TRACE_ITEMS):
         raise Invalid(
-            f"A rule names an asset that a partner can see, and only one for {TRACE_ITEM!r} names none.",
+            f"A rule names an asset that a partner can see, and only one for {', '.join(sorted(TRACE_ITEMS))} names none.",
             path="asset_id",
         )
+    if rule.names and rule.data_item not in TRACE_ITEMS:
+        raise Invalid("Only a trace names things or does not.", path="names")
     if any(wanted.partner == uow.participant_id for wanted in rule.ask_on):
         raise Invalid("A company does not ask itself.", path="ask_on")
     room = uow.room(REQUESTS)
@@ -60,7 +62,7 @@ def answer_if_ruled(
     room = uow.room(REQUESTS)
     exact = room.rule_for_exactly(request.data_item, own_part_id) if own_part_id else None
     rule = exact or room.rule_for_exactly(request.data_item, "")
-    if rule is None:
+    if rule is None or not rule.answers(request.peer_id):
         return
     if not rule.ask_on:
         answering.answer_by_rule(uow, company, request, rule.asset_id, moment)

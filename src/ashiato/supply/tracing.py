@@ -5,7 +5,7 @@ the asker's own serial numbers; the answer says which of *these* hold what was a
 comes back: it stays masked, and only the number of branches that gave no answer says how complete the result is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -25,6 +25,8 @@ from ashiato.supply.telling import note, put, schedule
 TRACE_ITEM = "trace:holds"
 MOST_WALKED_COUNT = 20_000
 MOST_BRANCHES_COUNT = 1000
+# A question and an answer each carry this much of names at most: below MOST_MESSAGE_BYTES with everything around.
+MOST_NAMES_BYTES = 49_152
 PAGE_COUNT = 500
 
 
@@ -102,13 +104,24 @@ def ask_own(
         raise Invalid(
             f"Say what it is about, and among which 1 to {MOST_SERIALS_COUNT} serials.", path="among"
         )
-    if terms.due_ms <= moment.now_ms:
-        raise Invalid("The date is over already.", path="due_ms")
     if uow.room(SUPPLY).parts.get(part_id) is None:
         raise NotFound(f"There is no part {part_id!r}.", id=part_id)
     missing = set(among) - set(uow.room(SUPPLY).items_by_serial(part_id, among))
     if missing:
         raise Invalid(f"The part {part_id!r} has no item with the serial {min(missing)!r}.", path="among")
+    request = keep_own(
+        uow, company, Wanted(partner="", part=Part(part_id=part_id), among=among), terms, moment
+    )
+    begin(uow, company, request, moment)
+    return uow.room(REQUESTS).get(request.own_id) or request
+
+
+def keep_own(
+    uow: UnitOfWork, company: Company, wanted: Wanted, terms: asking.Terms, moment: Moment
+) -> SupplyRequest:
+    """A question of our own people, kept like a request that came in. Raises `Invalid`."""
+    if terms.due_ms <= moment.now_ms:
+        raise Invalid("The date is over already.", path="due_ms")
     own_id = moment.fresh_iri()
     request = SupplyRequest(
         own_id=own_id,
@@ -116,84 +129,67 @@ def ask_own(
         peer_id=company.participant_id,
         request_id=own_id,
         tree_id=onward_tree_id(moment.fresh_id(), moment.fresh_id()),
-        data_item=TRACE_ITEM,
-        part=Part(part_id=part_id),
+        data_item=terms.data_item,
+        part=wanted.part,
         due_ms=terms.due_ms,
         hops=terms.hops + 1,
+        text=terms.text,
         about=terms.about,
-        among=among,
+        among=wanted.among,
+        lots=wanted.lots,
         created_ms=moment.now_ms,
         updated_ms=moment.now_ms,
     )
     request = put(uow, request, moment)
     schedule(uow, request, moment)
     note(uow, company, request, "received", moment, due_ms=request.due_ms)
-    _begin(uow, company, request, moment)
-    return uow.room(REQUESTS).get(own_id) or request
+    return request
 
 
-def begin_if_allowed(uow: UnitOfWork, company: Company, request: SupplyRequest, moment: Moment) -> None:
-    """Answer a customer's question where a rule lets it be answered by itself; else a person decides.
+def begin(uow: UnitOfWork, company: Company, request: SupplyRequest, moment: Moment) -> None:
+    """Answer a question that may be answered, or ask those who made what we only bought."""
+    wanted = [
+        Wanted(partner=one.link.partner_id, part=Part(link=one.link.link_id), among=one.serials)
+        for one in _look(uow, request, frozenset()).branches
+    ]
+    if not ask_on(uow, company, request, wanted, moment):
+        finish(uow, company, request, moment)
 
-    The question must name the part by a link that both sides confirmed.
-    """
-    room = uow.room(REQUESTS)
-    rule = room.rule_for_exactly(TRACE_ITEM, _own_part_id(uow, request)) or room.rule_for_exactly(
-        TRACE_ITEM, ""
+
+def ask_on(
+    uow: UnitOfWork, company: Company, request: SupplyRequest, wanted: Sequence[Wanted], moment: Moment
+) -> bool:
+    """Ask these partners for a question of tracing; False when there is nobody from whom an answer may still come."""
+    if not wanted or request.hops == 0:
+        return False
+    # What comes from below must be here before our own date.
+    due_ms = moment.now_ms + max(1, (request.due_ms - moment.now_ms) * 4 // 5)
+    terms = asking.Terms(
+        data_item=request.data_item,
+        due_ms=due_ms,
+        # What a partner wrote to us goes no further.
+        text=request.text if request.peer_id == company.participant_id else "",
+        hops=request.hops - 1,
+        fetches=False,
+        about=request.about,
     )
-    if rule is None or not request.part.link or not request.about or not request.among:
-        note(uow, company, request, "needs-a-person", moment, reason="No rule lets it be traced.")
-        return
-    _begin(uow, company, request, moment)
+    try:
+        asked = asking.ask(uow, company, wanted[:MOST_BRANCHES_COUNT], terms, moment, above_id=request.own_id)
+    except Problem as problem:
+        note(uow, company, request, "needs-a-person", moment, reason=problem.sentence)
+        return True
+    return any(one.is_open for one in asked)
 
 
-def go_on(uow: UnitOfWork, company: Company, own_id: str, moment: Moment) -> None:
-    """News of a request: an answer below may be the last that was missing, a date may be the end of waiting."""
-    room = uow.room(REQUESTS)
-    request = room.get(own_id)
-    if request is None:
-        return
-    if request.side is RequestSide.RECEIVED:
-        if request.is_overdue and request.state is RequestState.ASKED_ON:
-            _finish(uow, company, request, moment)
-        return
-    for above_id in room.above(own_id):
-        above = room.get(above_id)
-        if above is None or above.state not in (RequestState.ASKED_ON, RequestState.ANSWERED):
-            continue
-        below = room.below(above_id, "", MOST_BRANCHES_COUNT)
-        if not any(child.is_open and not child.is_overdue for child in below):
-            _finish(uow, company, above, moment)
-
-
-def _begin(uow: UnitOfWork, company: Company, request: SupplyRequest, moment: Moment) -> None:
-    look = _look(uow, request, frozenset())
-    if look.branches and request.hops > 0:
-        wanted = [
-            Wanted(partner=one.link.partner_id, part=Part(link=one.link.link_id), among=one.serials)
-            for one in look.branches[:MOST_BRANCHES_COUNT]
-        ]
-        # What comes from below must be here before our own date.
-        due_ms = moment.now_ms + max(1, (request.due_ms - moment.now_ms) * 4 // 5)
-        terms = asking.Terms(
-            data_item=TRACE_ITEM, due_ms=due_ms, hops=request.hops - 1, fetches=False, about=request.about
-        )
-        try:
-            asking.ask(uow, company, wanted, terms, moment, above_id=request.own_id)
-        except Problem as problem:
-            note(uow, company, request, "needs-a-person", moment, reason=problem.sentence)
-        return
-    _finish(uow, company, request, moment)
-
-
-def _finish(uow: UnitOfWork, company: Company, request: SupplyRequest, moment: Moment) -> None:
+def finish(uow: UnitOfWork, company: Company, request: SupplyRequest, moment: Moment) -> None:
+    """Answer with what is known now; what comes later is a new version."""
     room, chain = uow.room(REQUESTS), uow.room(SUPPLY)
     told: set[Subject] = set()
     unanswered_count = 0
     answered: set[tuple[str, tuple[str, ...]]] = set()
     for child in room.below(request.own_id, "", MOST_BRANCHES_COUNT):
-        trace = next((one.trace for one in room.answers(child.own_id) if one.version == child.version), None)
-        if child.state is not RequestState.ANSWERED or trace is None:
+        trace = told_by(uow, child)
+        if trace is None:
             continue
         answered.add((child.part.link, child.among))
         unanswered_count += trace.unanswered
@@ -207,10 +203,40 @@ def _finish(uow: UnitOfWork, company: Company, request: SupplyRequest, moment: M
     open_branches = [one for one in look.branches if (one.link.link_id, one.serials) not in answered]
     unanswered_count += len(open_branches) + look.unknown_count
     result = TraceResult(found=tuple(sorted(look.found)), unanswered=min(unanswered_count, 1_000_000))
-    before = [one.trace for one in room.answers(request.own_id) if one.version == request.version]
-    # What comes after the date corrects the answer, and what changes nothing gives no new version.
+    give(uow, company, request, result, moment)
+
+
+def give(
+    uow: UnitOfWork, company: Company, request: SupplyRequest, result: TraceResult, moment: Moment
+) -> None:
+    """Answer with a result: what comes after the date corrects the answer, and what changes nothing gives no new version."""
+    kept = uow.room(REQUESTS).answers(request.own_id)
+    before = [one.trace for one in kept if one.version == request.version]
     if request.state is not RequestState.ANSWERED or before != [result]:
         answering.answer(uow, company, request.own_id, GivenAnswer(trace=result), moment)
+
+
+def told_by(uow: UnitOfWork, child: SupplyRequest) -> TraceResult | None:
+    """What the answer that counts says; None where there is none."""
+    if child.state is not RequestState.ANSWERED:
+        return None
+    kept = uow.room(REQUESTS).answers(child.own_id)
+    return next((one.trace for one in kept if one.version == child.version and not one.is_late), None)
+
+
+def chunks(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The names in as many pieces as messages can carry."""
+    piece: list[str] = []
+    size_bytes = 0
+    for name in names:
+        name_bytes = len(msgspec.json.encode(name)) + 1
+        if piece and (len(piece) == MOST_SERIALS_COUNT or size_bytes + name_bytes > MOST_NAMES_BYTES):
+            yield tuple(piece)
+            piece, size_bytes = [], 0
+        piece.append(name)
+        size_bytes += name_bytes
+    if piece:
+        yield tuple(piece)
 
 
 def _look(uow: UnitOfWork, request: SupplyRequest, told: frozenset[Subject]) -> _Look:
@@ -220,7 +246,7 @@ def _look(uow: UnitOfWork, request: SupplyRequest, told: frozenset[Subject]) -> 
     """
     chain = uow.room(SUPPLY)
     targets = _targets(chain, request.about)
-    items = chain.items_by_serial(_own_part_id(uow, request), request.among)
+    items = chain.items_by_serial(own_part_id(uow, request), request.among)
     found: set[str] = set()
     border_items: set[Subject] = set()
     unknown_count = len(request.among) - len(items)
@@ -260,10 +286,7 @@ def _branches(chain: Supply, borders: Iterable[Subject]) -> tuple[tuple[_Branch,
         ]
         if not confirmed:
             unlinked_count += len(serials)
-        chunks = [
-            tuple(serials[at : at + MOST_SERIALS_COUNT]) for at in range(0, len(serials), MOST_SERIALS_COUNT)
-        ]
-        branches += [_Branch(link, chunk) for link in confirmed for chunk in chunks]
+        branches += [_Branch(link, chunk) for link in confirmed for chunk in chunks(serials)]
     return tuple(branches), unlinked_count
 
 
@@ -284,7 +307,8 @@ def _is_target(chain: Supply, thing: Subject, targets: frozenset[Subject]) -> bo
     return item is not None and Subject(SubjectKind.BATCH, item.batch_id) in targets
 
 
-def _own_part_id(uow: UnitOfWork, request: SupplyRequest) -> str:
+def own_part_id(uow: UnitOfWork, request: SupplyRequest) -> str:
+    """Our part that a request is about; "" where its link is not here."""
     if not request.part.link:
         return request.part.part_id
     link = uow.room(SUPPLY).links.get(request.part.link)

@@ -103,6 +103,7 @@ BODIES: dict[str, dict[str, Any]] = {
         }
     },
     "ask_trace": {"json": {"about": "x", "part_id": "secret", "serials": ["1"], "due_ms": 4_000_000_000_000}},
+    "ask_reach": {"json": {"direction": "up", "due_ms": 4_000_000_000_000}},
     "act_on_data_request": {"json": {"text": "x"}},
     "put_rule": {"json": {"data_item": "footprint", "asset_id": "secret"}},
     "open_inbox": {"json": {}},

@@ -109,6 +109,28 @@ def _tracing(app: typer.Typer) -> None:
         }
         session.output.show(session.post(body, "traces"))
 
+    @command(app, "follow", "request.follow")
+    def follow(
+        session: Session,
+        kind: Annotated[Kind, typer.Argument(help=say("option.trace_kind"))],
+        thing_id: Id,
+        due: Annotated[str, typer.Option("--due", help=say("option.due"))],
+        up: Annotated[bool, typer.Option("--up/--down", help=say("option.follow_up"))] = False,
+        text: Text = "",
+        hops: Annotated[int, typer.Option("--hops", help=say("option.hops"), min=0, max=32)] = 8,
+    ) -> None:
+        body: dict[str, object] = {
+            "direction": "up" if up else "down",
+            "due_ms": instant_ms(due),
+            "text": text,
+            "hops": hops,
+        }
+        session.output.show(session.post(body, "traces", kind, thing_id))
+
+    @command(app, "reach", "request.reach")
+    def reach(session: Session, request_id: Id) -> None:
+        session.output.show(session.get("traces", request_id))
+
     @command(app, "walk", "request.walk")
     def walk(
         session: Session,
@@ -148,6 +170,14 @@ def _acting(app: typer.Typer) -> None:
     @command(app, "withdraw", "request.withdraw")
     def withdraw(session: Session, request_id: Id, text: Text) -> None:
         _act(session, request_id, "withdraw", text)
+
+    @command(app, "let-trace", "request.let_trace")
+    def let_trace(
+        session: Session,
+        request_id: Id,
+        names: Annotated[bool, typer.Option("--names", help=say("option.names"))] = False,
+    ) -> None:
+        session.output.show(session.post({"names": names}, "requests", request_id, "trace"))
 
     @command(app, "remind", "request.remind")
     def remind(session: Session, request_id: Id, text: Text = "") -> None:
@@ -195,6 +225,8 @@ def _rules(app: typer.Typer) -> None:
         asset: Annotated[str, typer.Option("--asset", help=say("option.answer_asset"))] = "",
         part: PartOption = "",
         ask_on: Annotated[list[str] | None, typer.Option("--ask-on", help=say("option.ask_on"))] = None,
+        partners: Annotated[list[str] | None, typer.Option("--with", help=say("option.rule_partner"))] = None,
+        names: Annotated[bool, typer.Option("--names", help=say("option.names"))] = False,
     ) -> None:
         wanted = []
         for text in ask_on or []:
@@ -207,6 +239,8 @@ def _rules(app: typer.Typer) -> None:
             "part_id": part,
             "asset_id": asset,
             "ask_on": wanted,
+            "partners": partners or [],
+            "names": names,
         }
         session.output.show(session.put(body, "request-rules", rule_id))
 

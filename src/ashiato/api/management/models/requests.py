@@ -45,7 +45,7 @@ StateName = Literal[
     "already-asked",
     "undelivered",
 ]
-DataRequestActName = Literal["begin", "answer", "reject", "withdraw", "remind", "cancel"]
+DataRequestActName = Literal["begin", "answer", "reject", "withdraw", "trace", "remind", "cancel"]
 
 
 class PartAsked(Model):
@@ -101,11 +101,49 @@ class DeclarationNamed(Model):
 
 
 class DataRequestAct(Model):
-    """What goes with an act: an answer needs `asset_id` or `declaration`, a rejection and a withdrawal need `text`."""
+    """What goes with an act: an answer needs `asset_id` or `declaration`, a rejection and a withdrawal need `text`.
+
+    `trace` lets a question of tracing be answered, with `names` also by the names of your things.
+    """
 
     asset_id: Line = ""
     declaration: DeclarationNamed | None = None
+    names: bool = False
     text: Text = ""
+
+
+class ThingNamed(Model):
+    """A batch or an item of a partner that it chose to name."""
+
+    kind: Literal["batch", "item"]
+    part: str
+    """The partner's own id of the part."""
+    name: str
+    """The serial number, or the lot."""
+
+
+class TierTold(Model):
+    """What is known of one tier, as numbers that name nobody."""
+
+    things: int
+    """Batches and items that were reached."""
+    ends: int
+    """Those at which the trail ends there."""
+    unanswered: int
+    """Those of which the next tier said nothing."""
+    branches: int
+    """Questions to the next tier."""
+    silent: int
+    """Those of them without an answer."""
+
+
+class ReachTold(Model):
+    """How far things reach: what the answering company had of them, its tier and those behind it, and what it named."""
+
+    known: list[str]
+    known_lots: list[str]
+    tiers: list[TierTold]
+    named: list[ThingNamed]
 
 
 class TraceFound(Model):
@@ -114,7 +152,9 @@ class TraceFound(Model):
     found: list[str]
     """Which of the serial numbers that were asked about hold it."""
     unanswered: int
-    """Branches below that gave no answer: with 0 the result is complete."""
+    """Branches below that gave no answer, or things of which nothing is known: with 0 the result is complete."""
+    reach: ReachTold | None
+    """Where it was asked how far things reach."""
 
 
 class AnswerShown(Model):
@@ -189,9 +229,13 @@ class AnswerRuleBody(Model):
     part_id: PartName = ""
     """Left out, the rule is for every part."""
     asset_id: Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x20\x7f/\\?#%]*$")] = ""
-    """An asset that partners can see; for `trace:holds` none, because the answer is worked out."""
+    """An asset that partners can see; for `trace:holds`, `trace:materials` and `trace:went` none: the answer is worked out."""
     ask_on: list[WantedPart] = Field(default=[], max_length=1000)
     """These suppliers are asked first; the answer goes out when all of them have answered."""
+    partners: list[Partner] = Field(default=[], max_length=1000)
+    """Whom it answers; left out, whoever may write to the inbox."""
+    names: bool = False
+    """Let the answer to `trace:materials` or `trace:went` name your things; without it, it counts them."""
 
 
 class AnswerRuleShown(Model):
@@ -202,6 +246,8 @@ class AnswerRuleShown(Model):
     part_id: str
     asset_id: str
     ask_on: list[WantedPart]
+    partners: list[str]
+    names: bool
     created_ms: InstantShown
 
 
@@ -253,6 +299,63 @@ class TraceBody(Model):
     )
     due_ms: Instant
     hops: Annotated[int, Field(ge=0, le=32)] = 8
+
+
+class ReachBody(Model):
+    """Which way a thing is followed through other companies, and until when."""
+
+    direction: Literal["down", "up"]
+    """To its materials, or to where it went."""
+    due_ms: Instant
+    hops: Annotated[int, Field(ge=0, le=32)] = 8
+    text: Text = ""
+
+
+class TierShown(TierTold):
+    """One tier: 0 is this company, 1 its partners, and so on."""
+
+    tier: int
+    masked: int
+    """Those of its things that nobody named here."""
+
+
+class BranchShown(Model):
+    """A question to one partner, and what it said."""
+
+    own_id: str
+    """The request; its answers stand there."""
+    partner: PartnerShown
+    part: PartAsked
+    state: StateName
+    is_overdue: bool
+    reason: str
+    has_answered: bool
+    asked: int
+    """Things that it was asked about."""
+    known: int
+    """Those that it had."""
+    masked: int
+    """Things of its own that it counted and did not name."""
+    named: list[ThingNamed]
+
+
+class ReachShown(Model):
+    """How far a thing reaches, as far as it is known now."""
+
+    own_id: str
+    direction: Literal["down", "up"]
+    state: StateName
+    due_ms: InstantShown
+    version: int
+    is_complete: bool
+    """Every branch has answered and every thing is accounted for."""
+    unanswered: int
+    """Things of which nothing is known."""
+    tiers: list[TierShown]
+    named: list[ThingNamed]
+    """Things of your own on the way, 500 at most."""
+    branches: list[BranchShown]
+    """The questions to your own partners; who stands behind them stays masked."""
 
 
 class TraceQuery(BaseModel):

@@ -13,16 +13,21 @@ from ashiato.api.management.models.requests import (
     AnswerRuleShown,
     AnswerShown,
     AskedRequests,
+    BranchShown,
     DataRequest,
     DataRequestAct,
     DataRequestActName,
     DataRequestBody,
     DataRequestDetail,
     DataRequestQuery,
+    ReachBody,
+    ReachShown,
     RequestCounts,
     RequestInbox,
     RequestInboxBody,
+    ThingNamed,
     ThingShown,
+    TierShown,
     TraceBody,
     TraceQuery,
     TraceShown,
@@ -39,8 +44,19 @@ from ashiato.api.management.waiting import wait_until, while_connected
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound
 from ashiato.connector.records import Approval, Asset, Visibility
-from ashiato.supply import answering, asking, link_letters, offering, records, rules, tracing
-from ashiato.supply.messages import INBOX_ASSET_ID, Declaration
+from ashiato.supply import (
+    answering,
+    asking,
+    link_letters,
+    offering,
+    reach,
+    reach_report,
+    records,
+    rules,
+    trace_rights,
+    tracing,
+)
+from ashiato.supply.messages import INBOX_ASSET_ID, Declaration, TracedThing
 from ashiato.supply.ports import UnitOfWork as ChainUnitOfWork
 from ashiato.supply.request_ports import REQUESTS
 from ashiato.supply.requests import AnswerRule, Side, SupplyRequest, Wanted, possible_acts
@@ -122,7 +138,7 @@ async def get_data_request(
 
 @router.post(
     "/requests/{own_id}/{act}",
-    summary="Begin, answer, reject or withdraw what you received; remind of or cancel what you asked",
+    summary="Begin, answer, reject, withdraw or let trace what you received; remind of or cancel what you asked",
     responses=problems(*WITH_JSON_BODY, "wrong-state"),
 )
 async def act_on_data_request(
@@ -156,6 +172,51 @@ async def ask_trace(call: CallOf, body: TraceBody) -> DataRequestDetail:
         return _detail(uow, tracing.ask_own(uow, call.company, body.part_id, among, terms, call.moment))
 
     return await call.run(work)
+
+
+@router.post(
+    "/traces/{kind}/{thing_id}",
+    status_code=201,
+    summary="Follow a batch or an item through other companies: to its materials, or to where it went",
+    responses=problems(*WITH_JSON_BODY),
+)
+async def ask_reach(call: CallOf, kind: TraceKind, thing_id: ThingId, body: ReachBody) -> ReachShown:
+    start = records.Subject(records.SubjectKind(kind), thing_id)
+    data_item = reach.MATERIALS_ITEM if body.direction == "down" else reach.WENT_ITEM
+    terms = asking.Terms(
+        data_item=data_item, due_ms=body.due_ms, text=body.text, hops=body.hops, fetches=False
+    )
+
+    def work(uow: UnitOfWork) -> ReachShown:
+        offering.ensure_open(uow, call.moment)
+        asked = reach.ask_own(uow, call.company, start, terms, call.moment)
+        return _reached(reach_report.report(uow, asked.own_id))
+
+    return await call.run(work)
+
+
+@router.get(
+    "/traces/{own_id}",
+    summary="How far a thing reaches, how complete that is, and which of your partners did not answer; wait_s waits for news",
+)
+async def get_reach(
+    call: CallOf, own_id: RequestId, wanted: Annotated[WaitQuery, Query()], request: HttpRequest
+) -> ReachShown:
+    async def look() -> ReachShown:
+        return await call.read(lambda uow: _reached(reach_report.report(uow, own_id)))
+
+    first = await look()
+    if wanted.wait_s == 0:
+        return first
+    news = wait_until(
+        look,
+        lambda seen: seen != first,
+        lambda seen: [own_id],
+        call.around.waiter,
+        call.tenant.participant_id,
+        wanted.wait_s,
+    )
+    return await while_connected(request, news, first)
 
 
 @router.get(
@@ -199,6 +260,8 @@ async def put_rule(call: CallOf, rule_id: RuleId, body: AnswerRuleBody) -> Answe
         part_id=body.part_id,
         asset_id=body.asset_id,
         ask_on=tuple(_wanted(call, one, f"ask_on.{at}") for at, one in enumerate(body.ask_on)),
+        partners=tuple(body.partners),
+        names=body.names,
     )
     return _rule(await call.run(lambda uow: rules.put_rule(uow, rule, call.moment)))
 
@@ -253,9 +316,13 @@ def _acted(
             return answering.reject(uow, company, own_id, body.text, moment)
         case "withdraw":
             return answering.withdraw(uow, company, own_id, body.text, moment)
+        case "trace":
+            return trace_rights.let(uow, company, own_id, body.names, moment)
         case "remind":
             return asking.remind(uow, company, own_id, body.text, moment)
         case "cancel":
+            if known(uow, own_id).peer_id == company.participant_id:
+                return trace_rights.stop_own(uow, company, own_id, body.text, moment)
             return asking.cancel(uow, company, own_id, body.text, moment)
 
 
@@ -265,7 +332,10 @@ def _detail(uow: UnitOfWork, request: SupplyRequest) -> DataRequestDetail:
         request,
         **shown(request),
         answers=[AnswerShown.of(answer) for answer in room.answers(request.own_id)],
-        acts=[act.value for act in possible_acts(request)],
+        acts=[
+            *(act.value for act in possible_acts(request)),
+            *(["trace"] if trace_rights.can_be_let(request) else []),
+        ],
         asked_for_it=[below.own_id for below in room.below(request.own_id, "", MOST_SHOWN_BELOW_COUNT)],
     )
 
@@ -293,6 +363,36 @@ def _rule(rule: AnswerRule) -> AnswerRuleShown:
 
 def _thing(subject: records.Subject) -> ThingShown:
     return ThingShown(kind="batch" if subject.kind is records.SubjectKind.BATCH else "item", id=subject.id)
+
+
+def _reached(found: reach_report.Report) -> ReachShown:
+    tiers = [
+        TierShown.of(tier, tier=number, masked=masked) for number, (tier, masked) in enumerate(found.tiers)
+    ]
+    return ReachShown.of(
+        found.request,
+        direction="down" if found.is_down else "up",
+        is_complete=found.is_complete,
+        unanswered=found.unanswered,
+        tiers=tiers,
+        named=_names(found.named),
+        branches=[_branch(branch) for branch in found.branches],
+    )
+
+
+def _branch(branch: reach_report.Branch) -> BranchShown:
+    return BranchShown.of(
+        branch.request,
+        has_answered=branch.reach is not None,
+        asked=branch.asked_count,
+        known=branch.known_count,
+        masked=branch.masked_count,
+        named=_names(() if branch.reach is None else branch.reach.named),
+    )
+
+
+def _names(things: tuple[TracedThing, ...]) -> list[ThingNamed]:
+    return [ThingNamed.of(thing) for thing in things]
 
 
 def _inbox(asset: Asset | None) -> RequestInbox:
