@@ -4,6 +4,7 @@ import typer
 
 from ashiato.cli.commanding import command
 from ashiato.cli.commands import (
+    carbon,
     chain,
     contracts,
     credentials,
@@ -44,6 +45,7 @@ def make_app() -> typer.Typer:
         keys,
         credentials,
         chain,
+        carbon,
     ):
         module.add_to(made)
     return made

@@ -4,16 +4,19 @@ import http.client
 import ipaddress
 import json
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
 from ashiato.cli.problems import Refused, Unreachable, UsageProblem
 from ashiato.cli.settings import Settings
 
 TIMEOUT_S = 30.0
+# Between two lines of a long answer, of which one comes every half second, and for a file that the node has to put away.
+LINE_TIMEOUT_S = 300.0
+LINES_TYPE = "application/x-ndjson"
 MOST_ANSWER_BYTES = 64 * 1_048_576
 
 Query = Mapping[str, object]
@@ -92,6 +95,45 @@ class Client:
         with self._opened("GET", path, query, headers or {}, None, timeout_s) as response:
             yield response
 
+    def last_line(
+        self,
+        method: str,
+        path: str,
+        on_line: Callable[[Document], None],
+        *,
+        query: Query | None = None,
+        document: object = None,
+        file: BinaryIO | None = None,
+    ) -> Document:
+        """The `result` at the end of an answer that comes line by line; `on_line` is told of every line before.
+
+        A `file` that can be rewound is sent without being read into memory. To leave early ends the work at the node. Raises as
+        `request` does, also for a `problem` in the last line.
+        """
+        headers = {"Accept": LINES_TYPE}
+        body: bytes | BinaryIO | None = file
+        if document is not None:
+            body = json.dumps(document, ensure_ascii=False).encode()
+            headers["Content-Type"] = "application/json"
+        elif file is not None:
+            headers |= {"Content-Type": "application/octet-stream", "Content-Length": str(file.seek(0, 2))}
+            file.seek(0)
+        with self._opened(method, path, query, headers, body, LINE_TIMEOUT_S) as response:
+            while True:
+                with self._named_failures():
+                    line = response.readline(MOST_ANSWER_BYTES)
+                found = _object(line)
+                if "result" in found and isinstance(found["result"], dict):
+                    return found["result"]
+                problem = found.get("problem")
+                if isinstance(problem, dict) and isinstance(problem.get("status"), int):
+                    raise Refused(problem["status"], problem)
+                if not found:
+                    raise Unreachable(
+                        "problem.unreachable", url=self._settings.url, why="the answer broke off"
+                    )
+                on_line(found)
+
     def read(self, response: http.client.HTTPResponse, most_bytes: int) -> bytes:
         """The next bytes of a stream, none at its end; raises `Unreachable` when it breaks off."""
         with self._named_failures():
@@ -104,7 +146,7 @@ class Client:
         path: str,
         query: Query | None,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | BinaryIO | None,
         timeout_s: float,
     ) -> Iterator[http.client.HTTPResponse]:
         connection = self._connection(timeout_s)
@@ -162,6 +204,14 @@ class Client:
 def segment(identifier: str) -> str:
     """An id as one segment of a path."""
     return quote(identifier, safe="")
+
+
+def _object(line: bytes) -> Document:
+    try:
+        found = json.loads(line) if line else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _is_this_machine(host: str) -> bool:

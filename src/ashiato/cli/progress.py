@@ -18,6 +18,9 @@ class Progress(Protocol):
     def bytes_now(self, done_bytes: int, total_bytes: int | None) -> None:
         """So much of it is done; `total_bytes` None where nobody knows how much there is."""
 
+    def part_now(self, stage: str, done_ratio: float) -> None:
+        """The node works at `stage`, of which so much (0 to 1) is done."""
+
 
 @contextmanager
 def shown_progress(output: Output) -> Iterator[Progress]:
@@ -38,16 +41,25 @@ class _Silent:
     def bytes_now(self, done_bytes: int, total_bytes: int | None) -> None:
         """Nothing is said."""
 
+    def part_now(self, stage: str, done_ratio: float) -> None:
+        """Nothing is said."""
+
 
 class _Lines:
     def __init__(self, output: Output) -> None:
         self._output = output
+        self._stage = ""
 
     def step(self, key: str, **fields: object) -> None:
         self._output.note(key, **fields)
 
     def bytes_now(self, done_bytes: int, total_bytes: int | None) -> None:
         """Lines would flood a log."""
+
+    def part_now(self, stage: str, done_ratio: float) -> None:
+        if stage != self._stage:
+            self._stage = stage
+            self._output.note("get.stage", stage=stage)
 
 
 class _Bar:
@@ -81,3 +93,6 @@ class _Bar:
 
     def bytes_now(self, done_bytes: int, total_bytes: int | None) -> None:
         self._progress.update(self._task, completed=done_bytes, total=total_bytes)
+
+    def part_now(self, stage: str, done_ratio: float) -> None:
+        self._progress.update(self._task, description=f"{plain(stage)} {done_ratio:.0%}")

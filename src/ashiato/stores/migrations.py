@@ -251,6 +251,13 @@ CARBON_ROWS_OF_VERSION_2 = (
     f"""CREATE TABLE carbon_row (participant_id {_KEY}, template {_KEY}, row_id {_KEY}, body {_KEY},
         PRIMARY KEY (participant_id, template, row_id))""",
 )
+# Background databases, packed, in pieces.
+CARBON_BACKGROUNDS_OF_VERSION_2 = (
+    f"""CREATE TABLE carbon_background (participant_id {_KEY}, background_id {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, background_id))""",
+    f"""CREATE TABLE carbon_background_piece (participant_id {_KEY}, background_id {_KEY}, number INTEGER NOT NULL,
+        content {{BYTES}} NOT NULL, PRIMARY KEY (participant_id, background_id, number))""",
+)
 
 VERSION_2 = (
     *VAULT_OF_VERSION_2,
@@ -263,6 +270,7 @@ VERSION_2 = (
     *TRUST_LISTS_OF_VERSION_2,
     *REQUESTS_OF_VERSION_2,
     *CARBON_ROWS_OF_VERSION_2,
+    *CARBON_BACKGROUNDS_OF_VERSION_2,
 )
 
 CONNECTOR: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)

@@ -388,3 +388,14 @@ SUPPLY_LINE = Table("supply_line", METADATA, _key("participant_id"), _key("peer_
 CARBON_ROW = Table(
     "carbon_row", METADATA, _key("participant_id"), _key("template"), _key("row_id"), _text("body")
 )
+CARBON_BACKGROUND = Table(
+    "carbon_background", METADATA, _key("participant_id"), _key("background_id"), _text("body")
+)
+CARBON_BACKGROUND_PIECE = Table(
+    "carbon_background_piece",
+    METADATA,
+    _key("participant_id"),
+    _key("background_id"),
+    Column("number", Integer, primary_key=True),
+    _bytes("content"),
+)

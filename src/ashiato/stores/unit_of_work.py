@@ -7,6 +7,7 @@ from ashiato.connector.records import Event
 from ashiato.outbox.deliveries import Delivery
 from ashiato.stores.apps import SqlApps
 from ashiato.stores.assets import SqlAssets
+from ashiato.stores.carbon_backgrounds import SqlBackgrounds
 from ashiato.stores.carbon_rows import SqlCarbonRows
 from ashiato.stores.contracts import SqlContracts
 from ashiato.stores.declarations import SqlDeclarations
@@ -32,6 +33,7 @@ class SqlUnitOfWork:
     __slots__ = (
         "apps",
         "assets",
+        "backgrounds",
         "carbon_rows",
         "contracts",
         "declarations",
@@ -73,6 +75,7 @@ class SqlUnitOfWork:
         self.supply = SqlSupply(session, participant_id)
         self.requests = SqlRequests(session, participant_id)
         self.carbon_rows = SqlCarbonRows(session, participant_id)
+        self.backgrounds = SqlBackgrounds(session, participant_id)
 
     def room(self, room: Room[R]) -> R:
         found: R = getattr(self, room.name)

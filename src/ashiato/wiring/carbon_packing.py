@@ -17,7 +17,7 @@ from pathlib import Path
 from ashiato.wiring.carbon_program import MANIFEST
 
 _ROOMS = ("apps/carbon", "facts", "law", "log")
-_LEFT_OUT = ("apps/carbon/background",)
+_LEFT_OUT = ("apps/carbon/background", "apps/carbon/databases")
 _MODULES = (
     "__init__.py",
     "apps/__init__.py",

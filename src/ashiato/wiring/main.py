@@ -10,10 +10,12 @@ from ashiato.cli.app import make_app
 app = make_app()
 connector = typer.Typer(no_args_is_help=True, help="Run a connector.")
 app.add_typer(connector, name="connector")
-carbon = typer.Typer(
-    no_args_is_help=True, help="The carbon footprint app, which works through the app interface."
+# The group that holds what the node is asked about footprints; the app itself is a program of its own.
+carbon = next(
+    group.typer_instance
+    for group in app.registered_groups
+    if group.name == "carbon" and group.typer_instance is not None
 )
-app.add_typer(carbon, name="carbon")
 
 SettingsFile = Annotated[Path, typer.Option("--settings", help="The settings file (TOML).")]
 

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from ashiato.apps.carbon.databases.ports import BACKGROUNDS, KeptBackground
 from ashiato.connector.ports import UnitOfWork
 from ashiato.connector.records import ObligationRecord
 from ashiato.identity.issuing import CredentialGrant, IssuanceRequest, IssuedCredential
@@ -41,6 +42,22 @@ from tests.api.management.program import OPERATOR_KEY, Program, did_of, key_of
 
 MANIFEST = {"name": "App", "version": "1", "digest": "ab" * 32}
 SECRET = "geheim-4711"  # stands in everything that `cells` owns
+
+DATABASE = KeptBackground(
+    background_id="secret",
+    title=SECRET,
+    licence_id="secret",
+    format=SECRET,
+    source_sha256="ab" * 32,
+    packed_sha256="cd" * 32,
+    packed_bytes=1,
+    products_count=1,
+    flows_count=1,
+    exchanges_count=1,
+    uncertain_count=0,
+    missing_count=0,
+    allows_missing=False,
+)
 
 # Good bodies, so that nothing but the foreign id can be the reason of a refusal. A new route must be added here.
 BODIES: dict[str, dict[str, Any]] = {
@@ -117,6 +134,17 @@ BODIES: dict[str, dict[str, Any]] = {
     "propose_link": {"json": {"side": "buyer", "partner": MAKER, "own_part_id": "secret-cell"}},
     "act_on_link": {"json": {}},
     "import_rows": {"content": b"part_id\nmine\n", "headers": {"Content-Type": "text/csv"}},
+    "put_background": {
+        "params": {"licence": "secret", "title": "t"},
+        "content": b"x",
+        "headers": {"Content-Type": "application/octet-stream"},
+    },
+    "ask_intensity": {"json": {"activity": "secret"}},
+    "ask_what_if": {
+        "json": {"activity": "a", "changes": [{"type": "mix", "activity": "a", "shares": {"secret": 1}}]}
+    },
+    "ask_simulation": {"json": {"activity": "secret"}},
+    "link_factor": {"json": {"activity": "secret", "factor_id": "secret"}},
     "import_carbon_rows": {
         "params": {"template": "licences"},
         "content": b"licence_id\nmine\n",
@@ -138,7 +166,7 @@ OWN_BUSINESS = {
 # These go to a company outside, which issues nothing, whoever asks.
 OF_A_PARTNER = {"query_issuer", "ask"}
 # These name in their bodies what only `cells` has: to the stranger it is not there.
-OF_UNKNOWN_PARTS = {"put_bill", "put_batch", "put_item", "put_holding", "propose_link"}
+OF_UNKNOWN_PARTS = {"put_background", "put_bill", "put_batch", "put_item", "put_holding", "propose_link"}
 # What a query asks for, beside the path.
 QUERIES = {
     "get_identified": {"identifier": "local:secret@erp"},
@@ -225,6 +253,7 @@ async def ids(program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncCl
         "own_id": "secret",
         "tree_id": "secret",
         "rule_id": "secret",
+        "background_id": "secret",
     }
 
 
@@ -309,6 +338,7 @@ def keep_secrets(uow: UnitOfWork, agreement_id: str) -> None:
         updated_ms=1,
     )
     uow.room(REQUESTS).put(asked)
+    uow.room(BACKGROUNDS).put(DATABASE, SECRET.encode())
     uow.room(REQUESTS).put_rule(AnswerRule(rule_id="secret", data_item=SECRET, asset_id="secret"))
 
 

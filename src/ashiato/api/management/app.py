@@ -23,6 +23,7 @@ from ashiato.api.management.ports import (
 )
 from ashiato.api.management.routes import (
     apps,
+    backgrounds,
     built,
     carbon,
     chain,
@@ -43,6 +44,7 @@ from ashiato.api.management.routes import (
     vaulting,
     wallet,
 )
+from ashiato.clients.backgrounds.working import BackgroundProcesses
 from ashiato.clients.workbooks.reading import WorkbookProcess
 from ashiato.connector.node import Node
 from ashiato.supply.ports import SupplyStore
@@ -72,6 +74,7 @@ ROUTERS = (
     chain.router,
     built.router,
     carbon.router,
+    backgrounds.router,
     operating.own_router,
     keys.router,
 )
@@ -113,6 +116,7 @@ def create_app(
         trust_desk,
         supply_store,
         WorkbookProcess(),
+        BackgroundProcesses(),
     )
     answers.install(app)
     for router in ROUTERS:

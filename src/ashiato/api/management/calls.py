@@ -19,6 +19,7 @@ from ashiato.api.management.ports import (
     TrustDesk,
     Waiter,
 )
+from ashiato.apps.carbon.databases.work import BackgroundWork
 from ashiato.apps.carbon.factors.tables import WorkbookReader
 from ashiato.connector import signing
 from ashiato.connector.company import Company
@@ -47,6 +48,7 @@ class Surroundings:
     trust: TrustDesk
     chain: supply_ports.SupplyStore
     workbooks: WorkbookReader
+    backgrounds: BackgroundWork
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pydantic import Field
 from ashiato.api.management.models.shared import Model, PageQuery
 from ashiato.api.management.models.supply import Query
 from ashiato.apps.carbon.factors.licences import ENGLISH
+from ashiato.apps.carbon.factors.plausibility import Warned
 from ashiato.apps.carbon.factors.showing import FactorView
 from ashiato.apps.carbon.templates.importing import Report
 
@@ -19,6 +20,9 @@ class CarbonTemplateQuery(Query):
     template: TemplateName
     lang: Literal["en", "ja"] = "en"
     form: Literal["csv", "xlsx"] = "csv"
+    encoding: Annotated[
+        Literal["utf-8", "shift_jis"], Field(description="Of a CSV file; UTF-8 begins with a mark.")
+    ] = "utf-8"
 
 
 class CarbonImportQuery(Query):
@@ -47,6 +51,19 @@ class CarbonRowFault(Model):
     problem: str
 
 
+class CarbonWarning(Model):
+    """Why a factor should be looked at. It keeps nothing out, and names the band, not the figure."""
+
+    factor_id: str
+    code: str
+    sentence: str
+
+    @classmethod
+    def of_warned(cls, warned: Warned, language: Literal["en", "ja"]) -> "CarbonWarning":
+        """The warning, with its sentence in that language."""
+        return cls(factor_id=warned.factor_id, code=warned.code, sentence=warned.text(language))
+
+
 class CarbonImportReport(Model):
     """What an import came to."""
 
@@ -60,6 +77,7 @@ class CarbonImportReport(Model):
     same: int
     errors: list[CarbonRowFault]
     further_errors: int
+    warnings: list[CarbonWarning]
 
     @classmethod
     def of_report(cls, report: Report, language: Literal["en", "ja"]) -> "CarbonImportReport":
@@ -78,6 +96,7 @@ class CarbonImportReport(Model):
                     for one in report.faults
                 ],
                 "further_errors": report.further_count,
+                "warnings": [CarbonWarning.of_warned(one, language) for one in report.warnings],
             }
         )
 

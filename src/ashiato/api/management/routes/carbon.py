@@ -23,7 +23,7 @@ from ashiato.apps.carbon.factors.gwp import UnknownGwpSet, find_gwp_set
 from ashiato.apps.carbon.factors.licences import Person
 from ashiato.apps.carbon.factors.showing import shown
 from ashiato.apps.carbon.factors.tables import Table, csv_table
-from ashiato.apps.carbon.templates.csv_files import csv_file
+from ashiato.apps.carbon.templates.csv_files import Encoding, csv_file
 from ashiato.apps.carbon.templates.keeping import TEMPLATES, bring_in, kept_factors
 from ashiato.clients.workbooks.writing import Sheet, workbook
 from ashiato.connector.problems import Invalid
@@ -33,7 +33,7 @@ router = participant_router("carbon")
 
 @router.get(
     "/carbon/template",
-    summary="Get an empty table to fill in, as CSV in UTF-8 or as Excel",
+    summary="Get an empty table to fill in, as CSV in UTF-8 or Shift_JIS, or as Excel",
     response_class=Response,
     responses={200: raw_answer("The headings.", *TABLE_TYPES)},
 )
@@ -41,7 +41,10 @@ async def get_carbon_template(call: CallOf, wanted: Annotated[CarbonTemplateQuer
     template = TEMPLATES[wanted.template]
     if wanted.form == "xlsx":
         return Response(workbook([Sheet(template, wanted.lang)]), media_type=WORKBOOK_TYPE)
-    return Response(csv_file(template, wanted.lang), media_type="text/csv; charset=utf-8")
+    encoding: Encoding = "cp932" if wanted.encoding == "shift_jis" else "utf-8-sig"
+    return Response(
+        csv_file(template, wanted.lang, encoding), media_type=f"text/csv; charset={wanted.encoding}"
+    )
 
 
 @router.post(

@@ -1,4 +1,4 @@
-"""Linked inventories as a background database: binary floating point begins here, and nothing that is declared comes of it."""
+"""Linked inventories as a background database: binary floating point begins here; what is declared takes only decimals of it."""
 
 from collections.abc import Mapping
 

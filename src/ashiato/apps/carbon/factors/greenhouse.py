@@ -16,7 +16,7 @@ from ashiato.apps.carbon.factors.model import (
     check_factor,
     gases_from,
 )
-from ashiato.facts.quantities import KILOGRAM, Quantity, UnitMismatch, UnknownUnit, find_unit
+from ashiato.facts.quantities import KILOGRAM, Quantity, Unit, UnitMismatch, UnknownUnit, find_unit
 
 _UNITS = {
     "kilogram": "kg",
@@ -111,6 +111,11 @@ class Greenhouse(msgspec.Struct, frozen=True):
     kg: Fraction
 
 
+def unit_of(name: str) -> Unit:
+    """The unit that a source names; raises `UnknownUnit`."""
+    return find_unit(_UNITS.get(name, name))
+
+
 def greenhouse_gas(flow: Flow) -> Greenhouse | Loss | None:
     """The gas that the flow is; None where it is none; a `Loss` where it may be one that is not known here."""
     if not flow.elementary:
@@ -136,7 +141,7 @@ def greenhouse_gas(flow: Flow) -> Greenhouse | Loss | None:
         )
     gas, origin, sign = found
     try:
-        one = Quantity(Fraction(1), find_unit(_UNITS.get(flow.unit, flow.unit))).value_in(KILOGRAM)
+        one = Quantity(Fraction(1), unit_of(flow.unit)).value_in(KILOGRAM)
     except (UnknownUnit, UnitMismatch):
         return Loss(f"flow {flow.id}", f"{flow.name!r} counts in {flow.unit!r}, which is no mass")
     return Greenhouse(gas, origin, one * sign)
@@ -179,7 +184,7 @@ def factor_of(
     if taken_count:
         raise NotAggregated(activity.id, taken_count)
     try:
-        unit = find_unit(_UNITS.get(reference.unit, reference.unit))
+        unit = unit_of(reference.unit)
     except UnknownUnit as unknown:
         raise NoReference(activity.id, str(unknown)) from None
     amounts: dict[tuple[Gas, Origin], Fraction] = {}

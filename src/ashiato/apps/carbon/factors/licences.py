@@ -55,6 +55,7 @@ ENGLISH: Mapping[str, str] = {
     "licence_no_seat": "{person} has no seat of the licence {licence}",
     "licence_export": "the licence {licence} allows passing its figures on",
     "licence_no_export": "the licence {licence} does not allow passing its figures on",
+    "licence_gone": "the licence {licence} is not kept here any more",
 }
 JAPANESE: Mapping[str, str] = {
     "licence_open": "ライセンス {licence} は誰でも利用できます",
@@ -65,6 +66,7 @@ JAPANESE: Mapping[str, str] = {
     "licence_no_seat": "{person} にはライセンス {licence} の閲覧権がありません",
     "licence_export": "ライセンス {licence} は数値の提供を認めています",
     "licence_no_export": "ライセンス {licence} は数値の提供を認めていません",
+    "licence_gone": "ライセンス {licence} は登録されていません",
 }
 
 

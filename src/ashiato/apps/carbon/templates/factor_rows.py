@@ -47,6 +47,7 @@ _GASES: Mapping[str, tuple[Gas, Origin, str, str]] = {
     "c2f6_kg": (Gas.C2F6, Origin.FOSSIL, "C2F6 (kg)", "C2F6 (kg)"),
     "hfc134a_kg": (Gas.HFC_134A, Origin.FOSSIL, "HFC-134a (kg)", "HFC-134a (kg)"),
 }
+GAS_COLUMNS: Mapping[str, tuple[Gas, Origin]] = {key: found[:2] for key, found in _GASES.items()}
 
 FACTORS = Template(
     "factors",

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from ashiato.apps.carbon.factors.plausibility import Warned
 from ashiato.apps.carbon.factors.tables import Cell, Table
 from ashiato.apps.carbon.templates.columns import Template
 from ashiato.apps.carbon.templates.ports import CARBON_ROWS, KeptRow
@@ -19,7 +20,10 @@ T = TypeVar("T")
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What came, or in a trial would come, of an import. With faults nothing was stored and the counts are 0."""
+    """What came, or in a trial would come, of an import. With faults nothing was stored and the counts are 0.
+
+    `warnings` are about factors that lie outside of what is published; they keep nothing out.
+    """
 
     template: str
     rows_count: int
@@ -29,6 +33,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     same_count: int = 0
     faults: tuple[RowFault, ...] = ()
     further_count: int = 0
+    warnings: tuple[Warned, ...] = ()
 
 
 def import_rows(

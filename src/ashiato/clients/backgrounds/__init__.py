@@ -1,0 +1,1 @@
+"""Long work on background databases, in processes of their own."""
