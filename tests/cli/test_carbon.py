@@ -9,6 +9,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.api.management.program import did_of, key_of
+from tests.api.management.test_carbon_handed_on import (
+    ACTIVITIES,
+    ACTIVITY_HEAD,
+    ANSWER_HEAD,
+    FACTORS,
+    HEAD,
+    REJECTED,
+)
 from tests.apps.carbon.factors.test_backgrounds import FILE
 from tests.cli.running import Node, until
 
@@ -59,6 +67,22 @@ def test_from_a_file_of_another_program_to_an_intensity_and_a_factor(node: Node,
     assert float(factor["kgco2e"]) == pytest.approx(2.8725, rel=1e-11)
     assert node.run("cells", "carbon", "forget", "two").exit_code == 0
     assert node.run("cells", "carbon", "database", "two").exit_code == 1
+
+
+def test_filled_tables_become_an_inventory_and_an_answer(node: Node, tmp_path: Path) -> None:
+    node.ok("cells", "carbon", "import", "licences", "-", stdin=LICENCES)
+    node.ok("cells", "carbon", "import", "factors", "-", stdin=FACTORS.encode())
+    table = "\n".join((ACTIVITY_HEAD, *ACTIVITIES)) + "\n"
+    node.ok("cells", "carbon", "import", "activities", "-", stdin=table.encode())
+    head = tmp_path / "anode.json"
+    head.write_text(json.dumps(HEAD))
+    made = node.run("cells", "carbon", "inventory", str(head), "--lang", "ja")
+    assert (made.exit_code, "公表値の範囲を上回って" in made.err) == (0, True)
+    assert node.ok("cells", "carbon", "inventory", str(head), "--dry-run")["outcome"] == "same"
+    answers = f"{ANSWER_HEAD}\n{REJECTED}\n".encode()
+    node.ok("cells", "carbon", "import", "answers", "-", stdin=answers)
+    refused = node.run("cells", "carbon", "answer", "r2", "--policy", "use")
+    assert (refused.exit_code, "r2" in refused.err) == (1, True)
 
 
 def test_what_a_file_lacks_is_told_and_nothing_is_stored(node: Node, tmp_path: Path) -> None:

@@ -139,6 +139,8 @@ BODIES: dict[str, dict[str, Any]] = {
         "content": b"x",
         "headers": {"Content-Type": "application/octet-stream"},
     },
+    "make_carbon_inventory": {"json": {"ruleset": "PACT-3", "product": "secret"}},
+    "give_carbon_answers": {"json": {"policy_id": "secret", "request_ids": ["secret"]}},
     "ask_intensity": {"json": {"activity": "secret"}},
     "ask_what_if": {
         "json": {"activity": "a", "changes": [{"type": "mix", "activity": "a", "shares": {"secret": 1}}]}
@@ -166,7 +168,16 @@ OWN_BUSINESS = {
 # These go to a company outside, which issues nothing, whoever asks.
 OF_A_PARTNER = {"query_issuer", "ask"}
 # These name in their bodies what only `cells` has: to the stranger it is not there.
-OF_UNKNOWN_PARTS = {"put_background", "put_bill", "put_batch", "put_item", "put_holding", "propose_link"}
+OF_UNKNOWN_PARTS = {
+    "make_carbon_inventory",
+    "give_carbon_answers",
+    "put_background",
+    "put_bill",
+    "put_batch",
+    "put_item",
+    "put_holding",
+    "propose_link",
+}
 # What a query asks for, beside the path.
 QUERIES = {
     "get_identified": {"identifier": "local:secret@erp"},

@@ -26,6 +26,7 @@ def add_to(app: typer.Typer) -> None:
     """Adds the group to the program; who mounts it may add commands to the group."""
     carbon = group(app, "carbon")
     _tables(carbon)
+    _handed_on(carbon)
     _databases(carbon)
     _import(carbon)
     _questions(carbon)
@@ -78,6 +79,30 @@ def _tables(app: typer.Typer) -> None:
     def list_factors(session: Session, limit: Limit = 100) -> None:
         columns = ("factor_id", "name", "reference", "kgco2e", "region", "source", "licence", "is_usable")
         session.list_all(session.path("carbon", "factors"), columns, limit)
+
+
+def _handed_on(app: typer.Typer) -> None:
+    @command(app, "inventory", "carbon.inventory")
+    def make_inventory(
+        session: Session,
+        head: Annotated[str, typer.Argument(help=say("option.inventory_head"))],
+        lang: Language = "en",
+        is_dry_run: DryRun = False,
+    ) -> None:
+        query = given(lang=lang, dry_run="true" if is_dry_run else None)
+        path = session.path("carbon", "inventories")
+        _shown(session, session.client.document("POST", path, read_object(head), query=query))
+
+    @command(app, "answer", "carbon.answer")
+    def give_answers(
+        session: Session,
+        request_ids: Annotated[list[str] | None, typer.Argument(help=say("option.request_ids"))] = None,
+        policy_id: Annotated[str, typer.Option("--policy", help=say("option.answer_policy"))] = "",
+        is_dry_run: DryRun = False,
+    ) -> None:
+        body = {"policy_id": policy_id, "request_ids": request_ids or [], "dry_run": is_dry_run}
+        found = session.post(body, "carbon", "answers")
+        session.output.table(found["items"], ("request_id", "part_id", "outcome", "asset_id"), None)
 
 
 def _databases(app: typer.Typer) -> None:

@@ -4,12 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ashiato.api.management.models.shared import Model, PageQuery
+from ashiato.api.management.models.shared import Model, OwnId, PageQuery
 from ashiato.api.management.models.supply import Query
 from ashiato.apps.carbon.factors.licences import ENGLISH
 from ashiato.apps.carbon.factors.plausibility import Warned
 from ashiato.apps.carbon.factors.showing import FactorView
 from ashiato.apps.carbon.templates.importing import Report
+from ashiato.apps.carbon.templates.inventories import InventoryMade
 
 TemplateName = Literal["licences", "factors", "activities", "answers"]
 
@@ -62,6 +63,64 @@ class CarbonWarning(Model):
     def of_warned(cls, warned: Warned, language: Literal["en", "ja"]) -> "CarbonWarning":
         """The warning, with its sentence in that language."""
         return cls(factor_id=warned.factor_id, code=warned.code, sentence=warned.text(language))
+
+
+class InventoryQuery(Query):
+    """How an inventory is made."""
+
+    lang: Annotated[Literal["en", "ja"], Field(description="The language of the warnings.")] = "en"
+    dry_run: Annotated[bool, Field(description="Only say what would come of it.")] = False
+
+
+class CarbonInventoryMade(Model):
+    """The inventory that is kept now as the record of an asset; the app computes from it."""
+
+    asset_id: str
+    outcome: Literal["new", "changed", "same"]
+    is_dry_run: bool
+    sha256: str
+    rows: int
+    """How many of its lines were filled-in rows."""
+    lines: int
+    warnings: list[CarbonWarning]
+
+    @classmethod
+    def of_made(cls, made: InventoryMade, wanted: InventoryQuery) -> "CarbonInventoryMade":
+        """With its warnings as sentences."""
+        return cls(
+            asset_id=made.asset_id,
+            outcome=made.outcome,
+            is_dry_run=wanted.dry_run,
+            sha256=made.sha256,
+            rows=made.rows_count,
+            lines=made.lines_count,
+            warnings=[CarbonWarning.of_warned(one, wanted.lang) for one in made.warnings],
+        )
+
+
+class CarbonAnswersBody(Model):
+    """Which filled-in answers are given, and under which policy their declarations are offered."""
+
+    policy_id: OwnId
+    request_ids: list[OwnId] = Field(default=[], max_length=1000)
+    """Left empty: every answer that was filled in."""
+    dry_run: bool = False
+
+
+class CarbonAnswerGiven(Model):
+    """What became of one of them."""
+
+    request_id: str
+    part_id: str
+    outcome: Literal["answered", "rejected", "same"]
+    asset_id: str
+
+
+class CarbonAnswersGiven(Model):
+    """All of them were given, or none."""
+
+    is_dry_run: bool
+    items: list[CarbonAnswerGiven]
 
 
 class CarbonImportReport(Model):

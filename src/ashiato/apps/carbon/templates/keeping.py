@@ -27,14 +27,14 @@ _PAGE_COUNT = 1000
 
 def kept_licences(uow: UnitOfWork) -> dict[str, Licence]:
     """Every licence that the company entered, by its id."""
-    found = read_licences(table_of(LICENCES, list(_every(uow, LICENCES))))
+    found = read_licences(table_of(LICENCES, list(every_row(uow, LICENCES))))
     return {row.value.id: row.value for row in found.rows}
 
 
 def kept_factors(uow: UnitOfWork, after_id: str = "", limit_count: int | None = None) -> list[EmissionFactor]:
     """The factors in the order of their ids. One whose licence was taken away meanwhile is not among them."""
     rows = (
-        list(_every(uow, FACTORS))
+        list(every_row(uow, FACTORS))
         if limit_count is None
         else uow.room(CARBON_ROWS).page(FACTORS.key, after_id, limit_count)
     )
@@ -86,7 +86,8 @@ def odd(factors: Iterable[EmissionFactor]) -> tuple[Warned, ...]:
     return tuple(warned[:MOST_TOLD_COUNT])
 
 
-def _every(uow: UnitOfWork, template: Template) -> Iterator[KeptRow]:
+def every_row(uow: UnitOfWork, template: Template) -> Iterator[KeptRow]:
+    """All that is kept of the template, in the order of the ids."""
     room, after_id = uow.room(CARBON_ROWS), ""
     while page := room.page(template.key, after_id, _PAGE_COUNT):
         yield from page
