@@ -63,7 +63,7 @@ class Company:
         self._issues_credentials = issues_credentials
         self.apps_folder = folder / "apps" if runs_apps else None
         self._environment = {"ASHIATO_LOG_LEVEL": logs_level, **(environment or {})}
-        self._ports = (_free_port(), _free_port())
+        self._ports = (free_port(), free_port())
         self._process: subprocess.Popen[bytes] | None = None
         self._session: aiohttp.ClientSession | None = None
         self.ready: dict[str, Any] = {}
@@ -242,7 +242,7 @@ async def running(*companies: Company) -> AsyncIterator[None]:
         await asyncio.gather(*(company.stop() for company in companies))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that nobody takes before the company does, also while it is down.
 
     From below those that a system hands out by itself: else any outgoing connection of another test may sit on it.

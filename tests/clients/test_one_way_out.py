@@ -24,6 +24,7 @@ ALLOWED = {
     "clients/http_session.py": "the way out itself",
     "wiring/listening.py": "binds the listeners and connects to nobody",
     "wiring/program.py": "holds the listeners' sockets",
+    "wiring/hub_program.py": "holds the listeners' sockets",
     "api/abortable.py": "a listener's own connections",
 }
 # Other programs, which the connector does not load: the command line speaks to the management API that its user names, the

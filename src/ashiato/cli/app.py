@@ -8,6 +8,7 @@ from ashiato.cli.commands import (
     chain,
     contracts,
     credentials,
+    hub,
     keys,
     offering,
     operating,
@@ -46,6 +47,7 @@ def make_app() -> typer.Typer:
         credentials,
         chain,
         carbon,
+        hub,
     ):
         module.add_to(made)
     return made

@@ -83,6 +83,14 @@ def group(parent: typer.Typer, name: str) -> typer.Typer:
     return made
 
 
+def group_of(parent: typer.Typer, name: str) -> typer.Typer:
+    """The group of that name below `parent`, for who adds commands of another program to it."""
+    found = next(one for one in parent.registered_groups if one.name == name)
+    if found.typer_instance is None:
+        raise KeyError(name)
+    return found.typer_instance
+
+
 def command(
     parent: typer.Typer, name: str, text_key: str
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -5,9 +5,7 @@ Its methods are synchronous and run inside one transaction; nothing awaits in th
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, Protocol, TypeVar
-
-import msgspec
+from typing import Protocol, TypeVar
 
 from ashiato.connector.records import (
     AccessRecord,
@@ -42,6 +40,10 @@ from ashiato.connector.vault_records import (
 from ashiato.dsp.negotiation import ContractNegotiation
 from ashiato.dsp.states import Role
 from ashiato.dsp.transfer import TransferProcess
+from ashiato.facts.moments import Moment as Moment
+from ashiato.facts.moments import iri_of as iri_of
+from ashiato.facts.transactions import Conflict as Conflict
+from ashiato.facts.transactions import Room as Room
 from ashiato.identity.presentations import StoredPresentation
 from ashiato.identity.shelves import Wallet
 from ashiato.outbox.deliveries import Delivery
@@ -49,28 +51,6 @@ from ashiato.trust.standing import Standing
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class Room(msgspec.Struct, Generic[R], frozen=True):
-    """The name of a room of the unit of work whose port a storey above this one defines."""
-
-    name: str
-
-
-class Moment(msgspec.Struct, frozen=True):
-    """The clock and the dice of one event: they enter once, at the face."""
-
-    now_ms: int
-    fresh_id: Callable[[], str]
-
-    def fresh_iri(self) -> str:
-        """A fresh id in the form that the protocol wants for processes, offers and agreements (DSP 2025-1, 7.1 and 7.2)."""
-        return iri_of(self.fresh_id())
-
-
-def iri_of(fresh_id: str) -> str:
-    """The IRI that stands for a UUID; what is a URN already stays."""
-    return fresh_id if fresh_id.startswith("urn:") else f"urn:uuid:{fresh_id}"
 
 
 class Assets(Protocol):
@@ -447,10 +427,6 @@ class Store(Protocol):
         """The earliest instant at which `claim_due` may have something."""
 
     async def close(self) -> None: ...
-
-
-class Conflict(Exception):
-    """Somebody wrote the same key first; the unit of work is run again and then sees it."""
 
 
 class Caller(Protocol):

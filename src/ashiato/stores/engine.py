@@ -19,7 +19,7 @@ from ashiato.stores.errors import BadStoreUrl, StoreUnavailable
 from ashiato.stores.jobs import STORE_ITSELF, Job, JobQueue
 from ashiato.stores.participants import Participant
 from ashiato.stores.sqlite import SqliteFile
-from ashiato.stores.unit_of_work import SqlUnitOfWork
+from ashiato.stores.unit_of_work import CONNECTOR_FURNISHING, Furnishing, SqlUnitOfWork
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,7 +58,7 @@ class Database(Protocol):
         """The last act of the store."""
 
 
-async def open_store(url: str, node_id: str) -> "SqlStore":
+async def open_store(url: str, node_id: str, furnishing: Furnishing = CONNECTOR_FURNISHING) -> "SqlStore":
     """Open the database at `url` (`sqlite:///…` or `postgresql://…`), bring its schema up to date, recover its leases.
 
     Sets the interpreter's switch interval, for the whole process.
@@ -74,20 +74,22 @@ async def open_store(url: str, node_id: str) -> "SqlStore":
     if not parsed.database or parsed.drivername not in ("sqlite", "postgresql"):
         raise BadStoreUrl(parsed.drivername)
     if parsed.drivername == "sqlite":
-        file = await asyncio.to_thread(SqliteFile, Path(parsed.database), node_id)
+        file = await asyncio.to_thread(SqliteFile, Path(parsed.database), node_id, furnishing.chains)
         try:
-            return SqlStore(file, [file.writer()], [file.reader() for _ in range(SQLITE_READERS_COUNT)])
+            readers = [file.reader() for _ in range(SQLITE_READERS_COUNT)]
+            return SqlStore(file, [file.writer()], readers, furnishing)
         except BaseException:
             await file.close()
             raise
     # Loaded on first use: a connector on SQLite does without the driver.
     from ashiato.stores.postgresql import PostgresqlDatabase
 
-    database = PostgresqlDatabase(url, node_id)
+    database = PostgresqlDatabase(url, node_id, furnishing.chains)
     store = SqlStore(
         database,
         [database.writer() for _ in range(POSTGRESQL_WRITERS_COUNT)],
         [database.reader() for _ in range(POSTGRESQL_READERS_COUNT)],
+        furnishing,
     )
     try:
         await database.open(store.publish)
@@ -100,7 +102,14 @@ async def open_store(url: str, node_id: str) -> "SqlStore":
 class SqlStore:
     """The ports `Store` of the connector and `SupplyStore`."""
 
-    def __init__(self, database: Database, writers: Sequence[Writer], readers: Sequence[Runner]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        writers: Sequence[Writer],
+        readers: Sequence[Runner],
+        furnishing: Furnishing = CONNECTOR_FURNISHING,
+    ) -> None:
+        self._unit_of_work = furnishing.unit_of_work
         self._database = database
         self._loop = asyncio.get_running_loop()
         self._is_closed = False
@@ -237,7 +246,7 @@ class SqlStore:
         await self._database.close()
 
     async def _submit(self, queue: JobQueue, participant_id: str, work: Callable[[SqlUnitOfWork], T]) -> T:
-        job = Job(participant_id, work, self._loop.create_future())
+        job = Job(participant_id, work, self._loop.create_future(), self._unit_of_work)
         if not queue.put(job):
             raise StoreUnavailable("it was closed")
         result: T = await job.future

@@ -19,11 +19,16 @@ STORE_ITSELF = ""
 class Job:
     """A unit of work and how it ended: `error`, or else `result` with what `uow` has to tell."""
 
-    __slots__ = ("error", "future", "participant_id", "result", "uow", "work")
+    __slots__ = ("_make", "error", "future", "participant_id", "result", "uow", "work")
 
     def __init__(
-        self, participant_id: str, work: Callable[[SqlUnitOfWork], Any], future: "Future[Any]"
+        self,
+        participant_id: str,
+        work: Callable[[SqlUnitOfWork], Any],
+        future: "Future[Any]",
+        make: Callable[[Session, str], SqlUnitOfWork] = SqlUnitOfWork,
     ) -> None:
+        self._make = make
         self.participant_id = participant_id
         self.work = work
         self.future = future
@@ -34,7 +39,7 @@ class Job:
     def run(self, session: Session) -> None:
         """Run the work, not for the first time perhaps; whatever it raises is raised."""
         self.error = None
-        self.uow = SqlUnitOfWork(session, self.participant_id)
+        self.uow = self._make(session, self.participant_id)
         self.result = self.work(self.uow)
 
     def fail(self, error: BaseException) -> None:

@@ -7,7 +7,7 @@ Versions that were released are never changed: a new one is appended.
 
 import re
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ashiato.stores.errors import StoreTooNew
 
@@ -276,6 +276,13 @@ VERSION_2 = (
 CONNECTOR: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)
 
 
+class Chain(NamedTuple):
+    """The versions of the tables of one program, and the table that holds the number of the one that stands."""
+
+    table: str
+    versions: Sequence[Sequence[str]]
+
+
 class Ground(Protocol):
     """One open transaction that no other process migrates beside, in the types of its engine."""
 
@@ -287,8 +294,8 @@ class Ground(Protocol):
     def execute(self, sql: str) -> None:
         """Run a statement without a result."""
 
-    def version(self) -> int | None:
-        """The number in `schema_version`, None where the table is empty."""
+    def version(self, table: str) -> int | None:
+        """The number in a table such as `schema_version`, None where the table is empty."""
 
 
 def _in_terms_of(ground: Ground, statement: str) -> str:
@@ -298,12 +305,15 @@ def _in_terms_of(ground: Ground, statement: str) -> str:
     )
 
 
-def migrate(ground: Ground, versions: Sequence[Sequence[str]]) -> None:
-    """Bring the database to the last of `versions`; the caller commits. Raises `StoreTooNew`."""
-    ground.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)")
-    found = ground.version()
+def migrate(ground: Ground, versions: Sequence[Sequence[str]], table: str = "schema_version") -> None:
+    """Bring the database to the last of `versions`, whose number stands in `table`; the caller commits.
+
+    Raises `StoreTooNew`.
+    """
+    ground.execute(f"CREATE TABLE IF NOT EXISTS {table} (version INTEGER NOT NULL)")
+    found = ground.version(table)
     if found is None:
-        ground.execute("INSERT INTO schema_version (version) VALUES (0)")
+        ground.execute(f"INSERT INTO {table} (version) VALUES (0)")  # noqa: S608  a name of our own
     present = found or 0
     if present > len(versions):
         raise StoreTooNew(present, len(versions))
@@ -311,4 +321,4 @@ def migrate(ground: Ground, versions: Sequence[Sequence[str]]) -> None:
         for statement in statements:
             ground.execute(_in_terms_of(ground, statement))
     if present < len(versions):
-        ground.execute(f"UPDATE schema_version SET version = {len(versions):d}")  # noqa: S608  an int of our own
+        ground.execute(f"UPDATE {table} SET version = {len(versions):d}")  # noqa: S608  words of our own

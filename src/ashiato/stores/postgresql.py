@@ -15,7 +15,7 @@ from ashiato.connector.ports import Conflict
 from ashiato.connector.records import Event
 from ashiato.stores.errors import StatementRefused, StoreUnavailable
 from ashiato.stores.jobs import Job, write_histories
-from ashiato.stores.migrations import CONNECTOR, migrate
+from ashiato.stores.migrations import CONNECTOR, Chain, migrate
 from ashiato.stores.notifications import Company, Listener
 from ashiato.stores.outbox import release_leases
 from ashiato.stores.pipeline import OnRows, Pipeline, UnsendableText
@@ -35,8 +35,9 @@ _DIALECT: Final[Dialect] = create_engine("postgresql+psycopg://", paramstyle="nu
 class PostgresqlDatabase:
     """A database that any number of processes may share."""
 
-    def __init__(self, url: str, node_id: str) -> None:
+    def __init__(self, url: str, node_id: str, more_chains: Sequence[Chain] = ()) -> None:
         self._conninfo = conninfo(url)
+        self._more_chains = more_chains
         self._node_id = node_id
         self._company = Company(node_id)
         self._listener: Listener | None = None
@@ -58,7 +59,9 @@ class PostgresqlDatabase:
             pipeline.send(_BEGIN)
             # Processes that start together migrate one after the other; the lock ends with the transaction.
             pipeline.send("SELECT pg_advisory_xact_lock($1)", (MIGRATION_LOCK,))
-            migrate(_Ground(pipeline), CONNECTOR)
+            migrate(PostgresqlGround(pipeline), CONNECTOR)
+            for chain in self._more_chains:
+                migrate(PostgresqlGround(pipeline), chain.versions, chain.table)
             session = PostgresqlSession(pipeline, self._node_id, locking=True)
             release_leases(session, all_nodes=False)
             session.flush()
@@ -359,7 +362,9 @@ class PostgresqlReader(_PostgresqlConnection):
             pipeline.sync()
 
 
-class _Ground:
+class PostgresqlGround:
+    """The port `Ground`."""
+
     text_type = 'TEXT COLLATE "C"'
     bytes_type = "BYTEA"
     member_of_body = "body::json ->> 'NAME'"
@@ -370,8 +375,8 @@ class _Ground:
     def execute(self, sql: str) -> None:
         self._pipeline.send(sql)
 
-    def version(self) -> int | None:
-        rows = self._pipeline.fetch("SELECT version FROM schema_version")
+    def version(self, table: str) -> int | None:
+        rows = self._pipeline.fetch(f"SELECT version FROM {table}")  # noqa: S608  a name of our own
         return rows[0][0] if rows else None
 
 

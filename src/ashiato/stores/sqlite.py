@@ -13,7 +13,7 @@ from sqlalchemy.engine import Dialect
 from ashiato.connector.ports import Conflict
 from ashiato.stores.errors import StatementRefused, StoreInUse, StoreUnavailable
 from ashiato.stores.jobs import Job, write_histories
-from ashiato.stores.migrations import CONNECTOR, migrate
+from ashiato.stores.migrations import CONNECTOR, Chain, migrate
 from ashiato.stores.outbox import release_leases
 from ashiato.stores.statements import Row, Statement, Values
 
@@ -42,9 +42,10 @@ _OPERATOR_CODES = frozenset(
 class SqliteFile:
     """The database file of one running process: no second one may write to it, for leases and wake-ups live in this one."""
 
-    def __init__(self, path: Path, node_id: str) -> None:
+    def __init__(self, path: Path, node_id: str, more_chains: Sequence[Chain] = ()) -> None:
         self._path = path
         self._node_id = node_id
+        self._more_chains = more_chains
         self._lock = _lock(path)
         try:
             self._migrate()
@@ -57,7 +58,9 @@ class SqliteFile:
         session = SqliteSession(connection, self._node_id)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            migrate(_Ground(connection), CONNECTOR)
+            migrate(SqliteGround(connection), CONNECTOR)
+            for chain in self._more_chains:
+                migrate(SqliteGround(connection), chain.versions, chain.table)
             release_leases(session, all_nodes=True)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -250,7 +253,9 @@ class SqliteReader:
         self._connection.close()
 
 
-class _Ground:
+class SqliteGround:
+    """The port `Ground`."""
+
     text_type = "TEXT"
     bytes_type = "BLOB"
     member_of_body = "json_extract(body, '$.NAME')"
@@ -261,8 +266,8 @@ class _Ground:
     def execute(self, sql: str) -> None:
         self._connection.execute(sql)
 
-    def version(self) -> int | None:
-        row = self._connection.execute("SELECT version FROM schema_version").fetchone()
+    def version(self, table: str) -> int | None:
+        row = self._connection.execute(f"SELECT version FROM {table}").fetchone()  # noqa: S608  a name of our own
         return None if row is None else int(row[0])
 
 

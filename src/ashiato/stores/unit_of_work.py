@@ -1,9 +1,10 @@
 """One transaction's work for one participant, over all rooms."""
 
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
-from ashiato.connector.ports import Room
 from ashiato.connector.records import Event
+from ashiato.facts.transactions import Room
 from ashiato.outbox.deliveries import Delivery
 from ashiato.stores.apps import SqlApps
 from ashiato.stores.assets import SqlAssets
@@ -12,6 +13,7 @@ from ashiato.stores.carbon_rows import SqlCarbonRows
 from ashiato.stores.contracts import SqlContracts
 from ashiato.stores.declarations import SqlDeclarations
 from ashiato.stores.did_log import SqlDidLog
+from ashiato.stores.migrations import Chain
 from ashiato.stores.negotiations import SqlNegotiations
 from ashiato.stores.obligations import SqlObligations
 from ashiato.stores.outbox import SqlOutbox
@@ -31,6 +33,8 @@ class SqlUnitOfWork:
     """The ports `UnitOfWork` of every room. `events` and `deliveries` are what others hear of after the commit."""
 
     __slots__ = (
+        "_made_rooms",
+        "_more_rooms",
         "apps",
         "assets",
         "backgrounds",
@@ -54,7 +58,11 @@ class SqlUnitOfWork:
         "wallet",
     )
 
-    def __init__(self, session: Session, participant_id: str) -> None:
+    def __init__(
+        self, session: Session, participant_id: str, more_rooms: "Mapping[str, RoomMaker] | None" = None
+    ) -> None:
+        self._more_rooms = more_rooms or {}
+        self._made_rooms: dict[str, object] = {}
         self.session = session
         self.participant_id = participant_id
         self.events: list[Event] = []
@@ -78,8 +86,28 @@ class SqlUnitOfWork:
         self.backgrounds = SqlBackgrounds(session, participant_id)
 
     def room(self, room: Room[R]) -> R:
-        found: R = getattr(self, room.name)
+        found: R = self._made(room.name) if room.name in self._more_rooms else getattr(self, room.name)
         return found
+
+    def _made(self, name: str) -> Any:
+        if name not in self._made_rooms:
+            self._made_rooms[name] = self._more_rooms[name](self)
+        return self._made_rooms[name]
 
     def tell(self, event: Event) -> None:
         self.events.append(event)
+
+
+RoomMaker = Callable[[SqlUnitOfWork], object]
+"""Makes a room of one program alone, in the transaction of a unit of work."""
+
+
+class Furnishing(NamedTuple):
+    """What one program has beside the tables of a connector: chains of its own, and its units of work."""
+
+    chains: Sequence[Chain] = ()
+    unit_of_work: Callable[[Session, str], SqlUnitOfWork] = SqlUnitOfWork
+    """Of a session and of the lane (a participant, with a connector) in which the unit of work stands."""
+
+
+CONNECTOR_FURNISHING = Furnishing()

@@ -215,3 +215,10 @@ def bind(settings: ListenerSettings) -> socket.socket:
     bound.setblocking(False)
     bound.set_inheritable(True)
     return bound
+
+
+def url_of(bound: socket.socket, settings: ListenerSettings) -> str:
+    """The address at which the socket is reached on this machine."""
+    host, port = bound.getsockname()[:2]
+    scheme = "https" if settings.certificate_file else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

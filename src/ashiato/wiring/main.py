@@ -6,16 +6,14 @@ from typing import Annotated, Literal
 import typer
 
 from ashiato.cli.app import make_app
+from ashiato.cli.commanding import group_of
 
 app = make_app()
 connector = typer.Typer(no_args_is_help=True, help="Run a connector.")
 app.add_typer(connector, name="connector")
 # The group that holds what the node is asked about footprints; the app itself is a program of its own.
-carbon = next(
-    group.typer_instance
-    for group in app.registered_groups
-    if group.name == "carbon" and group.typer_instance is not None
-)
+carbon = group_of(app, "carbon")
+hub = group_of(app, "hub")
 
 SettingsFile = Annotated[Path, typer.Option("--settings", help="The settings file (TOML).")]
 
@@ -45,6 +43,32 @@ def init(
     from ashiato.wiring import serving
 
     raise typer.Exit(serving.init(settings, slug, name or slug, public_url))
+
+
+@hub.command("run")
+def run_hub(
+    settings: SettingsFile = Path("ashiato-hub.toml"),
+    ready_file: Annotated[
+        Path | None,
+        typer.Option(help="Write addresses and process id as JSON here once everything is served."),
+    ] = None,
+) -> None:
+    """Run the hub that the settings describe, until SIGTERM or Ctrl-C."""
+    from ashiato.wiring import hub_serving
+
+    raise typer.Exit(hub_serving.run(settings, ready_file))
+
+
+@hub.command("init")
+def init_hub(
+    public_url: Annotated[str, typer.Option(help="How parties reach the hub: https://…")],
+    name: Annotated[str, typer.Option(help="The name of the hub.")] = "Hub",
+    settings: SettingsFile = Path("ashiato-hub.toml"),
+) -> None:
+    """Write a settings file with a fresh operator's key."""
+    from ashiato.wiring import hub_serving
+
+    raise typer.Exit(hub_serving.init(settings, name, public_url))
 
 
 @carbon.command()

@@ -78,7 +78,7 @@ from ashiato.supply import following as requests
 from ashiato.trust.signing import Signer
 from ashiato.wiring.adapters import Documents, Possession, Prover
 from ashiato.wiring.grants import Grants
-from ashiato.wiring.listening import Listener, bind
+from ashiato.wiring.listening import Listener, bind, url_of
 from ashiato.wiring.management import LazyApp, TwoDoors, app_builder, make_gate
 from ashiato.wiring.registry import Registry
 from ashiato.wiring.settings import TOKENS, ListenerSettings, Settings, resolve_secret
@@ -111,8 +111,8 @@ class Program:
         self._strategy = strategy or Automatic()
         self.bound = bind(settings.protocol)
         self.management_bound = bind(settings.management)
-        self.public_url = settings.protocol.public_url or _url_of(self.bound, settings.protocol)
-        self.management_url = _url_of(self.management_bound, settings.management)
+        self.public_url = settings.protocol.public_url or url_of(self.bound, settings.protocol)
+        self.management_url = url_of(self.management_bound, settings.management)
         self._grants: Grants
         self._describer: Describer
         self._documents: DocumentsPort
@@ -415,9 +415,3 @@ def _canceller(task: asyncio.Task[None]) -> Callable[[], Awaitable[None]]:
         await asyncio.gather(task, return_exceptions=True)
 
     return close
-
-
-def _url_of(bound: socket.socket, settings: ListenerSettings) -> str:
-    host, port = bound.getsockname()[:2]
-    scheme = "https" if settings.certificate_file else "http"
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

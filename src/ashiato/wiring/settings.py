@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -17,6 +18,8 @@ from ashiato.identity.wallet import is_scope
 ENVIRONMENT_PREFIX = "ASHIATO__"
 TOKENS, DCP = "tokens", "dcp"
 _LOCATION = re.compile(r"[A-Z]{2}")
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 class BadSettings(Exception):
@@ -194,20 +197,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> Settings:
     """The settings in `path` under those of the environment; raises `BadSettings`."""
+    return check_settings(read_settings(path, Settings, "ashiato connector init", environment))
+
+
+def read_settings(
+    path: Path, kind: type[S], written_by: str, environment: Mapping[str, str] | None = None
+) -> S:
+    """What stands in `path`, a file that the command `written_by` writes, under the environment; raises `BadSettings`."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise BadSettings(
-            f"{path} cannot be read: {error.strerror}. `ashiato connector init` writes one."
-        ) from None
+        raise BadSettings(f"{path} cannot be read: {error.strerror}. `{written_by}` writes one.") from None
     except ValueError as error:
         raise BadSettings(f"{path} is not TOML: {error}") from None
     _overlay(document, os.environ if environment is None else environment)
     try:
-        settings = msgspec.convert(document, Settings)
+        return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
         raise BadSettings(f"{path}: {error}") from None
-    return check_settings(settings)
 
 
 def check_settings(settings: Settings) -> Settings:

@@ -73,7 +73,7 @@ class Tenancy:
         now_ms: Callable[[], int],
         requires_signatures: bool = False,
     ) -> None:
-        self._public_url = public_url
+        self.public_url = public_url
         self._protocol_base = protocol_base
         self._ways_out = ways_out
         self._strategy = strategy
@@ -93,7 +93,7 @@ class Tenancy:
     def serve(self, identity: Identity) -> Tenant:
         """From now on the participant is served, with these keys."""
         now_ms = self._now_ms()
-        root_url = f"{self._public_url}/{identity.slug}"
+        root_url = f"{self.public_url}/{identity.slug}"
         document = self.describe(identity, now_ms)
         self._identities[identity.did] = identity
         self._rings[identity.did] = identity.ring
@@ -118,7 +118,7 @@ class Tenancy:
 
     def describe(self, identity: Identity, now_ms: int) -> bytes:
         """The DID document of a participant as it is published at an instant."""
-        root_url = f"{self._public_url}/{identity.slug}"
+        root_url = f"{self.public_url}/{identity.slug}"
         return did_document(
             identity.did,
             identity.ring.published(now_ms),

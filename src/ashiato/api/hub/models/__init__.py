@@ -1,0 +1,1 @@
+"""The documents of the hub's routes, one module per room."""

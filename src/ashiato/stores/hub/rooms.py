@@ -1,0 +1,27 @@
+"""What stands behind each room of the hub's unit of work. A room of the hub adds one line here, and touches no other."""
+
+from collections.abc import Mapping
+
+from ashiato.hub.ports import PARTIES
+from ashiato.stores.hub.migrations import HUB_CHAIN
+from ashiato.stores.hub.parties import SqlParties
+from ashiato.stores.hub.schema import HUB_METADATA as HUB_METADATA
+from ashiato.stores.sessions import Session
+from ashiato.stores.unit_of_work import Furnishing, RoomMaker, SqlUnitOfWork
+
+HUB_ROOMS: Mapping[str, RoomMaker] = {
+    PARTIES.name: lambda uow: SqlParties(uow.session),
+}
+
+
+def hub_furnishing(hub_id: str, more_rooms: Mapping[str, RoomMaker] | None = None) -> Furnishing:
+    """The hub's chain and its units of work, which are those of the participant `hub_id` in whatever lane they stand.
+
+    `more_rooms` are those behind which no table of the hub stands: `wiring` brings them.
+    """
+    rooms = {**HUB_ROOMS, **(more_rooms or {})}
+
+    def unit_of_work(session: Session, lane: str) -> SqlUnitOfWork:
+        return SqlUnitOfWork(session, hub_id, rooms)
+
+    return Furnishing((HUB_CHAIN,), unit_of_work)
