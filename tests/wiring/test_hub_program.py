@@ -31,12 +31,14 @@ async def world() -> AsyncIterator[World]:
         yield made
 
 
-def write_settings(folder: Path, store_url: str) -> Path:
+def write_settings(folder: Path, store_url: str, public_url: str) -> Path:
+    folder.mkdir(exist_ok=True)
     file = folder / "hub.toml"
     keys = ", ".join(json.dumps(key) for key in hub_settings(folder).operator.operator_key_sha256)
     file.write_text(
         f'unsafe_allow_loopback = true\n[store]\nurl = "{store_url}"\ndirectory = "{folder}"\n'
-        f"[public]\nport = {free_port()}\n[operator]\nport = {free_port()}\noperator_key_sha256 = [{keys}]\n",
+        f'[public]\nport = {public_url.rpartition(":")[2]}\npublic_url = "{public_url}"\n'
+        f"[operator]\nport = 0\noperator_key_sha256 = [{keys}]\n",
         encoding="utf-8",
     )
     return file
@@ -45,10 +47,25 @@ def write_settings(folder: Path, store_url: str) -> Path:
 class Process:
     """`ashiato hub run` in a process of its own."""
 
-    def __init__(self, folder: Path, store_url: str) -> None:
-        self._settings = write_settings(folder, store_url)
+    def __init__(self, folder: Path, store_url: str, public_url: str = "") -> None:
+        address = public_url or f"http://127.0.0.1:{free_port()}"
+        self._settings = write_settings(folder, store_url, address)
         self._ready_file = folder / "ready.json"
         self.process: subprocess.Popen[bytes]
+
+    async def command(self, name: str, *arguments: str) -> int:
+        """The exit code of another command of the hub with the same settings."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "ashiato.wiring.main",
+            "hub",
+            name,
+            "--settings",
+            str(self._settings),
+            *arguments,
+        )
+        return await process.wait()
 
     async def start(self) -> dict[str, str]:
         """Where it serves, once it does."""
@@ -99,6 +116,34 @@ async def test_what_was_answered_survives_a_kill(tmp_path: Path, store_url: str,
             found = await answer.json()
     assert [item["company"]["name"] for item in found["items"]] == ["Company 7"]
     assert await process.end(signal.SIGTERM) == 0
+
+
+async def test_a_backup_of_a_running_hub_is_restored_by_command_and_served(
+    tmp_path: Path, store_url: str, world: World
+) -> None:
+    before = Process(tmp_path / "before", store_url)
+    ready = await before.start()
+    body = {"party": world.holder("maker").did, "company": company(7)}
+    async with aiohttp.ClientSession(headers=KEY) as session:
+        async with session.post(f"{ready['operator_url']}/v1/operator/applications", json=body) as answer:
+            assert answer.status == 201
+    assert await before.command("backup", "--to", str(tmp_path / "backup")) == 0
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{ready['public_url']}/hub/did.json") as answer,
+    ):
+        document = await answer.text()
+    await before.end(signal.SIGKILL)
+    after = Process(tmp_path / "after", f"sqlite:///{tmp_path}/after/hub.db", ready["public_url"])
+    assert await after.command("restore", "--from", str(tmp_path / "backup")) == 0
+    again = await after.start()
+    async with aiohttp.ClientSession(headers=KEY) as session:
+        async with session.get(f"{again['operator_url']}/v1/operator/parties") as answer:
+            found = await answer.json()
+        async with session.get(f"{again['public_url']}/hub/did.json") as answer:
+            assert await answer.text() == document
+    assert [item["company"]["name"] for item in found["items"]] == ["Company 7"]
+    assert await after.end(signal.SIGTERM) == 0
 
 
 async def test_the_figures_count_requests_and_parties(tmp_path: Path, world: World) -> None:

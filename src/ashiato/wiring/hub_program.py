@@ -39,7 +39,8 @@ from ashiato.identity.signed_tokens import Documents as DocumentsPort
 from ashiato.identity.signed_tokens import NotAuthenticated, SignedTokens
 from ashiato.outbox.deliveries import DeliveryKind
 from ashiato.stores.engine import SqlStore, open_store
-from ashiato.stores.hub.rooms import hub_furnishing
+from ashiato.stores.hub.rooms import HUB_CHAINS, hub_furnishing
+from ashiato.stores.hub.upgrades import rehearse
 from ashiato.stores.keys import open_safe
 from ashiato.trust.did import Service, did_document
 from ashiato.trust.keys import SigningKey
@@ -47,7 +48,7 @@ from ashiato.wiring.adapters import Documents
 from ashiato.wiring.grants import Grants
 from ashiato.wiring.hub_issuer import HubIssuer
 from ashiato.wiring.hub_rooms import ROOMS, HubParts, HubRoom, RoomOpener
-from ashiato.wiring.hub_settings import HubSettings
+from ashiato.wiring.hub_settings import HubSettings, key_file_of
 from ashiato.wiring.listening import Listener, bind, url_of
 from ashiato.wiring.program import now
 from ashiato.wiring.registry import Registry
@@ -141,9 +142,9 @@ class HubProgram:
         self._gate = Gate(operator_key_hashes=settings.operator.operator_key_sha256)
         directory = Path(settings.store.directory)
         await asyncio.to_thread(directory.mkdir, mode=0o700, parents=True, exist_ok=True)
-        key_file = Path(settings.store.key_file) if settings.store.key_file else directory / "keys.json"
         passphrase = settings.store.key_passphrase
-        safe = open_safe(key_file, resolve_secret(passphrase).encode() if passphrase else None)
+        safe = open_safe(key_file_of(settings), resolve_secret(passphrase).encode() if passphrase else None)
+        await asyncio.to_thread(rehearse, settings.store.url, HUB_CHAINS)
         self.store = await open_store(
             settings.store.url,
             settings.node_id or self.public_url,

@@ -8,12 +8,21 @@ import os
 import secrets
 import signal
 import sys
+import time
 from pathlib import Path
 
 import structlog
 
-from ashiato.wiring.hub_settings import HubSettings, load_hub_settings
+from ashiato.stores.hub import backups
+from ashiato.stores.hub.backups import BackupRefused
+from ashiato.stores.hub.rooms import HUB_CHAINS
+from ashiato.stores.hub.upgrades import UpgradeFailed
+from ashiato.wiring.hub_settings import HubSettings, key_file_of, load_hub_settings
 from ashiato.wiring.serving import OPERATOR_ERRORS, configure_logs
+from ashiato.wiring.settings import BadSettings
+from ashiato.wiring.tenancy import did_of
+
+HUB_OPERATOR_ERRORS = (*OPERATOR_ERRORS, BackupRefused, UpgradeFailed)
 
 TEMPLATE = """\
 # Ashiato hub. Every setting is described in docs/hub.md.
@@ -48,10 +57,47 @@ def run(settings_file: Path, ready_file: Path | None) -> int:
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, ready_file))
-    except OPERATOR_ERRORS as error:
-        print(f"ashiato: {error}", file=sys.stderr)
-        return 1
+    except HUB_OPERATOR_ERRORS as error:
+        return _told(error)
     return 0
+
+
+def back_up(settings_file: Path, folder: Path) -> int:
+    """Write a backup beside a running hub, or of one that is stopped; the exit code."""
+    try:
+        settings = load_hub_settings(settings_file)
+        taken_ms = time.time_ns() // 1_000_000
+        manifest = backups.back_up(
+            settings.store.url, key_file_of(settings), folder, _hub_id(settings), taken_ms, HUB_CHAINS
+        )
+    except HUB_OPERATOR_ERRORS as error:
+        return _told(error)
+    print(f"Wrote {folder}: {sum(manifest.rows.values())} rows. Whoever has it can sign as the hub.")
+    return 0
+
+
+def restore(settings_file: Path, folder: Path) -> int:
+    """Bring a backup into the empty store that the settings name; the exit code."""
+    try:
+        settings = load_hub_settings(settings_file)
+        manifest = backups.restore(
+            folder, settings.store.url, key_file_of(settings), _hub_id(settings), HUB_CHAINS
+        )
+    except HUB_OPERATOR_ERRORS as error:
+        return _told(error)
+    print(f"Restored {sum(manifest.rows.values())} rows from {folder}. Next: ashiato hub run")
+    return 0
+
+
+def _hub_id(settings: HubSettings) -> str:
+    if not settings.public.public_url:
+        raise BadSettings("Set public.public_url: it names the hub whose backup this is.")
+    return did_of(settings.public.public_url, settings.slug)
+
+
+def _told(error: Exception) -> int:
+    print(f"ashiato: {error}", file=sys.stderr)
+    return 1
 
 
 async def _serve(settings: HubSettings, ready_file: Path | None) -> None:

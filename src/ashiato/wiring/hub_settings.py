@@ -49,6 +49,12 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     node_id: str = ""
 
 
+def key_file_of(settings: HubSettings) -> Path:
+    """Where the key file lies."""
+    named = settings.store.key_file
+    return Path(named) if named else Path(settings.store.directory) / "keys.json"
+
+
 def load_hub_settings(path: Path, environment: Mapping[str, str] | None = None) -> HubSettings:
     """The settings in `path` under those of the environment; raises `BadSettings`."""
     return check_hub_settings(read_settings(path, HubSettings, "ashiato hub init", environment))

@@ -71,6 +71,28 @@ def init_hub(
     raise typer.Exit(hub_serving.init(settings, name, public_url))
 
 
+@hub.command("backup")
+def back_up_hub(
+    to: Annotated[Path, typer.Option(help="The folder to write, which must not exist.")],
+    settings: SettingsFile = Path("ashiato-hub.toml"),
+) -> None:
+    """Write a backup of the hub, which may be running."""
+    from ashiato.wiring import hub_serving
+
+    raise typer.Exit(hub_serving.back_up(settings, to))
+
+
+@hub.command("restore")
+def restore_hub(
+    source: Annotated[Path, typer.Option("--from", help="The folder of a backup.")],
+    settings: SettingsFile = Path("ashiato-hub.toml"),
+) -> None:
+    """Bring a backup into the empty store that the settings name."""
+    from ashiato.wiring import hub_serving
+
+    raise typer.Exit(hub_serving.restore(settings, source))
+
+
 @carbon.command()
 def pack(
     file: Annotated[Path, typer.Argument(help="The program file to write, in the folder of apps.")],

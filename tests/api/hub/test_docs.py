@@ -1,7 +1,9 @@
 import re
 from pathlib import Path
 
+from ashiato.wiring.hub_serving import HUB_OPERATOR_ERRORS
 from ashiato.wiring.hub_settings import HubSettings
+from ashiato.wiring.serving import OPERATOR_ERRORS
 from tests import documents
 from tests.hubs import Hub
 
@@ -26,3 +28,9 @@ async def test_every_route_is_described_and_nothing_else(hub: Hub) -> None:
 def test_every_setting_is_described_with_its_type_and_default() -> None:
     told = documents.rows(PAGE, "setting", "type", "default")
     assert documents.differences([row[:3] for row in told], documents.settings(HubSettings)) == []
+
+
+def test_every_error_of_a_hub_that_its_operator_mends_is_described() -> None:
+    told = documents.rows(PAGE, "error", "who must act")
+    real = [error.__name__ for error in HUB_OPERATOR_ERRORS if error not in OPERATOR_ERRORS]
+    assert documents.differences([row[0] for row in told], real) == []

@@ -19,7 +19,14 @@ REGISTRY = (
         PRIMARY KEY (party_id, sequence))""",
 )
 
-HUB_VERSION_1 = (*REGISTRY,)
+# Only hashes of identifiers: whoever has the database can try guesses, and reads no names of parts.
+IDENTITIES = (
+    f"CREATE TABLE thing_identity (identity_id {_KEY} PRIMARY KEY, owner_id {_KEY}, body {_KEY})",
+    "CREATE INDEX thing_identity_by_owner ON thing_identity (owner_id, identity_id)",
+    f"CREATE TABLE thing_identity_name (digest {_KEY} PRIMARY KEY, identity_id {_KEY})",
+)
+
+HUB_VERSION_1 = (*REGISTRY, *IDENTITIES)
 
 HUB_VERSIONS: Sequence[Sequence[str]] = (HUB_VERSION_1,)
 HUB_CHAIN = Chain("hub_schema_version", HUB_VERSIONS)

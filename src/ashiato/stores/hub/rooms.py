@@ -2,15 +2,22 @@
 
 from collections.abc import Mapping
 
+from ashiato.hub.identities import IDENTITIES
 from ashiato.hub.ports import PARTIES
+from ashiato.stores.hub.identities import SqlIdentities
 from ashiato.stores.hub.migrations import HUB_CHAIN
 from ashiato.stores.hub.parties import SqlParties
 from ashiato.stores.hub.schema import HUB_METADATA as HUB_METADATA
+from ashiato.stores.hub.upgrades import CONNECTOR_CHAIN
 from ashiato.stores.sessions import Session
 from ashiato.stores.unit_of_work import Furnishing, RoomMaker, SqlUnitOfWork
 
+HUB_CHAINS = (CONNECTOR_CHAIN, HUB_CHAIN)
+"""Of everything in a hub's database, in the order in which it is made."""
+
 HUB_ROOMS: Mapping[str, RoomMaker] = {
     PARTIES.name: lambda uow: SqlParties(uow.session),
+    IDENTITIES.name: lambda uow: SqlIdentities(uow.session),
 }
 
 
