@@ -158,3 +158,21 @@ def test_an_exchange_without_distribution_is_refused() -> None:
     one = exchanges([0], [0], [1.0])
     with pytest.raises(BackgroundRefused, match="technosphere"):
         uncertain_background(["p"], [], (one, certain([])), (exchanges([], [], []), certain([])))
+
+
+def test_a_weighted_sampler_draws_the_same_amounts_times_their_weights() -> None:
+    kinds = [Kind.CERTAIN, Kind.LOGNORMAL, Kind.NORMAL, Kind.UNIFORM, Kind.TRIANGULAR] * 3
+    count = len(kinds)
+    spread = distributions(
+        [int(kind) for kind in kinds],
+        [-1.0, 1.0, -1.0] * 5,
+        np.linspace(0.4, 0.6, count),
+        np.full(count, 0.2),
+        np.full(count, 0.1),
+        np.full(count, 0.9),
+    )
+    plain = sampler(spread)
+    weights = np.linspace(-2.0, 3.0, count)
+    amounts = plain.draw(np.random.Generator(np.random.SFC64(5)), np.empty(count))
+    weighted = plain.times(weights).draw(np.random.Generator(np.random.SFC64(5)), np.empty(count))
+    assert weighted == pytest.approx(amounts * weights, rel=1e-6)

@@ -108,19 +108,22 @@ def simulate(
 
 @dataclass(frozen=True, eq=False)
 class _Technosphere:
-    """The places of the matrix, column by column, and who fills them: the entry in place k is draw number `source[k]`. Where two
-    exchanges share a place, draws are first added up by `slot` and `source` counts the places."""
+    """The places of the matrix, column by column, and who fills them: the entry in place k is draw number `source[k]`. Where
+    exchanges share a place, the draws `further` are first added to the draws `into`, one of each place: they are few."""
 
     indices: NDArray[np.int32]
     starts: NDArray[np.int32]
     source: Positions
-    slot: Positions | None
+    further: Positions
+    into: Positions
     sampler: Sampler
     draws: Floats
 
     def drawn(self, dice: np.random.Generator) -> Floats:
         draws = self.sampler.draw(dice, self.draws)
-        return draws if self.slot is None else _summed(self.slot, draws, self.indices.size)
+        if self.further.size:
+            np.add.at(draws, self.into, draws[self.further])
+        return draws
 
     def filled(self, entries: Floats) -> sparse.csc_array:
         count = self.starts.size - 1
@@ -137,30 +140,26 @@ def _technosphere(given: Exchanges, spread: Distributions, count: int) -> _Techn
     draws = sampler(spread)
     slot_of_draw = np.empty(slot.size, dtype=np.int64)
     slot_of_draw[draws.place] = slot
-    source = np.arange(key.size)
-    is_shared = key.size < slot.size
-    if not is_shared:
-        source[slot_of_draw] = np.arange(slot.size)
+    order = np.argsort(slot_of_draw, kind="stable")
+    is_first = np.diff(slot_of_draw[order], prepend=-1) > 0
+    source, further = order[is_first], order[~is_first]
     # Narrow positions: what is read for each product with the matrix is a third less.
     indices, narrow = (key % count).astype(np.int32), starts.astype(np.int32)
-    return _Technosphere(
-        indices, narrow, source, slot_of_draw if is_shared else None, draws, np.empty(slot.size)
-    )
+    into = source[slot_of_draw[further]]
+    return _Technosphere(indices, narrow, source, further, into, draws, np.empty(slot.size))
 
 
 @dataclass(frozen=True, eq=False)
 class _Emissions:
-    """For each draw its activity and the factor of its flow."""
+    """For each draw its activity; what is drawn is weighted by the factor of its flow already."""
 
     emitter: Positions
-    factor: Floats
     emissions_count: Positions
     sampler: Sampler
     draws: Floats
 
     def drawn(self, dice: np.random.Generator) -> Own:
         weighted = self.sampler.draw(dice, self.draws)
-        weighted *= self.factor
         count = self.emissions_count.size
         net = gross = _summed(self.emitter, weighted, count)
         if weighted.min(initial=0.0) < 0.0:
@@ -173,7 +172,9 @@ def _emissions(given: Exchanges, spread: Distributions, factors: Floats, count: 
     emitter, factor = np.empty(given.count, dtype=np.int64), np.empty(given.count)
     emitter[draws.place] = given.column
     factor[draws.place] = factors[given.row]
-    return _Emissions(emitter, factor, np.bincount(emitter, minlength=count), draws, np.empty(given.count))
+    return _Emissions(
+        emitter, np.bincount(emitter, minlength=count), draws.times(factor), np.empty(given.count)
+    )
 
 
 @dataclass(frozen=True, eq=False)
