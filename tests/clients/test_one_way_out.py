@@ -33,6 +33,7 @@ OTHER_PROGRAMS = (
     "cli/",
     "wiring/walkthrough/",
     "clients/app_interface.py",
+    "wiring/carbon_partners.py",
     "wiring/carbon_products.py",
     "wiring/carbon_program.py",
 )

@@ -258,6 +258,11 @@ async def test_two_participants_with_the_same_ids_see_only_their_own(
     await _run(store, OTHER, _wipe, watched)
     assert await _run(store, MAKER, _look, watched) == mine
 
+    # Both have the same partner, so a third, who has none, shows it.
+    assert not await _run(
+        store, TAKER, lambda uow: uow.contracts.partners_of_asset(Role.PROVIDER, "asset-1"), watched
+    )
+
     assert await _run(store, MAKER, lambda uow: uow.records.remember_token(TAKER, "t", 1), watched)
     assert await _run(store, OTHER, lambda uow: uow.records.remember_token(TAKER, "t", 1), watched)
     assert watched == _methods_of_the_ports()

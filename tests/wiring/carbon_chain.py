@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from ashiato.policy.builder import permit
+from ashiato.statements.signed_words import read
+from ashiato.trust import base64url
+from ashiato.trust.did import DidDocument, parse_did_document
 from ashiato.wiring import carbon_packing
 from ashiato.wiring.carbon_program import APP_ID
 from ashiato.wiring.walkthrough.battery_chain import battery_chain
@@ -32,6 +37,11 @@ async def until(look: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]
     return seen
 
 
+def payload_of(envelope: bytes) -> bytes:
+    """The declaration in what a company offers, as it was signed."""
+    return base64url.decode(read(envelope).word.split(".")[1])
+
+
 @dataclass
 class Chain:
     """Two refiners and the cathode maker, each with the app registered, approved and ready to be started."""
@@ -46,6 +56,13 @@ class Chain:
 
     def dids(self) -> dict[str, str]:
         return {slug: self.of(slug).did_of(slug) for slug in (*REFINERS, "cathode")}
+
+    async def did_document(self, did: str) -> DidDocument:
+        """As anybody reads it."""
+        host, slug = did.removeprefix("did:web:").split(":")
+        url = f"http://{host.replace('%3A', ':')}/{slug}/did.json"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return parse_did_document(await answer.read(), did)
 
     async def keep(self, product_id: str, content: bytes | None = None) -> bytes:
         """The company writes the inventory of a product into its own store."""

@@ -15,7 +15,7 @@ import pytest
 from ashiato.wiring.walkthrough.battery_chain import battery_chain
 from ashiato.wiring.walkthrough.inventories import inventory
 from tests.companies import ManagementError
-from tests.wiring.carbon_chain import BOUGHT, POWDER, VALID_FROM_MS, Chain, running_chain, until
+from tests.wiring.carbon_chain import BOUGHT, POWDER, VALID_FROM_MS, Chain, payload_of, running_chain, until
 
 MANY_USES = 50
 Json = dict[str, Any]
@@ -57,7 +57,7 @@ async def standing(chain: Chain) -> Json:
 
 
 async def declared(chain: Chain) -> Json:
-    document: Json = json.loads(await chain.record("cathode", f"carbon-footprint-{POWDER}"))
+    document: Json = json.loads(payload_of(await chain.record("cathode", f"carbon-footprint-{POWDER}")))
     return document
 
 

@@ -12,14 +12,18 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ashiato.apps.carbon.calculating import Received, calculate
+from ashiato.apps.carbon.accepting import accept
+from ashiato.apps.carbon.attestations import verify_declaration
+from ashiato.apps.carbon.calculating import calculate
+from ashiato.apps.carbon.declarations import canonical
+from ashiato.statements.signed_words import read
 from ashiato.wiring import carbon_packing
 from ashiato.wiring.carbon_products import PURPOSE
 from ashiato.wiring.carbon_program import APP_ID
 from ashiato.wiring.main import app
 from tests.chain_by_hand import by_hand, raw_chain
 from tests.companies import ManagementError
-from tests.wiring.carbon_chain import BOUGHT, POWDER, Chain, running_chain
+from tests.wiring.carbon_chain import BOUGHT, POWDER, Chain, payload_of, running_chain
 
 
 @pytest.fixture
@@ -46,15 +50,21 @@ async def test_declarations_go_from_tier_to_tier_and_can_be_computed_again_to_th
     program = f"{APP_ID} 1 sha256:{chain.digest}"
     assert json.loads(record)["program"] == program
 
+    # What is offered is signed by the company, by the key of its DID document, over exactly the canonical declaration.
+    envelope, declared = declared, payload_of(declared)
+    documents = {did: await chain.did_document(did) for did in chain.dids().values()}
+    verified = verify_declaration(read(envelope).word, documents[chain.cathode.did])
+    assert (canonical(verified.declaration), verified.declaration.issuer) == (declared, chain.cathode.did)
+
     # A verifier with the stored inputs gets the same bytes, without the program's process.
     items = [await chain.cathode.call("GET", f"/received/{one}") for one in received]
     inputs = [
-        Received(
+        accept(
             item["partner"],
             item["received_ms"],
-            item["sha256"],
             await chain.cathode.call_bytes("GET", f"/received/{item['received_id']}/content"),
-        )
+            documents.get,
+        ).received
         for item in items
     ]
     again = calculate(kept[POWDER], inputs, chain.cathode.did, program)
@@ -67,7 +77,7 @@ async def test_declarations_go_from_tier_to_tier_and_can_be_computed_again_to_th
 
     # A second run changes nothing. Every read counted for the app and its purpose: three declarations.
     assert (await chain.run("cathode"))["exit_code"] == 0
-    assert await chain.record("cathode", f"carbon-footprint-{POWDER}") == declared
+    assert await chain.record("cathode", f"carbon-footprint-{POWDER}") == envelope
     usage = (await chain.cathode.call("GET", "/vault/usage"))["items"]
     by_app = [
         (total["purpose"], total["uses_count"])
@@ -81,7 +91,7 @@ async def test_declarations_go_from_tier_to_tier_and_can_be_computed_again_to_th
     assert ended["exit_code"] == 1
     assert f"carbon-footprint-nickel-sulphate of {chain.dids()['nickel']} is not used" in ended["output"]
     assert "has declared nothing about nickel-sulphate" in ended["output"]
-    assert await chain.record("cathode", f"carbon-footprint-{POWDER}") == declared
+    assert await chain.record("cathode", f"carbon-footprint-{POWDER}") == envelope
 
 
 async def test_what_cannot_be_computed_is_told_and_what_was_not_offered_stays_in_the_company(
@@ -92,7 +102,8 @@ async def test_what_cannot_be_computed_is_told_and_what_was_not_offered_stays_in
     ended = await chain.run("nickel")
     assert ended["exit_code"] == 1
     assert "carbon-inventory-nickel-sulphate: it is no inventory" in ended["output"]
-    assert json.loads(await chain.record("nickel", "carbon-footprint-cobalt-sulphate"))["product"]
+    declared = payload_of(await chain.record("nickel", "carbon-footprint-cobalt-sulphate"))
+    assert json.loads(declared)["product"] == "cobalt-sulphate"
     with pytest.raises(ManagementError):
         await chain.record("nickel", "carbon-footprint-nickel-sulphate")
 

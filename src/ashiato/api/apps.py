@@ -18,13 +18,14 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from ashiato.api.app_words import MOST_NOTICES_COUNT, AppCall, AppWords
 from ashiato.api.management.problems import NotAuthenticated, TooLarge
 from ashiato.api.vault_reading import RECHECK_EVERY_MS, Files, Gate, Renew, VaultReading
 from ashiato.connector import apps
-from ashiato.connector.apps import AppGrant, Result
-from ashiato.connector.certification import Certification, certification_of
-from ashiato.connector.node import Node, Tenant
-from ashiato.connector.ports import Conflict, Moment, UnitOfWork
+from ashiato.connector.apps import Result
+from ashiato.connector.certification import certification_of
+from ashiato.connector.node import Node
+from ashiato.connector.ports import Conflict, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, Problem
 from ashiato.connector.ranges import ByteRange, Unsatisfiable, range_holds, requested_range
 from ashiato.connector.records import Asset
@@ -48,6 +49,7 @@ STATUS_OF: Mapping[str, int] = {
     "range-not-satisfiable": 416,
     "invalid": 422,
     "source-unavailable": 502,
+    "signer-unavailable": 503,
     "store-unavailable": 503,
 }
 
@@ -62,28 +64,20 @@ class Waiter(Protocol):
         """Returns after the next event of the participant, or after `timeout_s`; listens from its first step on."""
 
 
-class _Call(msgspec.Struct, frozen=True):
-    """One request of one app."""
-
-    request: Request
-    tenant: Tenant
-    grant: AppGrant
-    moment: Moment
-    token_sha256: str
-    certification: Certification | None
-
-
-Handler = Callable[[_Call], Awaitable[Response]]
+Handler = Callable[[AppCall], Awaitable[Response]]
 
 
 class AppApi:
     """The routes of the app interface."""
 
-    def __init__(self, node: Node, files: Files, sources: SourceFactory, waiter: Waiter) -> None:
+    def __init__(
+        self, node: Node, files: Files, sources: SourceFactory, waiter: Waiter, words: AppWords
+    ) -> None:
         self._node = node
         self._files = files
         self._sources = sources
         self._waiter = waiter
+        self._words = words
 
     def app(self) -> ASGIApp:
         """The interface as one application."""
@@ -95,6 +89,11 @@ class AppApi:
             (f"{base}/own", "GET", self._list_own),
             (f"{base}/own/{{asset_id:path}}/content", "GET", self._read_own),
             (f"{base}/results/{{asset_id}}", "PUT", self._write),
+            (f"{base}/declarations/{{asset_id}}", "PUT", self._declare),
+            (f"{base}/did-documents/{{did}}", "GET", self._did_document),
+            (f"{base}/notices", "GET", self._list_notices),
+            (f"{base}/verifiers", "GET", self._list_verifiers),
+            (f"{base}/trade-links/{{link_id:path}}", "GET", self._trade_link),
             (f"{base}/events", "GET", self._news),
         ]
         return Starlette(
@@ -123,7 +122,7 @@ class AppApi:
 
         return answer
 
-    async def _admitted(self, request: Request) -> _Call:
+    async def _admitted(self, request: Request) -> AppCall:
         moment = self._node.moment()
         tenant = self._node.tenants.by_slug(request.path_params["slug"])
         values = request.headers.getlist("authorization")
@@ -139,9 +138,9 @@ class AppApi:
         certification = await certification_of(self._node, tenant.participant_id, grant.app, moment.now_ms)
         if certification is not None:
             grant = msgspec.structs.replace(grant, certified_as=certification.certified_as)
-        return _Call(request, tenant, grant, moment, token_sha256, certification)
+        return AppCall(request, tenant, grant, moment, token_sha256, certification)
 
-    async def _self(self, call: _Call) -> Response:
+    async def _self(self, call: AppCall) -> Response:
         app = call.grant.app
         last = await self._read(call, lambda uow: uow.records.last_sequence())
         return _json(
@@ -155,7 +154,7 @@ class AppApi:
             }
         )
 
-    async def _list_received(self, call: _Call) -> Response:
+    async def _list_received(self, call: AppCall) -> Response:
         cursor, limit_count = _page(call.request)
         found = await self._read(
             call, lambda uow: apps.received_items(uow, call.grant.app, cursor, limit_count + 1)
@@ -168,7 +167,7 @@ class AppApi:
             }
         )
 
-    async def _list_own(self, call: _Call) -> Response:
+    async def _list_own(self, call: AppCall) -> Response:
         cursor, limit_count = _page(call.request)
         found = await self._read(
             call, lambda uow: apps.own_assets(uow, call.grant.app, cursor, limit_count + 1)
@@ -181,7 +180,7 @@ class AppApi:
             }
         )
 
-    async def _read_received(self, call: _Call) -> Response:
+    async def _read_received(self, call: AppCall) -> Response:
         received_id = call.request.path_params["received_id"]
         purpose = apps.purpose_of(call.grant.app, _one(call.request, "purpose"))
         item = await self._read(call, lambda uow: apps.readable_item(uow, call.grant.app, received_id))
@@ -205,7 +204,7 @@ class AppApi:
             media_type="application/octet-stream",
         )
 
-    async def _read_own(self, call: _Call) -> Response:
+    async def _read_own(self, call: AppCall) -> Response:
         asset_id = call.request.path_params["asset_id"]
         purpose = apps.purpose_of(call.grant.app, _one(call.request, "purpose"))
         asset = await self._run(
@@ -224,7 +223,7 @@ class AppApi:
             self._out_of(call, source), headers=headers, media_type="application/octet-stream"
         )
 
-    async def _write(self, call: _Call) -> Response:
+    async def _write(self, call: AppCall) -> Response:
         asset_id = call.request.path_params["asset_id"]
         result = _result(await _body(call.request))
         asset = await self._run(
@@ -233,7 +232,39 @@ class AppApi:
         sha256 = hashlib.sha256(result.body).hexdigest()
         return _json({**_asset_shown(asset), "size_bytes": len(result.body), "sha256": sha256})
 
-    async def _news(self, call: _Call) -> Response:
+    async def _declare(self, call: AppCall) -> Response:
+        asset_id = call.request.path_params["asset_id"]
+        prepared = await self._words.prepare(call, asset_id, await _body(call.request))
+        word, asset = await self._run(call, lambda uow: self._words.keep(uow, call, asset_id, prepared))
+        return _json(
+            {
+                **_asset_shown(asset),
+                "sha256": word.sha256,
+                "is_time_stamped": bool(word.time_stamp),
+                "standing": word.standing.value,
+            }
+        )
+
+    async def _did_document(self, call: AppCall) -> Response:
+        await self._read(call, lambda uow: None)
+        document = await self._words.did_document(call, call.request.path_params["did"])
+        return Response(document, media_type="application/did+json")
+
+    async def _list_notices(self, call: AppCall) -> Response:
+        partner, _, sha256 = _one(call.request, "cursor").rpartition(" ")
+        found = await self._read(
+            call, lambda uow: self._words.notices(uow, call, (partner, sha256), MOST_NOTICES_COUNT)
+        )
+        return _json(found)
+
+    async def _list_verifiers(self, call: AppCall) -> Response:
+        return _json({"items": await self._read(call, self._words.verifiers), "next_cursor": None})
+
+    async def _trade_link(self, call: AppCall) -> Response:
+        link_id = call.request.path_params["link_id"]
+        return _json(await self._read(call, lambda uow: self._words.trade_link(uow, call, link_id)))
+
+    async def _news(self, call: AppCall) -> Response:
         after_sequence = _number(call.request, "after", 1 << 53)
         wait_s = _number(call.request, "wait_s", LONGEST_WAIT_S)
         loop = asyncio.get_running_loop()
@@ -254,7 +285,7 @@ class AppApi:
                 waiting.cancel()
                 await asyncio.gather(waiting, return_exceptions=True)
 
-    async def _look(self, call: _Call, after_sequence: int) -> tuple[list[dict[str, object]], int]:
+    async def _look(self, call: AppCall, after_sequence: int) -> tuple[list[dict[str, object]], int]:
         entries, last = await self._read(
             call, lambda uow: apps.news(uow, call.grant.app, after_sequence, MOST_ITEMS_COUNT)
         )
@@ -273,7 +304,7 @@ class AppApi:
         ]
         return shown, last
 
-    def _gate(self, call: _Call) -> Gate:
+    def _gate(self, call: AppCall) -> Gate:
         """An app that was revoked meanwhile, or approved anew, does nothing more with its old token."""
 
         def gate(uow: UnitOfWork) -> None:
@@ -282,7 +313,7 @@ class AppApi:
 
         return gate
 
-    def _renewing(self, call: _Call) -> Renew:
+    def _renewing(self, call: AppCall) -> Renew:
         """A certification that ends, is revoked or counts no more ends what only certified apps may do."""
 
         async def renew(reader: Reader) -> Reader:
@@ -294,7 +325,7 @@ class AppApi:
 
         return renew
 
-    def _gated(self, call: _Call, work: Callable[[UnitOfWork], T]) -> Callable[[UnitOfWork], T]:
+    def _gated(self, call: AppCall, work: Callable[[UnitOfWork], T]) -> Callable[[UnitOfWork], T]:
         gate = self._gate(call)
 
         def gated(uow: UnitOfWork) -> T:
@@ -303,13 +334,13 @@ class AppApi:
 
         return gated
 
-    async def _run(self, call: _Call, work: Callable[[UnitOfWork], T]) -> T:
+    async def _run(self, call: AppCall, work: Callable[[UnitOfWork], T]) -> T:
         return await self._node.store.run(call.tenant.participant_id, self._gated(call, work))
 
-    async def _read(self, call: _Call, work: Callable[[UnitOfWork], T]) -> T:
+    async def _read(self, call: AppCall, work: Callable[[UnitOfWork], T]) -> T:
         return await self._node.store.read(call.tenant.participant_id, self._gated(call, work))
 
-    async def _out_of(self, call: _Call, source: Source) -> AsyncIterator[bytes]:
+    async def _out_of(self, call: AppCall, source: Source) -> AsyncIterator[bytes]:
         checked_ms = call.moment.now_ms
         try:
             async with aclosing(source.open(0, None)) as chunks:
@@ -322,7 +353,7 @@ class AppApi:
         finally:
             await source.close()
 
-    async def _check(self, call: _Call) -> None:
+    async def _check(self, call: AppCall) -> None:
         try:
             await self._read(call, lambda uow: None)
         except Problem as problem:

@@ -78,6 +78,28 @@ class AppInterface:
         """Write a result and return what was stored; raises `AppInterfaceError`."""
         return self._document("PUT", f"/results/{quote(asset_id, safe='')}", json.dumps(result).encode())
 
+    def declare(self, asset_id: str, declared: Mapping[str, Any]) -> dict[str, Any]:
+        """Have a document signed in the company's name and stored as a result; raises `AppInterfaceError`."""
+        return self._document(
+            "PUT", f"/declarations/{quote(asset_id, safe='')}", json.dumps(declared).encode()
+        )
+
+    def did_document(self, did: str) -> bytes:
+        """The keys of a company that this one deals with; raises `AppInterfaceError`."""
+        return self._ask("GET", f"/did-documents/{quote(did, safe='')}")
+
+    def notices(self) -> Iterator[dict[str, Any]]:
+        """What partners said of declarations that do not hold any more; raises `AppInterfaceError`."""
+        return self._items("/notices")
+
+    def verifiers(self) -> list[str]:
+        """Whom the company believes as verifiers; raises `AppInterfaceError`."""
+        return [str(did) for did in self._document("GET", "/verifiers")["items"]]
+
+    def trade_link(self, link_id: str) -> dict[str, Any]:
+        """A confirmed trade link; raises `AppInterfaceError`, with status 404 where there is none."""
+        return self._document("GET", f"/trade-links/{quote(link_id, safe='')}")
+
     def _items(self, path: str) -> Iterator[dict[str, Any]]:
         cursor: str | None = ""
         while cursor is not None:

@@ -25,7 +25,7 @@ from ashiato.connector.vault_records import (
 from ashiato.statements.receipts import DigestStanding
 
 RECORD_SOURCE: dict[str, object] = {"kind": "record"}
-RECEIVED_EVENT, RECORD_EVENT = "transfer.received", "record.stored"
+RECEIVED_EVENT, RECORD_EVENT, NOTICE_EVENT = "transfer.received", "record.stored", "word.notice"
 ANSWER_EVENTS = frozenset(
     f"request.{what}" for what in ("answered", "corrected", "withdrawn", "data-received")
 )
@@ -274,13 +274,23 @@ def news(uow: UnitOfWork, app: App, after_sequence: int, limit_count: int) -> tu
 
 
 def _concerns(app: App, entry: HistoryEntry) -> bool:
-    if entry.event == RECEIVED_EVENT:
+    if entry.event in (RECEIVED_EVENT, NOTICE_EVENT):
         return _may_read(app, str(entry.details.get("asset_id", "")), entry.peer_id, own=False)
     if entry.event == RECORD_EVENT:
         return _may_read(app, entry.process_id, "", own=True)
     return entry.event in ANSWER_EVENTS and any(
         not items.own and items.partner in ("", entry.peer_id) for items in app.manifest.reads
     )
+
+
+def may_read_of(app: App, asset_id: str, partner: str) -> bool:
+    """Whether the app reads such data of that partner."""
+    return _may_read(app, asset_id, partner, own=False)
+
+
+def may_read_own(app: App, asset_id: str) -> bool:
+    """Whether the app reads that of its own company."""
+    return _may_read(app, asset_id, "", own=True)
 
 
 def _may_read(app: App, asset_id: str, partner: str, *, own: bool) -> bool:
@@ -301,7 +311,11 @@ def _check(manifest: AppManifest) -> None:
         raise Invalid("The command is the name of a file in the folder of apps.", path="command")
     if len(manifest.certification) > LONGEST_CERTIFICATION_CHARS:
         raise Invalid("The certification is too long.", path="certification")
-    for name, values in (("purposes", manifest.purposes), ("writes", manifest.writes)):
+    for name, values in (
+        ("purposes", manifest.purposes),
+        ("writes", manifest.writes),
+        ("signs", manifest.signs),
+    ):
         if len(values) > MOST_NAMES_COUNT or not all(_WORD.fullmatch(value) for value in values):
             raise Invalid(
                 f"The {name} are at most {MOST_NAMES_COUNT} words of visible characters.", path=name

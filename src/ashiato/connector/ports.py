@@ -160,6 +160,9 @@ class Contracts(Protocol):
     def list_agreements(
         self, after_id: str, limit_count: int, *, peer_id: str | None = None, framework_id: str | None = None
     ) -> list[AgreementRecord]: ...
+    def partners_of_asset(self, role: Role, asset_id: str) -> list[str]:
+        """Everybody with whom there is or was an agreement over that asset in which we are `role`, in their order."""
+
     def find_usable(self, role: Role, peer_id: str, asset_id: str) -> list[AgreementRecord]:
         """Finalized active agreements over that asset with that peer, newest first."""
 

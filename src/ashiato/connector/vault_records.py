@@ -151,6 +151,7 @@ class AppItems(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class AppManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an app says of itself. `digest` is the hexadecimal SHA-256 of its program; `writes` are beginnings of asset ids.
 
+    `signs` are the kinds of words that it may have signed in the name of the company.
     `command` is a file in the folder that the operator opened for apps, "" where the connector never starts it.
     `certification` is the app's AppCertificationCredential as it was issued, or "".
     """
@@ -161,6 +162,7 @@ class AppManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     purposes: tuple[str, ...] = ()
     reads: tuple[AppItems, ...] = ()
     writes: tuple[str, ...] = ()
+    signs: tuple[str, ...] = ()
     command: str = ""
     certification: str = ""
 

@@ -19,7 +19,7 @@ from ashiato.couriers.partners import Partners, PartnerUnavailable
 from ashiato.couriers.waiting import Waiter
 from ashiato.dsp.catalog import offers_of
 from ashiato.outbox.deliveries import Delivery
-from ashiato.supply import asking, lines, link_letters, telling
+from ashiato.supply import asking, lines, link_letters, notices, telling
 from ashiato.supply.lines import LineState
 from ashiato.supply.messages import (
     INBOX_ASSET_ID,
@@ -225,6 +225,8 @@ class SupplyCourier:
             elif delivery.process_id.startswith(link_letters.PROCESS_PREFIX):
                 details: dict[str, object] = {"message": delivery.message_name, "reason": why}
                 note(uow, moment, "link.message-refused", own_id, details, delivery.audience)
+            elif delivery.process_id.startswith(notices.PROCESS_PREFIX):
+                notices.not_taken(uow, delivery, why, moment)
             else:
                 asking.not_taken(uow, company, own_id, delivery.message_name, why, moment)
 

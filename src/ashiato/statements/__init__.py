@@ -1,1 +1,1 @@
-"""What we say to others over our own wire and sign: receipts about data that came in."""
+"""What we say to others over our own wire and sign: words that travel as assets, receipts about data, descriptions."""

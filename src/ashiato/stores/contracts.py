@@ -46,6 +46,12 @@ _FIND_USABLE = Statement(
     )
     .order_by(_A.agreed_ms.desc(), _A.agreement_id.desc())
 )
+_PARTNERS_OF_ASSET = Statement(
+    select(_A.peer_id)
+    .where(_A.participant_id == _P, _A.asset_id == bindparam("asset_id"), _A.role == bindparam("role"))
+    .distinct()
+    .order_by(_A.peer_id)
+)
 _INSERT_FRAMEWORK = insert(FRAMEWORK)
 _PUT_FRAMEWORK = upsert(FRAMEWORK)
 _GET_FRAMEWORK = Statement(
@@ -128,6 +134,10 @@ class SqlContracts:
             "framework_id": framework_id,
         }
         return [_agreement(body) for (body,) in self._all(statement, values)]
+
+    def partners_of_asset(self, role: Role, asset_id: str) -> list[str]:
+        values = {"participant_id": self._participant_id, "asset_id": asset_id, "role": role.value}
+        return [str(peer_id) for (peer_id,) in self._session.all(_PARTNERS_OF_ASSET, values)]
 
     def find_usable(self, role: Role, peer_id: str, asset_id: str) -> list[AgreementRecord]:
         values = {"role": role.value, "peer_id": peer_id, "asset_id": asset_id}

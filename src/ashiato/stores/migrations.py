@@ -259,6 +259,17 @@ CARBON_BACKGROUNDS_OF_VERSION_2 = (
         content {{BYTES}} NOT NULL, PRIMARY KEY (participant_id, background_id, number))""",
 )
 
+# What the company signed for its apps and people, what that was computed from, and what partners say of theirs.
+WORDS_OF_VERSION_2 = (
+    f"""CREATE TABLE own_word (participant_id {_KEY}, sha256 {_KEY}, kind {_KEY}, subject_id {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, sha256), UNIQUE (participant_id, kind, subject_id))""",
+    f"""CREATE TABLE own_word_basis (participant_id {_KEY}, peer_id {_KEY}, basis_sha256 {_KEY}, sha256 {_KEY},
+        PRIMARY KEY (participant_id, peer_id, basis_sha256, sha256))""",
+    "CREATE INDEX own_word_basis_of ON own_word_basis (participant_id, sha256)",
+    f"""CREATE TABLE word_notice (participant_id {_KEY}, peer_id {_KEY}, sha256 {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, peer_id, sha256))""",
+)
+
 VERSION_2 = (
     *VAULT_OF_VERSION_2,
     *STANDINGS_OF_VERSION_2,
@@ -271,6 +282,7 @@ VERSION_2 = (
     *REQUESTS_OF_VERSION_2,
     *CARBON_ROWS_OF_VERSION_2,
     *CARBON_BACKGROUNDS_OF_VERSION_2,
+    *WORDS_OF_VERSION_2,
 )
 
 CONNECTOR: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)

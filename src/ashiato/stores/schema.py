@@ -399,3 +399,23 @@ CARBON_BACKGROUND_PIECE = Table(
     Column("number", Integer, primary_key=True),
     _bytes("content"),
 )
+OWN_WORD = Table(
+    "own_word",
+    METADATA,
+    _key("participant_id"),
+    _key("sha256"),
+    _text("kind"),
+    _text("subject_id"),
+    _text("body"),
+)
+OWN_WORD_BASIS = Table(
+    "own_word_basis",
+    METADATA,
+    _key("participant_id"),
+    _key("peer_id"),
+    _key("basis_sha256"),
+    _key("sha256"),
+)
+WORD_NOTICE = Table(
+    "word_notice", METADATA, _key("participant_id"), _key("peer_id"), _key("sha256"), _text("body")
+)

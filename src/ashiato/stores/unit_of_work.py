@@ -25,6 +25,7 @@ from ashiato.stores.supply import SqlSupply
 from ashiato.stores.transfers import SqlTransfers
 from ashiato.stores.vault import SqlVault
 from ashiato.stores.wallet import SqlWallet
+from ashiato.stores.words import SqlWords
 
 R = TypeVar("R")
 
@@ -56,6 +57,7 @@ class SqlUnitOfWork:
         "transfers",
         "vault",
         "wallet",
+        "words",
     )
 
     def __init__(
@@ -84,6 +86,7 @@ class SqlUnitOfWork:
         self.requests = SqlRequests(session, participant_id)
         self.carbon_rows = SqlCarbonRows(session, participant_id)
         self.backgrounds = SqlBackgrounds(session, participant_id)
+        self.words = SqlWords(session, participant_id)
 
     def room(self, room: Room[R]) -> R:
         found: R = self._made(room.name) if room.name in self._more_rooms else getattr(self, room.name)

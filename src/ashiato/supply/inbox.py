@@ -11,7 +11,7 @@ import msgspec
 from ashiato.connector.company import Company, tell
 from ashiato.connector.ports import Moment
 from ashiato.connector.problems import NotFound, QuotaExceeded, WrongState
-from ashiato.supply import answering, asking, link_letters, reach, records, rules, trace_rights
+from ashiato.supply import answering, asking, link_letters, notices, reach, records, rules, trace_rights
 from ashiato.supply.messages import (
     Answer,
     Cancellation,
@@ -24,6 +24,7 @@ from ashiato.supply.messages import (
     Receipt,
     Rejection,
     Reminder,
+    StandingNotice,
     Status,
     Withdrawal,
     decode,
@@ -69,6 +70,9 @@ def _act(uow: UnitOfWork, company: Company, sender_id: str, message: Message, mo
     if isinstance(message, LinkProposal | LinkConfirmation | LinkRefusal | LinkWithdrawal):
         link_letters.take(uow, sender_id, message, moment)
         return Receipt(message_id=message.message_id, outcome="taken")
+    if isinstance(message, StandingNotice):
+        is_news = notices.take(uow, company, sender_id, message, moment)
+        return Receipt(message_id=message.message_id, outcome="taken" if is_news else "kept-without-effect")
     side = Side.RECEIVED if isinstance(message, Reminder | Cancellation) else Side.ASKED
     # A request of somebody else looks like none: who may not know of it learns nothing.
     request = uow.room(REQUESTS).find(side, sender_id, message.request_id)

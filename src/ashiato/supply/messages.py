@@ -209,6 +209,14 @@ class Withdrawal(_Message, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(min_length=1, max_length=2000)]
 
 
+class StandingNotice(_Message, frozen=True, kw_only=True):
+    """What the sender declared in this asset does not hold any more as it did: the fact, without reason or name."""
+
+    asset_id: Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+    standing: Literal["rests-on-stale", "superseded", "withdrawn"]
+
+
 class LinkProposal(_Message, frozen=True, kw_only=True):
     """The sender says that a part of its own is a part of the receiver's; `side` is the sender's in the trade."""
 
@@ -252,6 +260,7 @@ Message = (
     | Answer
     | Rejection
     | Withdrawal
+    | StandingNotice
     | LinkProposal
     | LinkConfirmation
     | LinkRefusal

@@ -2,7 +2,7 @@
 
 The file is a Python zip application. Its members are sorted, stored and without times, so the same sources give the same bytes
 and the same digest on every machine; only the first line differs, which names the interpreter. What it imports beyond this
-package (msgspec, rfc8785 and the standard library) is that of the interpreter.
+package (msgspec, rfc8785, cryptography and the standard library) is that of the interpreter.
 """
 
 import io
@@ -16,14 +16,17 @@ from pathlib import Path
 
 from ashiato.wiring.carbon_program import MANIFEST
 
-_ROOMS = ("apps/carbon", "facts", "law", "log")
+_ROOMS = ("apps/carbon", "facts", "law", "log", "trust")
 _LEFT_OUT = ("apps/carbon/background", "apps/carbon/databases")
 _MODULES = (
     "__init__.py",
     "apps/__init__.py",
     "clients/__init__.py",
     "clients/app_interface.py",
+    "statements/__init__.py",
+    "statements/signed_words.py",
     "wiring/__init__.py",
+    "wiring/carbon_partners.py",
     "wiring/carbon_products.py",
     "wiring/carbon_program.py",
 )

@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from ashiato.apps.carbon.accepting import UnagreedPart, declaration_in, require_agreed
 from ashiato.apps.carbon.calculating import (
     BATTERY,
     CALCULATION,
     CONTRIBUTIONS,
     FOOTPRINT,
     INVENTORY,
+    LINES,
     REFUSALS,
     Calculation,
     Received,
@@ -34,11 +36,16 @@ from ashiato.apps.carbon.revisions import (
     version_of,
 )
 from ashiato.clients.app_interface import AppInterface, AppInterfaceError
+from ashiato.wiring.carbon_partners import Partners
 
 PURPOSE = "carbon-footprint"
+KIND = "carbon-footprint"
+"""The kind of word that the connector signs for the app."""
+LINKS = "urn:ashiato:supply:trade-links"
+CONFLICT = 409
 READ_AGAIN = (FOOTPRINT, CALCULATION, STANDING)
 """What the app reads of its own results."""
-WRITTEN = (FOOTPRINT, BATTERY, CALCULATION, CONTRIBUTIONS, REVISION, STANDING)
+WRITTEN = (FOOTPRINT, BATTERY, CALCULATION, CONTRIBUTIONS, LINES, REVISION, STANDING)
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 
 T = TypeVar("T")
@@ -62,11 +69,11 @@ class Products:
             content = look.own(asset_id)
             try:
                 calculation, before = self._next(look, content)
-            except REFUSALS as error:
+                self._declare(look, content, calculation, before)
+            except (*REFUSALS, UnagreedPart, _NotSigned) as error:
                 print(f"{asset_id}: {error}", file=sys.stderr, flush=True)
                 failed_count += 1
                 continue
-            self._declare(look, content, calculation, before)
             print(f"{FOOTPRINT}{calculation.product} {sha256(calculation.declaration).hexdigest()}")
         return failed_count
 
@@ -89,11 +96,14 @@ class Products:
             self._renew(look, content, product, basis, is_offered=wish == "offer")
 
     def _renew(self, look: "_Look", content: bytes, product: str, basis: str, *, is_offered: bool) -> None:
-        before = look.own_if_there(FOOTPRINT + product)
+        before = look.declared_before(product)
         declared = None if before is None else version_of(before)
         try:
             calculation, _ = self._next(look, content)
-        except REFUSALS as error:
+            if before is None or is_offered or calculation.declaration == before:
+                self._declare(look, content, calculation, before)
+                return
+        except (*REFUSALS, UnagreedPart, _NotSigned) as error:
             print(f"{INVENTORY}{product}: {error}", file=sys.stderr, flush=True)
             told = FootprintStanding(
                 product=product,
@@ -103,9 +113,6 @@ class Products:
                 problem=str(error),
             )
             self._write_standing(told)
-            return
-        if before is None or is_offered or calculation.declaration == before:
-            self._declare(look, content, calculation, before)
             return
         record = look.own_if_there(CALCULATION + product)
         revision = version_of(calculation.declaration)
@@ -124,7 +131,9 @@ class Products:
 
     def _next(self, look: "_Look", content: bytes) -> tuple[Calculation, bytes | None]:
         """The calculation and the declaration before it."""
-        before = look.own_if_there(FOOTPRINT + read_inventory(content).document.product)
+        own = read_inventory(content)
+        require_agreed(own.parts, look.partners.link)
+        before = look.declared_before(own.document.product)
         received = look.received_for(content)
         return next_version(content, received, self._issuer, self._program, before), before
 
@@ -132,15 +141,17 @@ class Products:
         """The calculation first: what is declared can always be traced to how it was computed. How it stands comes last."""
         product = calculation.product
         record = look.own_if_there(CALCULATION + product)
-        results = {
-            CALCULATION: (calculation.record, "carbon-calculation"),
-            CONTRIBUTIONS: (calculation.contributions, "carbon-contributions"),
-            BATTERY: (calculation.battery, "battery-carbon-footprint"),
-            FOOTPRINT: (calculation.declaration, "carbon-footprint"),
-        }
-        for beginning, (document, data_item) in results.items():
+        digest = sha256(calculation.declaration).hexdigest()
+        results = (
+            (CALCULATION + product, calculation.record, "carbon-calculation"),
+            (CONTRIBUTIONS + product, calculation.contributions, "carbon-contributions"),
+            (LINES + digest, calculation.lines, "carbon-lines"),
+            (BATTERY + product, calculation.battery, "battery-carbon-footprint"),
+        )
+        for asset_id, document, data_item in results:
             if document is not None:
-                self._write(beginning + product, document, data_item)
+                self._write(asset_id, document, data_item)
+        self._sign(FOOTPRINT + product, calculation, digest)
         is_new = before is not None and before != calculation.declaration
         self._write_standing(
             FootprintStanding(
@@ -152,14 +163,40 @@ class Products:
             )
         )
 
+    def _sign(self, asset_id: str, calculation: Calculation, digest: str) -> None:
+        """Have the connector sign the declaration in the company's name and put it in its place."""
+        declared = {
+            "kind": KIND,
+            "title": asset_id,
+            "document": msgspec.json.decode(calculation.declaration),
+            "data_item": "carbon-footprint",
+            "rests_on": [{"partner": partner, "sha256": used} for partner, used in calculation.rests_on],
+        }
+        try:
+            stored = self._interface.declare(asset_id, declared)
+        except AppInterfaceError as error:
+            if error.status == CONFLICT:
+                raise _NotSigned(str(error)) from error
+            raise
+        _require_same(asset_id, stored["sha256"], digest)
+
     def _write_standing(self, standing: FootprintStanding) -> None:
         self._write(STANDING + standing.product, msgspec.json.encode(standing), "carbon-standing")
 
     def _write(self, asset_id: str, content: bytes, data_item: str) -> None:
         result = {"title": asset_id, "record": msgspec.json.decode(content), "data_item": data_item}
-        stored = self._interface.write(asset_id, result)
-        if stored["sha256"] != sha256(content).hexdigest():
-            raise AppInterfaceError(0, f"The connector stored other bytes for {asset_id} than were computed.")
+        _require_same(
+            asset_id, self._interface.write(asset_id, result)["sha256"], sha256(content).hexdigest()
+        )
+
+
+class _NotSigned(Exception):
+    """The connector does not sign this declaration as it is, for a reason that the company must mend."""
+
+
+def _require_same(asset_id: str, stored: str, computed: str) -> None:
+    if stored != computed:
+        raise AppInterfaceError(0, f"The connector stored other bytes for {asset_id} than were computed.")
 
 
 class _Look:
@@ -169,7 +206,8 @@ class _Look:
         self._interface = interface
         self._own = {asset["asset_id"] for asset in interface.own()}
         self._received: list[Mapping[str, Any]] = list(interface.received())
-        self._read: dict[str, bytes | None] = {}
+        self.partners = Partners(interface)
+        self._read: dict[str, Received | None] = {}
 
     @property
     def inventories(self) -> list[str]:
@@ -182,28 +220,34 @@ class _Look:
         """The bytes of a result of one's own; None where it was not written yet."""
         return self.own(asset_id) if asset_id in self._own else None
 
+    def declared_before(self, product: str) -> bytes | None:
+        """The declaration of the company that lies there; None where there is none."""
+        content = self.own_if_there(FOOTPRINT + product)
+        return None if content is None else declaration_in(content)
+
     def items_for(self, content: bytes) -> list[Item]:
-        """What the suppliers that an inventory names have sent; nothing is read for it."""
-        return [Item(one["partner"], one["asset_id"], one["sha256"]) for one in self._from_suppliers(content)]
+        """What the suppliers that an inventory names have sent and said since; nothing is read for it."""
+        sent = [Item(one["partner"], one["asset_id"], one["sha256"]) for one in self._from_suppliers(content)]
+        return [*sent, *self.partners.known(suppliers_of((content,)))]
 
     def received_for(self, content: bytes) -> list[Received]:
-        """What the suppliers that an inventory names declared. What may not be used now counts as not there."""
-        found = []
-        for item in self._from_suppliers(content):
-            document = self._content(item)
-            if document is not None:
-                found.append(Received(item["partner"], item["received_ms"], item["sha256"], document))
-        return found
+        """What the suppliers that an inventory names declared.
+
+        What may not be used now, or is not rightly signed, counts as not there.
+        """
+        found = [self._accepted(item) for item in self._from_suppliers(content)]
+        return [one for one in found if one is not None]
 
     def _from_suppliers(self, content: bytes) -> list[Mapping[str, Any]]:
         suppliers = suppliers_of((content,))
         return [item for item in self._received if item["partner"] in suppliers]
 
-    def _content(self, item: Mapping[str, Any]) -> bytes | None:
+    def _accepted(self, item: Mapping[str, Any]) -> Received | None:
         received_id = item["received_id"]
         if received_id not in self._read:
             try:
-                self._read[received_id] = self._interface.read_received(received_id, PURPOSE)
+                content = self._interface.read_received(received_id, PURPOSE)
+                self._read[received_id] = self.partners.accepted(item, content)
             except AppInterfaceError as error:
                 if not error.status:
                     raise

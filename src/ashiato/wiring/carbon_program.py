@@ -12,7 +12,7 @@ from typing import Any
 
 from ashiato.apps.carbon.calculating import FOOTPRINT, INVENTORY
 from ashiato.clients.app_interface import AppInterface, AppInterfaceError
-from ashiato.wiring.carbon_products import PURPOSE, READ_AGAIN, WRITTEN, Products, patiently
+from ashiato.wiring.carbon_products import KIND, LINKS, PURPOSE, READ_AGAIN, WRITTEN, Products, patiently
 
 APP_ID = "carbon"
 VERSION = "1"
@@ -24,8 +24,10 @@ MANIFEST: Mapping[str, Any] = {
     "reads": [
         {"asset_id": f"{FOOTPRINT}*"},
         *({"asset_id": f"{beginning}*", "own": True} for beginning in (INVENTORY, *READ_AGAIN)),
+        {"asset_id": LINKS, "own": True},
     ],
     "writes": list(WRITTEN),
+    "signs": [KIND],
 }
 DONE, FAILED, MISUSED = 0, 1, 2
 

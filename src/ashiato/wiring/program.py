@@ -11,12 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from ashiato.api.app_words import AppWords
 from ashiato.api.apps import AppApi
 from ashiato.api.data import DataApi, DataSettings
 from ashiato.api.data_tokens import Doorkeeper
@@ -75,6 +77,7 @@ from ashiato.stores.engine import SqlStore, open_store
 from ashiato.stores.keys import open_safe
 from ashiato.stores.received_files import ReceivedFolder
 from ashiato.supply import following as requests
+from ashiato.supply import notices as word_notices
 from ashiato.trust.signing import Signer
 from ashiato.wiring.adapters import Documents, Possession, Prover
 from ashiato.wiring.grants import Grants
@@ -84,8 +87,12 @@ from ashiato.wiring.registry import Registry
 from ashiato.wiring.settings import TOKENS, ListenerSettings, Settings, resolve_secret
 from ashiato.wiring.supply_desk import SupplyDesk
 from ashiato.wiring.tenancy import Tenancy
-from ashiato.wiring.time_stamps import stamping
+from ashiato.wiring.time_stamps import stamping, time_stamp_authority
 from ashiato.wiring.verifying import Changes, TrustDesk, presented_credentials, trust_list_book
+from ashiato.wiring.words import KINDS, WordDesk
+
+if TYPE_CHECKING:
+    from ashiato.clients.time_stamps import TimeStampAuthority
 
 DISK_THREADS_COUNT = 8
 SQL_THREADS_COUNT = 4
@@ -188,6 +195,7 @@ class Program:
     def _reactors(self) -> tuple[Reactor, ...]:
         following: tuple[Reactor, ...] = (
             fetching.follow, vault.follow, receipts.follow, obligations.follow, requests.follow,
+            word_notices.follow,
         )  # fmt: skip
         return (*following, time_stamps.follow) if self.settings.time_stamps.url else following
 
@@ -227,14 +235,17 @@ class Program:
         )
         runner = AppRunner(self.node, self._grants.app_folders, self.management_url)
         self._closers.append(runner.close)
+        word_desk = WordDesk(self._signer_of, self._time_stamp_authority)
         parts = (
             self.node, self._gate, self.registry, self.partners, self.waiter, self.files, caller, runner,
             self.registry,
             self._trust_desk(),
             self.store,
+            word_desk,
         )  # fmt: skip
         management = LazyApp("ashiato.api.management.app", app_builder(*parts))
-        doors = TwoDoors(management, AppApi(self.node, self.files, sources, self.waiter).app())
+        app_api = AppApi(self.node, self.files, sources, self.waiter, AppWords(self.node, word_desk, KINDS))
+        doors = TwoDoors(management, app_api.app())
         self._listen(
             self.management_bound,
             self.settings.management,
@@ -287,6 +298,9 @@ class Program:
             DeliveryKind.ERASE: Eraser(self.node, self.files, disk_threads).deliver,
             DeliveryKind.INDEX: Indexer(self.node).deliver,
         }
+
+    def _time_stamp_authority(self) -> "TimeStampAuthority | None":
+        return time_stamp_authority(self.settings.time_stamps, self._ways_out)
 
     def _signer_of(self, participant_id: str) -> Signer:
         return self.tenancy.signer_of(participant_id)()

@@ -55,6 +55,7 @@ from ashiato.stores.engine import open_store
 from ashiato.stores.keys import open_safe
 from ashiato.stores.received_files import ReceivedFolder
 from ashiato.trust.did import DidDocument, Service, did_document, parse_did_document
+from ashiato.trust.jws import sign_compact
 from ashiato.trust.key_life import CannotEndKey, KeyLife, retired, rotated, state_of
 from ashiato.trust.keys import KeyKind, SigningKey
 from ashiato.trust.signing import LocalSigner
@@ -134,6 +135,19 @@ class Companies:
         if did not in self.documents:
             raise CannotResolve(f"there is no {did}", is_temporary=False)
         return self.documents[did]
+
+
+class Quill:
+    """Signs words for whoever has a key here; nobody stamps the hour."""
+
+    def __init__(self, companies: Companies) -> None:
+        self._companies = companies
+
+    async def sign(self, participant_id: str, typ: str, body: bytes) -> str:
+        return sign_compact(self._companies.signing_keys[participant_id], typ, body)
+
+    async def stamp(self, compact: str, moment: Moment) -> str:
+        return ""
 
 
 class Cabinet:
@@ -401,6 +415,7 @@ async def running_program(folder: Path, store_url: str | None = None) -> AsyncIt
         Cabinet(),
         SettledTrust(describer),
         store,
+        Quill(companies),
     )
     try:
         yield Program(app, node, store, companies, network, files, gate, contents)

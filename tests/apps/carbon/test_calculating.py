@@ -12,6 +12,7 @@ import pytest
 
 from ashiato.apps.carbon.calculating import (
     REFUSALS,
+    Attested,
     Calculation,
     MissingDeclaration,
     NotCommitted,
@@ -20,8 +21,9 @@ from ashiato.apps.carbon.calculating import (
     open_line_of,
     suppliers_of,
 )
-from ashiato.apps.carbon.commitments import Commitment, opens
+from ashiato.apps.carbon.commitments import Commitment, KeptLines, opens
 from ashiato.apps.carbon.inventory_documents import MalformedInventory
+from ashiato.statements.signed_words import WordStanding
 from ashiato.wiring.walkthrough.battery_chain import Chain, battery_chain
 from ashiato.wiring.walkthrough.inventories import DAY_MS, inventory
 from tests.chain_by_hand import STAGES, by_hand, delivered_per_kwh, raw_chain
@@ -287,3 +289,52 @@ def test_the_companys_own_view_names_what_rests_on_secondary_data(tiers: Tiers) 
 def test_the_suppliers_of_inventories_are_those_that_can_be_read(tiers: Tiers) -> None:
     named = suppliers_of([tiers.inventory("nmc811-cathode"), tiers.inventory("lfp-cathode"), b"{}"])
     assert named == {did("nickel"), did("lithium")}
+
+
+def pack_with(tiers: Tiers, **changes: Any) -> Calculation:
+    """The pack anew, with something else known of what the cell maker declared."""
+    received = [one._replace(**changes) for one in tiers.received["packs"]]
+    return calculate(tiers.inventory("nmc811-pack"), received, did("packs"), PROGRAM)
+
+
+def test_what_does_not_hold_any_more_is_computed_with_and_marked(tiers: Tiers) -> None:
+    for standing in (WordStanding.WITHDRAWN, WordStanding.SUPERSEDED, WordStanding.RESTS_ON_STALE):
+        document = json.loads(pack_with(tiers, standing=standing).declaration)
+        assert (document["staleInputs"], document["totalKg"]) == (
+            1,
+            declaration(tiers, "nmc811-pack")["totalKg"],
+        )
+    assert declaration(tiers, "nmc811-pack")["staleInputs"] == 0
+
+
+def test_a_verifiers_statement_counts_as_verified_share_while_it_is_valid_and_stands_among_the_inputs(
+    tiers: Tiers,
+) -> None:
+    judged_ms = VALID_FROM_MS + DAY_MS
+    attested = Attested("did:web:verifier.example", "third_party", 1, 0, "ee" * 32)
+    plain = declaration(tiers, "nmc811-pack")["verification"]["thirdParty"]
+    made = pack_with(tiers, attested=(attested,))
+    share = Fraction(json.loads(made.declaration)["verification"]["thirdParty"])
+    assert Fraction(plain) == 0 < share < 1
+    named = f"carbon-verification-nmc811-cell {did('cells')} did:web:verifier.example"
+    assert json.loads(made.record)["inputs"][named] == "ee" * 32
+    expired = pack_with(tiers, attested=(attested._replace(valid_until_ms=judged_ms),))
+    assert expired == pack_with(tiers)
+    assert pack_with(tiers, attested=(attested._replace(valid_until_ms=judged_ms + 1),)) == made
+
+
+def test_a_calculation_says_what_it_rests_on_and_keeps_its_lines_to_be_opened(tiers: Tiers) -> None:
+    made = tiers.made["nmc811-pack"]
+    cell = tiers.made["nmc811-cell"].declaration
+    assert made.rests_on == ((did("cells"), sha256(cell).hexdigest()),)
+    assert made.lines is None
+    document = json.loads(tiers.inventory("nmc811-pack"))
+    content = json.dumps({**document, "commitmentSecret": "5a" * 32}).encode()
+    made = calculate(content, tiers.received["packs"], did("packs"), PROGRAM)
+    assert made.lines is not None
+    kept = msgspec.json.decode(made.lines, type=KeptLines)
+    assert kept.declaration_sha256 == sha256(made.declaration).hexdigest()
+    committed = msgspec.convert(json.loads(made.declaration)["inventory"], Commitment)
+    assert len(kept.lines) == committed.lines_count
+    assert all(opens(kept.open(index), committed) for index in range(committed.lines_count))
+    assert not opens(msgspec.structs.replace(kept, secret="00" * 32).open(0), committed)

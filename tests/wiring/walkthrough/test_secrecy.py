@@ -1,12 +1,13 @@
 """The search for what a company must not know: it knows the words, and it would find them."""
 
+import base64
 from pathlib import Path
 
 import pytest
 
 from ashiato.wiring.walkthrough.battery_chain import battery_chain
 from ashiato.wiring.walkthrough.scene import Scene, set_scene
-from ashiato.wiring.walkthrough.secrecy import canaries, finds, near
+from ashiato.wiring.walkthrough.secrecy import canaries, finds, near, signed_payloads
 
 
 @pytest.fixture
@@ -50,3 +51,12 @@ def test_a_word_is_found_wherever_it_stands(scene: Scene) -> None:
         "did:web:brine.example",
     ]
     assert finds(words, [b"did:web:packs.example nmc811-pack", b"10.1573 and 0.15731"]) == []
+
+
+def test_a_word_is_found_in_what_is_signed_also_where_the_text_breaks_off(scene: Scene) -> None:
+    words = canaries(scene, battery_chain(), "vehicles")
+    said = base64.urlsafe_b64encode(b'{"supplier":"did:web:brine.example","kg":"1"}').rstrip(b"=")
+    for signed in (b"eyJhbGciOiJFUzI1NiJ9." + said + b".c2ln", b"eyJhbGciOiJFUzI1NiJ9." + said[:-3]):
+        text = b"\x00\x01" + signed + b"\xff"
+        assert finds(words, [text]) == []
+        assert finds(words, signed_payloads(text)) == ["did:web:brine.example"]

@@ -47,6 +47,7 @@ from ashiato.api.management.routes import (
 from ashiato.clients.backgrounds.working import BackgroundProcesses
 from ashiato.clients.workbooks.reading import WorkbookProcess
 from ashiato.connector.node import Node
+from ashiato.connector.words import WordSigner
 from ashiato.supply.ports import SupplyStore
 
 API_VERSION = "1.0.0"
@@ -92,6 +93,7 @@ def create_app(
     key_admin: KeyAdmin,
     trust_desk: TrustDesk,
     supply_store: SupplyStore,
+    word_signer: WordSigner,
 ) -> FastAPI:
     """The application; call `gate.check()` before it is served."""
     app = FastAPI(
@@ -117,6 +119,7 @@ def create_app(
         supply_store,
         WorkbookProcess(),
         BackgroundProcesses(),
+        word_signer,
     )
     answers.install(app)
     for router in ROUTERS:

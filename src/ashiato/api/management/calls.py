@@ -27,6 +27,7 @@ from ashiato.connector.negotiations import Partner
 from ashiato.connector.node import Node, Tenant
 from ashiato.connector.ports import Moment, UnitOfWork
 from ashiato.connector.problems import Invalid, NotFound, NotPermitted
+from ashiato.connector.words import WordSigner
 from ashiato.supply import ports as supply_ports
 from ashiato.trust.standing import Standing
 
@@ -49,6 +50,7 @@ class Surroundings:
     chain: supply_ports.SupplyStore
     workbooks: WorkbookReader
     backgrounds: BackgroundWork
+    words: WordSigner
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ VERIFICATION_TYP = "ashiato-footprint-verification+jwt"
 VERSION = 1
 MOST_OPENED_COUNT = 10_000
 MAX_COMPACT_CHARS = MAX_DOCUMENT_BYTES * 4 // 3 + 4096
+Party = Literal["second_party", "third_party"]
 _DOOR = object()
 
 
@@ -55,6 +56,7 @@ class VerificationStatement(
 
     `standard` is what it was held against (`ISO 14067:2018`), `level` how sure the verifier is (ISO 14064-3), `scope` what was
     looked at; `opened_lines` are the indexes of the inventory lines that were opened, under the root `inventory_root`.
+    `valid_until_ms` 0 means for as long as the declaration.
     """
 
     version: int = VERSION
@@ -66,11 +68,12 @@ class VerificationStatement(
     opened_lines: tuple[int, ...] = ()
     standard: str
     level: Literal["limited", "reasonable"]
-    party: Literal["second_party", "third_party"]
+    party: Party
     scope: str
     finding: Literal["conforms", "conforms_with_remarks", "does_not_conform"]
     remarks: str = ""
     at_ms: int
+    valid_until_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,16 +187,25 @@ def verify_statement(
     return VerifiedStatement(statement, compact, _DOOR)
 
 
+def speaker_of_statement(compact: str) -> str:
+    """Who says to be the verifier, for whoever fetches the DID document; raises `MalformedDeclaration` and `TokenRefused`."""
+    return _read(_payload(compact, VERIFICATION_TYP)[0], VerificationStatement).verifier
+
+
 def with_verification(declaration: VerifiedDeclaration, statement: VerifiedStatement) -> DeclaredFootprint:
     """The supplier's footprint as wholly verified by that party, where the finding is that it conforms; else as it was."""
     told = statement.statement
-    footprint = declaration.footprint
     if told.declaration_sha256 != declaration.sha256 or told.finding == "does_not_conform":
-        return footprint
+        return declaration.footprint
+    return verified_by(declaration.footprint, told.party)
+
+
+def verified_by(footprint: DeclaredFootprint, party: Party) -> DeclaredFootprint:
+    """The footprint as wholly verified by that party."""
     before = footprint.verification
     shares = (
         VerificationShares(before.program, Fraction(1), before.second_party, before.first_party)
-        if told.party == "third_party"
+        if party == "third_party"
         else VerificationShares(before.program, before.third_party, Fraction(1), before.first_party)
     )
     return msgspec.structs.replace(footprint, verification=shares)

@@ -14,7 +14,8 @@ import msgspec
 import rfc8785
 
 from ashiato.apps.carbon.allocation import UnallocableProducts
-from ashiato.apps.carbon.commitments import Opening, commit, line_documents, open_line
+from ashiato.apps.carbon.attestations import Party, verified_by
+from ashiato.apps.carbon.commitments import Opening, commit, kept_lines, line_documents, open_line
 from ashiato.apps.carbon.declarations import (
     LEAST_VALIDITY_MS,
     FootprintDeclaration,
@@ -46,19 +47,26 @@ from ashiato.apps.carbon.inventory_documents import (
     Part,
     read_inventory,
 )
-from ashiato.apps.carbon.rollup import Purchased, RollUp, UnusableInput, roll_up
+from ashiato.apps.carbon.rollup import InputStanding, Purchased, RollUp, UnusableInput, roll_up
 from ashiato.apps.carbon.rulesets import NotInRuleset, Ruleset, counted
 from ashiato.facts.footprints import STAGES, DeclaredFootprint, PerDeclaredUnit, StageVector
 from ashiato.facts.quantities import KILOWATT_HOUR, UnitMismatch, exact_text, fixed_text
+from ashiato.statements.signed_words import WordStanding
 
-INVENTORY, FOOTPRINT, BATTERY, CALCULATION, CONTRIBUTIONS = (
+INVENTORY, FOOTPRINT, BATTERY, CALCULATION, CONTRIBUTIONS, LINES = (
     "carbon-inventory-",
     "carbon-footprint-",
     "carbon-battery-",
     "carbon-calculation-",
     "carbon-contributions-",
+    "carbon-lines-",
 )
-"""How the ids of assets begin: what the app reads of its own company, and the four results of a calculation."""
+"""How the ids of assets begin: what the app reads of its own company, and the five results of a calculation.
+
+The lines are named by the hash of the declaration, the others by the product.
+"""
+VERIFICATION = "carbon-verification-"
+"""How a verifier's statement is called among the inputs of a calculation."""
 
 
 class MissingDeclaration(LookupError):
@@ -99,13 +107,33 @@ class NotCommitted(ValueError):
         self.product = product
 
 
+class Attested(NamedTuple):
+    """What a verifier whom this company believes signed about a declaration, by the hash of the statement."""
+
+    verifier: str
+    party: Party
+    at_ms: int
+    valid_until_ms: int
+    sha256: str
+
+    def counts(self, on_ms: int) -> bool:
+        """Whether it does on that day."""
+        return not self.valid_until_ms or on_ms < self.valid_until_ms
+
+
 class Received(NamedTuple):
-    """A document as it came: from whom, when, its hexadecimal SHA-256 and its bytes."""
+    """A declaration as it came: from whom, when, its hexadecimal SHA-256 and its canonical bytes.
+
+    `standing` is what is known of it since, `attested` what verifiers signed about it. Nothing here checks a signature: that is
+    `accepting`.
+    """
 
     partner: str
     received_ms: int
     sha256: str
     content: bytes
+    standing: WordStanding = WordStanding.HOLDS
+    attested: tuple[Attested, ...] = ()
 
 
 class Revision(NamedTuple):
@@ -118,8 +146,10 @@ class Revision(NamedTuple):
 class Calculation(NamedTuple):
     """What is made of one inventory, each as canonical JSON; `battery` is None for what is no battery.
 
-    `declaration` and `battery` are made to be shown to customers. `record` and `contributions` tell of suppliers and recipe, and
-    stay in the company, as do `own` and the exact `result`, from which explanations are made.
+    `declaration` and `battery` are made to be shown to customers. `record`, `contributions` and `lines` tell of suppliers and
+    recipe, and stay in the company; `lines` is None for an inventory without a secret. `rests_on` are the declarations that it
+    was computed from, as supplier and hash. `own` and the exact `result` stay too: explanations are
+    made from them.
     """
 
     product: str
@@ -129,6 +159,8 @@ class Calculation(NamedTuple):
     contributions: bytes
     own: OwnInventory
     result: RollUp
+    lines: bytes | None = None
+    rests_on: tuple[tuple[str, str], ...] = ()
 
 
 class _Choice(NamedTuple):
@@ -193,6 +225,13 @@ def calculate(
         ].received.sha256
         for part in own.parts
     }
+    hashes |= {
+        f"{VERIFICATION}{part.document.product} {part.document.supplier} {attested.verifier}": attested.sha256
+        for part in own.parts
+        for attested in choices[part.document.key].received.attested
+        if attested.counts(from_ms)
+    }
+    used = {(part.document.supplier, choices[part.document.key].received.sha256): None for part in own.parts}
     return Calculation(
         product=document.product,
         declaration=shown,
@@ -201,6 +240,8 @@ def calculate(
         contributions=_contributions(result, shown),
         own=own,
         result=result,
+        lines=kept_lines(shown, lines, own.commitment_secret) if own.commitment_secret else None,
+        rests_on=tuple(used),
     )
 
 
@@ -254,13 +295,32 @@ def _purchased(part: Part, choice: _Choice, from_ms: int) -> Purchased:
         key=part.document.key,
         quantity=part.quantity,
         loss_share=part.loss_share,
-        declared=choice.declared,
+        declared=_attested(choice, from_ms),
         declaration_sha256=choice.received.sha256,
         stage=part.document.stage,
         by_mass=part.document.by_mass,
         without_recycling=part.document.without_recycling,
-        standing=standing_of(choice.document, from_ms, choice.superseded),
+        standing=_standing(choice, from_ms),
     )
+
+
+def _standing(choice: _Choice, on_ms: int) -> InputStanding:
+    """By what its issuer and its newer versions say; the gravest."""
+    told, declared_id = choice.received.standing, choice.document.id
+    superseded = {*choice.superseded, *([declared_id] if told is WordStanding.SUPERSEDED else [])}
+    withdrawn = {declared_id} if told is WordStanding.WITHDRAWN else set()
+    found = standing_of(choice.document, on_ms, superseded, withdrawn)
+    if found is InputStanding.CURRENT and told is WordStanding.RESTS_ON_STALE:
+        return InputStanding.RESTS_ON_STALE
+    return found
+
+
+def _attested(choice: _Choice, on_ms: int) -> DeclaredFootprint:
+    declared = choice.declared
+    for attested in choice.received.attested:
+        if attested.counts(on_ms):
+            declared = verified_by(declared, attested.party)
+    return declared
 
 
 def _battery(result: RollUp, rules: Ruleset, battery: Battery, declaration: bytes) -> bytes:

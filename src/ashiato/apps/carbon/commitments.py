@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from fractions import Fraction
 from hashlib import sha256
+from typing import Literal
 
 import msgspec
 import rfc8785
@@ -26,6 +27,19 @@ class Commitment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
 
     root: str
     lines_count: int
+
+
+class KeptLines(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """The lines behind one declaration with the secret of their salts: what its issuer keeps to open single ones later."""
+
+    type: Literal["FootprintLines"] = "FootprintLines"
+    declaration_sha256: str
+    secret: str
+    lines: tuple[str, ...]
+
+    def open(self, index: int) -> "Opening":
+        """What to show of one line; IndexError for a line that is not there."""
+        return open_line([line.encode() for line in self.lines], bytes.fromhex(self.secret), index)
 
 
 class Opening(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -59,6 +73,16 @@ def open_line(documents: Sequence[bytes], secret: bytes, index: int) -> Opening:
         documents[index].decode("utf-8"),
         tuple(step.hex() for step in proof),
     )
+
+
+def kept_lines(declaration: bytes, documents: Sequence[bytes], secret: bytes) -> bytes:
+    """The canonical JSON of the lines behind a declaration, for the issuer's own store."""
+    kept = KeptLines(
+        declaration_sha256=sha256(declaration).hexdigest(),
+        secret=secret.hex(),
+        lines=tuple(document.decode() for document in documents),
+    )
+    return rfc8785.dumps(msgspec.to_builtins(kept))
 
 
 def opens(opening: Opening, commitment: Commitment) -> bool:

@@ -170,6 +170,8 @@ class PartDocument(_Document, frozen=True, kw_only=True):
     stage: Stage | None = None
     by_mass: bool = False
     without_recycling: bool = False
+    link: str = ""
+    """The trade link in which both sides agreed that the supplier's product is this part."""
 
 
 class OutputDocument(_Document, frozen=True, kw_only=True):

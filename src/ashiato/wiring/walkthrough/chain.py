@@ -14,6 +14,8 @@ from ashiato.facts.footprints import STAGES, Stage
 from ashiato.facts.quantities import decimal_text, fixed_text, parse_decimal
 from ashiato.policy.builder import compare
 from ashiato.policy.vocabulary import PARTICIPANT
+from ashiato.statements.signed_words import read
+from ashiato.trust import base64url
 from ashiato.wiring import carbon_packing
 from ashiato.wiring.carbon_products import PURPOSE
 from ashiato.wiring.carbon_program import APP_ID
@@ -103,7 +105,7 @@ async def chain_compare(scene: Scene) -> Json:
         facts |= {"author": source.author, "year": source.year}
     other = chain.checks["nickel-of-other-routes"].value
     more_kg = (other.number - chain.factors["nickel"].intensity.number) * _nickel_per_kwh(chain)
-    powder = json.loads(
+    powder = declared_in(
         await scene.chain["cathode"].content("/assets/carbon-footprint-nmc811-cathode/record")
     )
     return facts | {
@@ -227,6 +229,13 @@ def _record(title: str, data_item: str, visibility: str) -> Json:
 
 def _result(item: str, product_id: str) -> str:
     return f"carbon-{'footprint' if item == FOOTPRINT_ITEM else 'battery'}-{product_id}"
+
+
+def declared_in(content: bytes) -> Json:
+    """The declaration in the signed word that a company offers."""
+    payload = read(content).word.split(".")[1]
+    document: Json = json.loads(base64url.decode(payload))
+    return document
 
 
 def _fact(product: Product) -> str:

@@ -1,6 +1,7 @@
 """What each company of the chain can and cannot see: looked for in everything that it holds, byte by byte."""
 
 import asyncio
+import base64
 import hashlib
 import re
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ LOOKED_AT = ("cells", "packs", "vehicles")
 INSIDE = ("inventory", "calculation", "contributions")
 # A shorter number could stand anywhere by chance.
 LEAST_CANARY_CHARS = 6
+_SIGNED = re.compile(rb"eyJ[A-Za-z0-9_-]+\.(eyJ[A-Za-z0-9_-]+)")
 
 
 async def chain_secrecy(scene: Scene) -> Json:
@@ -28,6 +30,7 @@ async def chain_secrecy(scene: Scene) -> Json:
         files_count += len(texts)
         texts += await _shown(company)
         texts += await _received(scene, chain, slug)
+        texts += [payload for text in texts for payload in signed_payloads(text)]
         found = finds(words, texts)
         expect(not found, f"{company.name} holds what it must not know: {found}")
         searched_bytes += sum(map(len, texts))
@@ -43,6 +46,16 @@ async def chain_secrecy(scene: Scene) -> Json:
         "found_count": 0,
         **{slug: scene.chain[slug].name for slug in LOOKED_AT},
     }
+
+
+def signed_payloads(text: bytes) -> list[bytes]:
+    """What is said in the signed words (compact JWS) of a text: there it is written in base64url, where no search finds it."""
+    payloads = []
+    for found in _SIGNED.findall(text):
+        # On a page of a database a text may be broken off; what is there of it is looked through all the same.
+        whole = found[:-1] if len(found) % 4 == 1 else found
+        payloads.append(base64.urlsafe_b64decode(whole + b"=" * (-len(whole) % 4)))
+    return payloads
 
 
 def finds(words: Iterable[str], texts: Iterable[bytes]) -> list[str]:

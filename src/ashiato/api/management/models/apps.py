@@ -32,6 +32,8 @@ class Manifest(Model):
     reads: list[Items] = Field(default=[], max_length=100)
     writes: list[Word] = Field(default=[], max_length=100)
     """Beginnings of the ids of the assets that it writes."""
+    signs: list[Word] = Field(default=[], max_length=100)
+    """Kinds of words that it may have signed in the name of the company."""
     command: Annotated[str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9_.-]*$")] = ""
     """A file in the folder of apps that the operator opened; empty where the connector never starts it."""
     certification: Annotated[str, StringConstraints(max_length=65_536, pattern=r"^[!-~]*$")] = ""
@@ -49,6 +51,7 @@ class Manifest(Model):
                 for items in self.reads
             ),
             writes=tuple(self.writes),
+            signs=tuple(self.signs),
             command=self.command,
             certification=self.certification,
         )
