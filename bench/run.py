@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import as_built, exchange, policy, tenants, trusted
+from bench import as_built, exchange, policy, request_chain, tenants, trusted
 
 Figures = dict[str, float]
 
@@ -20,10 +20,13 @@ async def _exchange_by_credentials() -> Figures:
 
 
 async def _rollup() -> Figures:
-    """Its libraries weigh on memory and start, so no other bench loads them."""
+    """The chain and its footprint: in memory, between companies, and in a large store.
+
+    The libraries of the first weigh on memory and start, so no other bench loads them.
+    """
     from bench import rollup
 
-    return await rollup.run()
+    return await rollup.run() | await request_chain.run() | await as_built.run()
 
 
 async def _lca() -> Figures:
@@ -40,7 +43,6 @@ BENCHES: dict[tuple[str, str], Callable[[], Coroutine[object, object, Figures]]]
     ("policy", "token"): policy.run,
     ("rollup", "token"): _rollup,
     ("tenants", "token"): tenants.run,
-    ("as_built", "token"): as_built.run,
 }
 
 
