@@ -39,9 +39,10 @@ FROM generate_series(0, %(count)s - 1) AS number
 """
 # The indexes of a table as they are made again, and whether each is that of the primary key.
 _INDEXES = """
-SELECT indexname, indexdef, contype IS NOT NULL FROM pg_indexes
-LEFT JOIN pg_constraint ON conname = indexname AND contype = 'p' AND conrelid = %(table)s::regclass
-WHERE tablename = %(table)s
+SELECT indexname, indexdef, EXISTS (
+    SELECT 1 FROM pg_constraint WHERE conname = indexname AND contype = 'p' AND conrelid::regclass::text = tablename
+)
+FROM pg_indexes WHERE tablename = %(table)s
 """
 _ITEMS = """
 INSERT INTO item (participant_id, record_id, of_id, serial, batch_id, plant_id, body)
@@ -97,9 +98,8 @@ def fill(url: str, company: str, relations_count: int) -> float:
         connection.execute("SET maintenance_work_mem = '256MB'")
         with _without_indexes(connection, "holding"):
             connection.execute(_FILL, given)
-        with _without_indexes(connection, "item"):
-            connection.execute(_ITEMS, packs)
-            connection.execute(_ITEMS, cells)
+        connection.execute(_ITEMS, packs)
+        connection.execute(_ITEMS, cells)
         connection.execute("VACUUM ANALYZE holding, item")
         # What was loaded would else be written to the disk while the questions are asked.
         connection.execute("CHECKPOINT")
