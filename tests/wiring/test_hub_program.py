@@ -127,12 +127,9 @@ async def test_a_backup_of_a_running_hub_is_restored_by_command_and_served(
     async with aiohttp.ClientSession(headers=KEY) as session:
         async with session.post(f"{ready['operator_url']}/v1/operator/applications", json=body) as answer:
             assert answer.status == 201
+        async with session.get(f"{ready['public_url']}/hub/did.json") as answer:
+            document = await answer.text()
     assert await before.command("backup", "--to", str(tmp_path / "backup")) == 0
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"{ready['public_url']}/hub/did.json") as answer,
-    ):
-        document = await answer.text()
     await before.end(signal.SIGKILL)
     after = Process(tmp_path / "after", f"sqlite:///{tmp_path}/after/hub.db", ready["public_url"])
     assert await after.command("restore", "--from", str(tmp_path / "backup")) == 0
