@@ -235,30 +235,6 @@ def known_word(uow: UnitOfWork, sha256: str) -> OwnWord:
     return found
 
 
-def withdraw(uow: UnitOfWork, company: Company, sha256: str, withdrawal: str, moment: Moment) -> OwnWord:
-    """Take a word back; everybody who has it learns of it. The same again changes nothing."""
-    word = known_word(uow, sha256)
-    if word.withdrawal:
-        return word
-    word = msgspec.structs.replace(word, withdrawal=withdrawal)
-    return worsen(uow, company, word, WordStanding.WITHDRAWN, moment)
-
-
-def attach(uow: UnitOfWork, company: Company, sha256: str, statement: str, moment: Moment) -> OwnWord:
-    """Put a signed statement of somebody else beside a word; the same again changes nothing."""
-    word = known_word(uow, sha256)
-    if statement in word.statements:
-        return word
-    if len(word.statements) >= signed_words.MOST_STATEMENTS_COUNT:
-        raise WrongState(
-            f"At most {signed_words.MOST_STATEMENTS_COUNT} statements stand beside a word.", id=sha256
-        )
-    word = msgspec.structs.replace(word, statements=(*word.statements, statement))
-    _put(uow, word)
-    _tell(uow, company, word, "word.attested", moment, statements=len(word.statements))
-    return word
-
-
 def worsen(
     uow: UnitOfWork, company: Company, word: OwnWord, standing: WordStanding, moment: Moment
 ) -> OwnWord:
