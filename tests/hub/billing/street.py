@@ -8,7 +8,7 @@ from ashiato.hub.billing.months import Month
 from ashiato.hub.billing.parties import Party
 from ashiato.hub.billing.schemes import CostScheme
 from ashiato.hub.billing.tariffs import Fee, Form, Measure, Tariff
-from ashiato.hub.billing.usage import UsageKind
+from ashiato.statements.usage import UsageKind
 
 OPERATOR = "did:web:hub.example"
 MINE = "did:web:mine.example"
@@ -33,8 +33,7 @@ def party(party_id: str, name: str, twelve: str = "", **members: object) -> Part
         address="東京都千代田区霞が関一丁目1番1号",
         registration=f"T{number}" if number else "",
         registered_from=date(2023, 10, 1) if number else None,
-        corporate_number=number,
-        **members,  # type: ignore[arg-type]  # each test names members of Party
+        **{"corporate_number": number, **members},  # type: ignore[arg-type]  # each test names members of Party
     )
 
 
@@ -46,7 +45,7 @@ PARTIES = {
         party(CELL, "髙島セル製造株式会社", "212345678903", bills_through_hub=True),
         party(CAR, "東西自動車株式会社", "312345678904"),
         party(SMALL, "小川解体（個人）"),
-        party(MINISTRY, "経済産業省", is_member=False),
+        party(MINISTRY, "経済産業省", is_member=False, corporate_number="4000012090001"),
     )
 }
 

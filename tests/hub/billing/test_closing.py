@@ -23,8 +23,8 @@ from ashiato.hub.billing.closing import (
 from ashiato.hub.billing.months import Month
 from ashiato.hub.billing.schemes import members_and_users, subsidy_and_members, users_only
 from ashiato.hub.billing.tariffs import Fee, Form, Measure, Payer, Tariff, Tier
-from ashiato.hub.billing.usage import UsageKind
 from ashiato.law.consumption_tax import TaxCategory, read_rates
+from ashiato.statements.usage import UsageKind
 from tests.hub.billing.street import (
     CAR,
     CELL,

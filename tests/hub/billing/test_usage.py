@@ -5,19 +5,8 @@ import pytest
 
 from ashiato.facts.instants import DAY_MS, parse_datetime
 from ashiato.hub.billing.months import Month
-from ashiato.hub.billing.usage import (
-    Side,
-    UnusableStatement,
-    Usage,
-    UsageKind,
-    UsageState,
-    UsageStatement,
-    Verdict,
-    check,
-    differences,
-    take,
-    withdraw,
-)
+from ashiato.hub.billing.usage import Usage, UsageState, Verdict, differences, take, withdraw
+from ashiato.statements.usage import Side, UnusableStatement, UsageKind, UsageStatement, check
 
 NOW_MS = parse_datetime("2026-11-24T09:00:00Z")
 OPEN = Month(2026, 11)

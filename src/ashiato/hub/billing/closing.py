@@ -30,13 +30,14 @@ from ashiato.hub.billing.tariffs import (
     holding,
     price,
 )
-from ashiato.hub.billing.usage import UsageKind
 from ashiato.law.consumption_tax import TaxCategory, TaxRate, changes_within, tax_rate
+from ashiato.statements.usage import UsageKind
 
 MEMBER_FEE = "member_fee"
 USER_PART = "user_part"
 SUBSIDY = "subsidy"
 REGISTRANTS = "registrants_share"
+LARGEST_CHARGE_YEN = 10**12
 
 
 class UsageTotal(msgspec.Struct, frozen=True, kw_only=True):

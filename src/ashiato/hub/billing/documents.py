@@ -65,7 +65,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     `issuer` makes it out; `seller` and `buyer` are the sides of the trade that it is about, and `registration` is the number
     that the law wants on it: the issuer's, of a statement of purchase the seller's. Empty: it is not qualified. `prepared_by`
-    is who wrote it for the issuer.
+    is who wrote it for the issuer, and `names` tells the names of all parties of its lines.
     """
 
     kind: DocumentKind
@@ -77,6 +77,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     totals: tuple[RateTotal, ...]
     net_yen: int
     tax_yen: int
+    names: Mapping[str, str]
     is_intermediary: bool = False
     prepared_by: str = ""
 
@@ -252,6 +253,7 @@ def _draft(
         and any(line.seller != issuer_id for line in lines)
         and kind is not DocumentKind.PURCHASE,
         prepared_by=prepared_by,
+        names={each: _party(each, rules).name for line in lines for each in (line.seller, line.buyer)},
     )
 
 

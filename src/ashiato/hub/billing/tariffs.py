@@ -13,8 +13,8 @@ from fractions import Fraction
 import msgspec
 
 from ashiato.facts.quantities import MalformedNumber, parse_decimal
-from ashiato.hub.billing.usage import UsageKind
 from ashiato.law.consumption_tax import TaxCategory
+from ashiato.statements.usage import UsageKind
 
 LARGEST_YEN = 10**12
 
