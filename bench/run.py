@@ -29,6 +29,13 @@ async def _rollup() -> Figures:
     return await rollup.run() | await request_chain.run() | await as_built.run()
 
 
+async def _billing() -> Figures:
+    """The hub's rooms are loaded for it alone."""
+    from bench import billing
+
+    return await billing.run()
+
+
 async def _lca() -> Figures:
     """Loaded here, because the peer and its libraries are large and the other benches measure memory."""
     from bench import lca
@@ -37,6 +44,7 @@ async def _lca() -> Figures:
 
 
 BENCHES: dict[tuple[str, str], Callable[[], Coroutine[object, object, Figures]]] = {
+    ("billing", "token"): _billing,
     ("exchange", "token"): exchange.run,
     ("exchange", "dcp"): _exchange_by_credentials,
     ("lca", "token"): _lca,

@@ -3,8 +3,8 @@
 import io
 
 import pytest
-from fontTools.ttLib import TTFont
-from noto_cjk_sans_jp_regular import FONT_PATH
+from fontTools.ttLib import TTFont  # type: ignore[import-untyped]  # the package ships no types
+from noto_cjk_sans_jp_regular import FONT_PATH  # type: ignore[import-untyped]  # the package ships no types
 from pypdf import PdfReader
 
 from ashiato.clients.typesetting.pages import UnprintablePage, glyphs, pdf_of
@@ -46,13 +46,9 @@ def test_the_page_says_every_text_it_was_given() -> None:
 
 
 def test_the_font_is_embedded_and_no_other_is_asked_for() -> None:
-    fonts = {
-        str(font.get_object()["/BaseFont"])
-        for page in PdfReader(io.BytesIO(pdf_of(PAGE, AT_S))).pages
-        for font in page["/Resources"]["/Font"].values()
-    }
-    assert fonts
-    assert all("NotoSansCJKjp" in font for font in fonts)
+    written = pdf_of(PAGE, AT_S)
+    assert b"NotoSansCJKjp" in written
+    assert written.count(b"/FontFile") == written.count(b"/BaseFont") // 2 > 0
 
 
 def test_the_same_page_has_the_same_bytes() -> None:

@@ -45,7 +45,9 @@ def test_the_statements_of_both_sides_about_one_delivery_find_each_other() -> No
 
 def test_two_files_of_one_transfer_are_two_deliveries() -> None:
     one = statement_of_receipt(RECEIVED, Side.CONSUMER, "D-01")
-    other = statement_of_receipt(msgspec.structs.replace(RECEIVED, data_sha256="b" * 64), Side.CONSUMER, "D-01")
+    other = statement_of_receipt(
+        msgspec.structs.replace(RECEIVED, data_sha256="b" * 64), Side.CONSUMER, "D-01"
+    )
     assert one is not None
     assert other is not None
     assert one.usage_id != other.usage_id

@@ -38,8 +38,8 @@ def pdf_of(page: Mapping[str, object], at_s: int) -> bytes:
     with as_file(_ROOT) as root:
         try:
             set_page = typst.compile(
-                (root / TEMPLATE).read_bytes(),
-                root=str(root),
+                root / TEMPLATE,
+                root=root,
                 font_paths=_fonts(),
                 sys_inputs={"page": json.dumps(page, ensure_ascii=False)},
                 format="pdf",
@@ -55,7 +55,7 @@ def pdf_of(page: Mapping[str, object], at_s: int) -> bytes:
 @cache
 def glyphs() -> frozenset[int]:
     """The code points for which the font has a glyph: its character map in format 12 (OpenType 1.9, cmap)."""
-    from noto_cjk_sans_jp_regular import FONT_PATH
+    from noto_cjk_sans_jp_regular import FONT_PATH  # type: ignore[import-untyped]  # the package ships no types
 
     return frozenset(_mapped(FONT_PATH.read_bytes()))
 

@@ -7,7 +7,7 @@ index holds all that a closing reads, so that ten million of them are added up w
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import Table, bindparam, delete, func, literal_column, or_, select
+from sqlalchemy import BigInteger, Table, bindparam, cast, delete, func, literal_column, or_, select
 
 from ashiato.hub.billing.closing import Charge, Closing, UsageTotal
 from ashiato.hub.billing.documents import Document, DocumentKind, Payment
@@ -125,9 +125,9 @@ def _totals(*, of_one_month: bool) -> Statement:
     added = (
         select(
             _C.trade_id,
-            func.sum(_C.events).label("events"),
-            func.sum(literal_column(f"quantity / {_PART}")).label("whole_parts"),
-            func.sum(literal_column(f"quantity % {_PART}")).label("rest"),
+            cast(func.sum(_C.events), BigInteger).label("events"),
+            cast(func.sum(literal_column(f"quantity / {_PART}")), BigInteger).label("whole_parts"),
+            cast(func.sum(literal_column(f"quantity % {_PART}")), BigInteger).label("rest"),
         )
         .where(*billed, _C.day >= bindparam("first_day"), _C.day <= bindparam("last_day"))
         .group_by(_C.trade_id)

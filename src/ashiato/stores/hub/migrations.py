@@ -26,7 +26,28 @@ IDENTITIES = (
     f"CREATE TABLE thing_identity_name (digest {_KEY} PRIMARY KEY, identity_id {_KEY})",
 )
 
-HUB_VERSION_1 = (*REGISTRY, *IDENTITIES)
+# `billing_count_by_month` holds all that a closing reads.
+BILLING = (
+    f"""CREATE TABLE billing_usage (usage_id {_KEY} PRIMARY KEY, provider {_KEY}, consumer {_KEY}, state {_KEY},
+        body {_KEY})""",
+    "CREATE INDEX billing_usage_by_state ON billing_usage (state, usage_id)",
+    f"""CREATE TABLE billing_trade (trade_id BIGINT NOT NULL PRIMARY KEY, provider {_KEY}, consumer {_KEY}, item {_KEY},
+        kind {_KEY}, UNIQUE (provider, consumer, item, kind))""",
+    """CREATE TABLE billing_count (usage_id {BYTES} NOT NULL PRIMARY KEY, trade_id BIGINT NOT NULL,
+        billed_in INTEGER NOT NULL, day INTEGER NOT NULL, events INTEGER NOT NULL, quantity BIGINT NOT NULL)""",
+    """CREATE INDEX billing_count_by_month ON billing_count (billed_in, trade_id, day, events, quantity)""",
+    f"CREATE TABLE billing_clock (clock {_KEY} PRIMARY KEY, open_month INTEGER NOT NULL)",
+    "INSERT INTO billing_clock (clock, open_month) VALUES ('clock', 0)",
+    f"CREATE TABLE billing_cut (month BIGINT NOT NULL PRIMARY KEY, body {_KEY})",
+    f"CREATE TABLE billing_closing (month BIGINT NOT NULL PRIMARY KEY, counted {_KEY}, body {_KEY})",
+    f"CREATE TABLE billing_rule (kind {_KEY}, rule_id {_KEY}, body {_KEY}, PRIMARY KEY (kind, rule_id))",
+    f"""CREATE TABLE billing_document (digest {_KEY} PRIMARY KEY, issuer {_KEY}, kind {_KEY}, sequence BIGINT NOT NULL,
+        recipient {_KEY}, month {_KEY}, body {_KEY}, UNIQUE (issuer, kind, sequence))""",
+    "CREATE INDEX billing_document_by_recipient ON billing_document (recipient, digest)",
+    f"CREATE TABLE billing_payment (digest {_KEY}, payment_id {_KEY}, body {_KEY}, PRIMARY KEY (digest, payment_id))",
+)
+
+HUB_VERSION_1 = (*REGISTRY, *IDENTITIES, *BILLING)
 
 HUB_VERSIONS: Sequence[Sequence[str]] = (HUB_VERSION_1,)
 HUB_CHAIN = Chain("hub_schema_version", HUB_VERSIONS)

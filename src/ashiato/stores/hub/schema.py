@@ -33,3 +33,8 @@ def instant(name: str, *, nullable: bool = False) -> Column[int]:
 def blob(name: str) -> Column[bytes]:
     """Bytes."""
     return Column(name, LargeBinary, nullable=False)
+
+
+def blob_key(name: str) -> Column[bytes]:
+    """Bytes that are part of the primary key."""
+    return Column(name, LargeBinary, primary_key=True)
