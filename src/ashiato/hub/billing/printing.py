@@ -1,7 +1,6 @@
 """A document as rows of text: for the page (PDF) and for the table (CSV). What is printed is said by the document alone."""
 
 import csv
-import io
 
 from ashiato.hub.billing.closing import Line
 from ashiato.hub.billing.documents import Document, DocumentKind
@@ -75,8 +74,8 @@ def csv_of(document: Document, language: Language) -> str:
     """One row for each line, each with the sums of its rate and of the document."""
     draft = document.draft
     sums = {(each.tax, each.percent): each for each in draft.totals}
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
+    out = _Written()
+    writer = csv.writer(out)
     writer.writerow(CSV_COLUMNS)
     for place, line in enumerate(draft.lines, 1):
         rate = sums[line.tax, line.percent]
@@ -89,7 +88,17 @@ def csv_of(document: Document, language: Language) -> str:
             rate.net_yen, rate.tax_yen, draft.net_yen, draft.tax_yen, draft.gross_yen,
         )  # fmt: skip
         writer.writerow([_safe(text) if isinstance(text, str) else text for text in texts])
-    return out.getvalue()
+    return "".join(out.parts)
+
+
+class _Written:
+    """What `csv` writes to."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+
+    def write(self, text: str) -> None:
+        self.parts.append(text)
 
 
 def _row(line: Line, document: Document, language: Language) -> list[str]:

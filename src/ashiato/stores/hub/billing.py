@@ -20,7 +20,7 @@ from ashiato.hub.billing.usage import Usage, day_billed
 from ashiato.statements.usage import UsageKind
 from ashiato.stores.hub.schema import HUB_METADATA, blob_key, count, instant, key, number_key, text
 from ashiato.stores.sessions import Session, to_json
-from ashiato.stores.statements import Statement, insert, upsert
+from ashiato.stores.statements import Statement, insert, insert_unless_known, upsert
 
 USAGE = Table(
     "billing_usage",
@@ -150,6 +150,7 @@ _LATE_DAYS = Statement(
 )
 _FIRST_BILLED = Statement(select(func.min(_C.billed_in)))
 _OPEN_MONTH = Statement(select(CLOCK.c.open_month).where(CLOCK.c.clock == bindparam("clock")), locks=True)
+_START_CLOCK = insert_unless_known(CLOCK, "clock")
 _SET_CLOCK = upsert(CLOCK)
 _PUT_CUT = insert(CUT)
 _CUT = Statement(select(CUT.c.body).where(CUT.c.month == bindparam("month")))
@@ -207,6 +208,10 @@ class SqlBilling:
 
     def open_month(self) -> Month | None:
         row = self._session.one(_OPEN_MONTH, {"clock": _CLOCK_ID})
+        if row is None:
+            # There must be a row to lock before the first month is cut.
+            self._session.write(_START_CLOCK, {"clock": _CLOCK_ID, "open_month": 0})
+            row = self._session.one(_OPEN_MONTH, {"clock": _CLOCK_ID})
         return None if row is None or not row[0] else _month(int(row[0]))
 
     def put_cut(self, cut: Cut) -> None:

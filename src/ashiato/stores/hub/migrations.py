@@ -37,7 +37,6 @@ BILLING = (
         billed_in INTEGER NOT NULL, day INTEGER NOT NULL, events INTEGER NOT NULL, quantity BIGINT NOT NULL)""",
     """CREATE INDEX billing_count_by_month ON billing_count (billed_in, trade_id, day, events, quantity)""",
     f"CREATE TABLE billing_clock (clock {_KEY} PRIMARY KEY, open_month INTEGER NOT NULL)",
-    "INSERT INTO billing_clock (clock, open_month) VALUES ('clock', 0)",
     f"CREATE TABLE billing_cut (month BIGINT NOT NULL PRIMARY KEY, body {_KEY})",
     f"CREATE TABLE billing_closing (month BIGINT NOT NULL PRIMARY KEY, counted {_KEY}, body {_KEY})",
     f"CREATE TABLE billing_rule (kind {_KEY}, rule_id {_KEY}, body {_KEY}, PRIMARY KEY (kind, rule_id))",
