@@ -65,19 +65,30 @@ class Tokens(Protocol):
 
 
 class Issuer(Protocol):
-    """The issuer service of the hub, in the same transaction as what makes it issue."""
+    """The issuer service of the hub, in the same transaction as what makes it issue.
 
-    def grant(self, holder_id: str, grants: Sequence[tuple[str, dict[str, object]]], moment: Moment) -> None:
+    Without a `certificate_id` an act is about the holder's membership and roles; with one, about the credentials that name this
+    certificate in the claim `certificate`.
+    """
+
+    def grant(
+        self,
+        holder_id: str,
+        grants: Sequence[tuple[str, dict[str, object]]],
+        moment: Moment,
+        *,
+        valid_until_ms: int | None = None,
+    ) -> None:
         """Offer the holder a credential of each type with these claims, where it has none that stands."""
 
-    def suspend(self, holder_id: str, reason: str, moment: Moment) -> None:
-        """Every credential of the holder is suspended, and nothing that was granted is issued meanwhile."""
+    def suspend(self, holder_id: str, reason: str, moment: Moment, *, certificate_id: str = "") -> None:
+        """They are suspended, and nothing of the kind that was granted is issued meanwhile."""
 
-    def resume(self, holder_id: str, reason: str, moment: Moment) -> None:
+    def resume(self, holder_id: str, reason: str, moment: Moment, *, certificate_id: str = "") -> None:
         """What was suspended counts again."""
 
-    def revoke(self, holder_id: str, reason: str, moment: Moment) -> None:
-        """Every credential of the holder is revoked for good, and nothing that was granted is issued any more."""
+    def revoke(self, holder_id: str, reason: str, moment: Moment, *, certificate_id: str = "") -> None:
+        """They are revoked for good, and nothing of the kind that was granted is issued any more."""
 
 
 class Parties(Protocol):
@@ -107,6 +118,8 @@ class Parties(Protocol):
     def steps(self, party_id: str) -> list[Step]:
         """In their order."""
 
+
+MEMBERSHIP_TYPE, ROLE_TYPE = "membership", "role"
 
 TOKENS: Room[Tokens] = Room("records")
 ISSUER: Room[Issuer] = Room("issuer")

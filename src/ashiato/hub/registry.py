@@ -7,10 +7,8 @@ from ashiato.facts.problems import Invalid, NotFound, NotPermitted, WrongState
 from ashiato.hub.node import Party
 from ashiato.hub.onboarding import OF_THE_COMPANY, Act, PartyState, advanced
 from ashiato.hub.parties import CompanyData, PartyRecord, Step, check_party_id, checked, numbers_of
-from ashiato.hub.ports import ISSUER, PARTIES, TOKENS, Caller, UnitOfWork
+from ashiato.hub.ports import ISSUER, MEMBERSHIP_TYPE, PARTIES, ROLE_TYPE, TOKENS, Caller, UnitOfWork
 from ashiato.identity.issuing import ROLES
-
-MEMBERSHIP_TYPE, ROLE_TYPE = "membership", "role"
 
 
 class Taken(WrongState):

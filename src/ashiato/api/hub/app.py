@@ -8,15 +8,21 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from ashiato.api.hub.addresses import OPENAPI_PATH
-from ashiato.api.hub.routes import identities, onboarding, parties
+from ashiato.api.hub.routes import certification, identities, onboarding, parties
 from ashiato.api.management import answers
 from ashiato.api.management.models.shared import Problem
 from ashiato.hub.node import Hub
 
 API_VERSION = "1.0.0"
 # A room of the hub adds its routers here; the prefix of a router says who may pass (`api/hub/routing.py`).
-PARTY_ROUTERS: tuple[APIRouter, ...] = (onboarding.router, onboarding.party_router, identities.router)
-OPERATOR_ROUTERS: tuple[APIRouter, ...] = (parties.router,)
+PARTY_ROUTERS: tuple[APIRouter, ...] = (
+    onboarding.router,
+    onboarding.party_router,
+    identities.router,
+    certification.router,
+    certification.register_router,
+)
+OPERATOR_ROUTERS: tuple[APIRouter, ...] = (parties.router, certification.operating_router)
 
 
 def party_app(hub: Hub, services: Mapping[type, object]) -> FastAPI:

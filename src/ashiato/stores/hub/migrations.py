@@ -46,7 +46,16 @@ BILLING = (
     f"CREATE TABLE billing_payment (digest {_KEY}, payment_id {_KEY}, body {_KEY}, PRIMARY KEY (digest, payment_id))",
 )
 
-HUB_VERSION_1 = (*REGISTRY, *IDENTITIES, *BILLING)
+CERTIFICATION = (
+    f"CREATE TABLE accreditation (body_id {_KEY} PRIMARY KEY, body {_KEY})",
+    f"""CREATE TABLE certification_case (case_id {_KEY} PRIMARY KEY, applicant_id {_KEY}, body_id {_KEY},
+        body {_KEY})""",
+    "CREATE INDEX certification_case_by_applicant ON certification_case (applicant_id, case_id)",
+    "CREATE INDEX certification_case_by_body ON certification_case (body_id, case_id)",
+    f"CREATE TABLE certificate (certificate_id {_KEY} PRIMARY KEY, words {_KEY}, body {_KEY})",
+)
+
+HUB_VERSION_1 = (*REGISTRY, *IDENTITIES, *BILLING, *CERTIFICATION)
 
 HUB_VERSIONS: Sequence[Sequence[str]] = (HUB_VERSION_1,)
 HUB_CHAIN = Chain("hub_schema_version", HUB_VERSIONS)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 from ashiato.hub.billing.ports import BILLING
+from ashiato.hub.certification import CERTIFICATION
 from ashiato.hub.identities import IDENTITIES
 from ashiato.hub.ports import PARTIES
 from ashiato.stores.hub.billing import SqlBilling
+from ashiato.stores.hub.certification import SqlCertification
 from ashiato.stores.hub.identities import SqlIdentities
 from ashiato.stores.hub.migrations import HUB_CHAIN
 from ashiato.stores.hub.parties import SqlParties
@@ -19,6 +21,7 @@ HUB_CHAINS = (CONNECTOR_CHAIN, HUB_CHAIN)
 
 HUB_ROOMS: Mapping[str, RoomMaker] = {
     PARTIES.name: lambda uow: SqlParties(uow.session),
+    CERTIFICATION.name: lambda uow: SqlCertification(uow.session),
     IDENTITIES.name: lambda uow: SqlIdentities(uow.session),
     BILLING.name: lambda uow: SqlBilling(uow.session),
 }
