@@ -212,6 +212,49 @@ def test_a_framework_contract_is_proposed_approved_listed_and_ended(node: Node, 
     assert node.ok("cells", "framework", "end", FRAMEWORK, "--reason", "over")["end_reason"] == "over"
 
 
+def test_a_template_is_filled_offered_under_read_agreed_to_and_printed(node: Node, tmp_path: Path) -> None:
+    offer(node)
+    templates = [item["name"] for item in node.ok("maker", "text", "templates")["items"]]
+    assert "data-exchange-1" in templates
+    assert len(node.ok("maker", "text", "template", "data-exchange-1")["clauses"]) == 22
+    changes = tmp_path / "changes.json"
+    changes.write_text('{"insurance": null}', "utf-8")
+    told = {
+        "provider_name": "桜マテリアル", "consumer_name": "北斗セル", "data": "CFP", "purposes": "legal_reporting",
+        "until": "2099-12-31",
+    }  # fmt: skip
+    options = [part for name, value in told.items() for part in ("--set", f"{name}={value}")]
+    text = node.ok(
+        "maker", "text", "fill", "data-exchange-1", *options, "--changes", str(changes), "--policy", "texts"
+    )
+    digest = text["text_sha256"]
+    assert [item["text_sha256"] for item in node.ok("maker", "text", "list")["items"]] == [digest]
+    node.ok("maker", "offer", "put", "open", "--policy", "texts", "--asset", "cfp-1")
+    read = node.ok("cells", "text", "fetch", digest, "--with", MAKER)
+    assert [one["key"] for one in read["differences"]] == ["insurance"]
+    assert node.ok("cells", "text", "show", digest) == read
+
+    node.ok(
+        "cells",
+        "get",
+        "cfp-1",
+        "--from",
+        MAKER,
+        "--purpose",
+        "legal_reporting",
+        "--to",
+        str(tmp_path / "cfp.json"),
+    )
+    (agreement,) = [
+        entry["agreement"] for entry in node.ok("cells", "contract", "list", "--kind", "agreement")["items"]
+    ]
+    page = tmp_path / "contract.html"
+    node.ok("cells", "text", "print", digest, "--to", str(page), "--agreement", agreement["agreement_id"])
+    printed = page.read_text("utf-8")
+    assert "桜マテリアル" in printed
+    assert agreement["agreement_id"] in printed
+
+
 def test_terms_are_negotiated_by_hand(node: Node, tmp_path: Path) -> None:
     offer(node, "--manual")
     once = tmp_path / "once.json"

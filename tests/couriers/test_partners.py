@@ -204,7 +204,7 @@ async def test_a_cursor_leads_to_the_partner_and_nowhere_else(peer: Peer, cursor
     peer.services = [("CatalogService", "/dsp/catalog")]
     peer.answers |= {"/dsp/catalog/request": catalog("b"), "/dsp/pages/2": catalog("b")}
     if cursor.startswith("//"):
-        with pytest.raises(Exception, match="shows no such dataset"):
+        with pytest.raises(Exception, match="shows nothing of that id"):
             await peer.page(cursor)
     else:
         assert await peer.page(cursor) == (["b"], None)

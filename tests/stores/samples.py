@@ -14,6 +14,7 @@ from ashiato.connector.records import (
     Fetch,
     FetchState,
     FrameworkContract,
+    KeptText,
     ObligationRecord,
     OfferDefinition,
     PaperContract,
@@ -219,6 +220,11 @@ def paper(paper_id: str = "paper-1", mark: str = "", peer_id: str = TAKER) -> Pa
         size_bytes=4,
         note="in the safe",
     )
+
+
+def contract_text(text_sha256: str = "ab", mark: str = "", peer_id: str = "") -> KeptText:
+    """A contract text."""
+    return KeptText(text_sha256=text_sha256, canonical=f'{{"mark":"{mark}"}}', peer_id=peer_id, created_ms=3)
 
 
 def transfer(

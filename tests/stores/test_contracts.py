@@ -4,7 +4,7 @@ from ashiato.connector.ports import Conflict, UnitOfWork
 from ashiato.connector.records import AgreementState
 from ashiato.dsp.states import Role
 from ashiato.stores.engine import SqlStore
-from tests.stores.samples import MAKER, OTHER, TAKER, agreement, framework, paper
+from tests.stores.samples import MAKER, OTHER, TAKER, agreement, contract_text, framework, paper
 
 
 async def test_an_agreement_comes_back_unchanged_and_is_replaced(store: SqlStore) -> None:
@@ -115,6 +115,26 @@ async def test_a_paper_contract_keeps_its_scan_byte_by_byte(store: SqlStore) -> 
         ),
     )
     assert found == (again, scan, b"", [again, other], [other])
+
+
+async def test_contract_texts_come_back_page_by_page(store: SqlStore) -> None:
+    texts = [contract_text(name, peer_id=TAKER) for name in ("aa", "bb", "cc")]
+
+    def put(uow: UnitOfWork) -> None:
+        for text in texts:
+            uow.contracts.put_text(text)
+
+    await store.run(MAKER, put)
+    found = await store.read(
+        MAKER,
+        lambda uow: (
+            uow.contracts.text("bb"),
+            uow.contracts.text("b"),
+            uow.contracts.list_texts("", 2),
+            uow.contracts.list_texts("bb", 2),
+        ),
+    )
+    assert found == (texts[1], None, texts[:2], texts[2:])
 
 
 async def test_what_is_inserted_replaces_nothing(store: SqlStore) -> None:

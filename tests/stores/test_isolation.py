@@ -22,6 +22,7 @@ from tests.stores.samples import (
     app_token,
     approvable,
     asset,
+    contract_text,
     delivery,
     entry,
     fact,
@@ -104,6 +105,7 @@ def _fill(uow: Any, mark: str) -> None:
     uow.contracts.insert_framework(framework(mark=mark))
     uow.contracts.put_framework(framework(mark=mark))
     uow.contracts.put_paper(paper(mark=mark), mark.encode())
+    uow.contracts.put_text(contract_text(mark=mark))
     uow.transfers.insert(transfer())
     if mark == MAKER:
         uow.transfers.insert(transfer("transfer-2", peer_pid="peer-2"))
@@ -162,6 +164,8 @@ def _look(uow: Any) -> dict[str, object]:
         "paper": uow.contracts.paper("paper-1"),
         "paper_scan": uow.contracts.paper_scan("paper-1"),
         "list_papers": uow.contracts.list_papers(None),
+        "text": uow.contracts.text("ab"),
+        "list_texts": uow.contracts.list_texts("", 9),
         "transfer": uow.transfers.get("transfer-1"),
         "transfer by peer": uow.transfers.find_by_peer(Role.PROVIDER, TAKER, "peer-1"),
         "transfers": uow.transfers.page("", 10),

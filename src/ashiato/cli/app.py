@@ -15,6 +15,7 @@ from ashiato.cli.commands import (
     processes,
     requests,
     rights,
+    texts,
     trusting,
     vaulting,
 )
@@ -37,6 +38,7 @@ def make_app() -> typer.Typer:
     for module in (
         offering,
         contracts,
+        texts,
         rights,
         trusting,
         processes,

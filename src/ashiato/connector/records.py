@@ -284,6 +284,16 @@ class PaperContract(msgspec.Struct, frozen=True, kw_only=True):
     created_ms: int = 0
 
 
+class KeptText(msgspec.Struct, frozen=True, kw_only=True):
+    """A contract text in the contract master, by its hash; `peer_id` is the partner that sent it, "" for one of our own."""
+
+    text_sha256: str
+    canonical: str
+    """The text's bytes (`statements.contract_texts`)."""
+    peer_id: str = ""
+    created_ms: int = 0
+
+
 class Approvable(msgspec.Struct, frozen=True, kw_only=True):
     """A negotiation that waits for a person: what is asked, by whom, since when, and which acts are open."""
 

@@ -16,6 +16,7 @@ from ashiato.facts.strict_json import MalformedJson, parse_strict
 from ashiato.identity import dcp_v1_0 as dcp
 from ashiato.identity.signed_tokens import CannotResolve, Documents
 from ashiato.identity.wallet import OfferedCredential
+from ashiato.statements.contract_texts import CONTRACT_TEXT_SERVICE, LONGEST_TEXT_BYTES
 from ashiato.statements.self_descriptions import (
     SELF_DESCRIPTION_SERVICE,
     MalformedDescription,
@@ -148,6 +149,17 @@ class Partners:
                 f"The self-description of {partner_id} does not hold: {error.sentence}"
             ) from error
 
+    async def contract_text(self, tenant: Tenant, partner_id: str, text_sha256: str) -> bytes:
+        """The bytes of a contract text that an offer of the partner names; raises `NotFound` when it has none of that hash."""
+        document = await self._document_of(partner_id, self._node.moment().now_ms)
+        service = document.service(CONTRACT_TEXT_SERVICE)
+        if service is None:
+            raise PartnerUnavailable(
+                f"The DID document of {partner_id} names no service {CONTRACT_TEXT_SERVICE}."
+            )
+        url = f"{service.endpoint}/{quote(text_sha256, safe='')}"
+        return (await self._ask(tenant, partner_id, "GET", url, None, LONGEST_TEXT_BYTES)).body
+
     async def _document_of(self, partner_id: str, now_ms: int) -> DidDocument:
         try:
             return await self._documents.resolve(partner_id, now_ms)
@@ -179,7 +191,7 @@ class Partners:
         except EgressError as error:
             raise PartnerUnavailable(f"{partner_id} cannot be asked: {error}") from error
         if response.status == 404 and tenant is not None:
-            raise NotFound(f"{partner_id} shows no such dataset to {tenant.participant_id}.")
+            raise NotFound(f"{partner_id} shows nothing of that id to {tenant.participant_id}.")
         if response.status != 200:
             text = response.body[:300].decode("utf-8", "replace")
             raise PartnerUnavailable(f"{partner_id} answered {response.status}: {text}")

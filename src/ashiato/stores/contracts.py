@@ -1,20 +1,27 @@
-"""The contract master in SQL: agreements, framework contracts, paper contracts with their scans."""
+"""The contract master in SQL: agreements, framework contracts, paper contracts with their scans, contract texts."""
 
 import msgspec
 from sqlalchemy import bindparam, literal_column, select
 
-from ashiato.connector.records import AgreementRecord, AgreementState, FrameworkContract, PaperContract
+from ashiato.connector.records import (
+    AgreementRecord,
+    AgreementState,
+    FrameworkContract,
+    KeptText,
+    PaperContract,
+)
 from ashiato.dsp.states import Role
-from ashiato.stores.schema import AGREEMENT, FRAMEWORK, OF_PARTICIPANT, PAPER, PAPER_SCAN
+from ashiato.stores.schema import AGREEMENT, CONTRACT_TEXT, FRAMEWORK, OF_PARTICIPANT, PAPER, PAPER_SCAN
 from ashiato.stores.sessions import Session, to_json
 from ashiato.stores.statements import Row, Statement, Values, insert, upsert
 
 _agreement = msgspec.json.Decoder(AgreementRecord).decode
 _framework = msgspec.json.Decoder(FrameworkContract).decode
 _paper = msgspec.json.Decoder(PaperContract).decode
+_text = msgspec.json.Decoder(KeptText).decode
 
 _P = OF_PARTICIPANT
-_A, _F, _L, _S = AGREEMENT.c, FRAMEWORK.c, PAPER.c, PAPER_SCAN.c
+_A, _F, _L, _S, _T = AGREEMENT.c, FRAMEWORK.c, PAPER.c, PAPER_SCAN.c, CONTRACT_TEXT.c
 
 _INSERT_AGREEMENT = insert(AGREEMENT)
 _PUT_AGREEMENT = upsert(AGREEMENT)
@@ -71,6 +78,16 @@ _LIST_PAPERS = {
     False: Statement(_PAPERS),
     True: Statement(_PAPERS.where(_L.peer_id == bindparam("peer_id"))),
 }
+_PUT_TEXT = upsert(CONTRACT_TEXT)
+_GET_TEXT = Statement(
+    select(_T.body).where(_T.participant_id == _P, _T.text_sha256 == bindparam("text_sha256"))
+)
+_LIST_TEXTS = Statement(
+    select(_T.body)
+    .where(_T.participant_id == _P, _T.text_sha256 > bindparam("after_sha256"))
+    .order_by(_T.text_sha256)
+    .limit(bindparam("limit_count"))
+)
 
 
 class SqlContracts:
@@ -190,6 +207,18 @@ class SqlContracts:
     def list_papers(self, peer_id: str | None) -> list[PaperContract]:
         rows = self._all(_LIST_PAPERS[peer_id is not None], {"peer_id": peer_id})
         return [_paper(body) for (body,) in rows]
+
+    def put_text(self, text: KeptText) -> None:
+        key = {"participant_id": self._participant_id, "text_sha256": text.text_sha256}
+        self._session.write(_PUT_TEXT, {**key, "body": to_json(text)})
+
+    def text(self, text_sha256: str) -> KeptText | None:
+        row = self._one(_GET_TEXT, {"text_sha256": text_sha256})
+        return None if row is None else _text(row[0])
+
+    def list_texts(self, after_sha256: str, limit_count: int) -> list[KeptText]:
+        rows = self._all(_LIST_TEXTS, {"after_sha256": after_sha256, "limit_count": limit_count})
+        return [_text(body) for (body,) in rows]
 
     def _one(self, statement: Statement, values: Values) -> Row | None:
         return self._session.one(statement, {"participant_id": self._participant_id, **values})

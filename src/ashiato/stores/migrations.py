@@ -283,6 +283,8 @@ VERSION_2 = (
     *CARBON_ROWS_OF_VERSION_2,
     *CARBON_BACKGROUNDS_OF_VERSION_2,
     *WORDS_OF_VERSION_2,
+    f"""CREATE TABLE contract_text (participant_id {_KEY}, text_sha256 {_KEY}, body {_KEY},
+        PRIMARY KEY (participant_id, text_sha256))""",
 )
 
 CONNECTOR: Sequence[Sequence[str]] = (VERSION_1, VERSION_2)

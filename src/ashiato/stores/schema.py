@@ -120,6 +120,7 @@ FRAMEWORK = Table(
 )
 PAPER = Table("paper", METADATA, _key("participant_id"), _key("paper_id"), _text("peer_id"), _text("body"))
 PAPER_SCAN = Table("paper_scan", METADATA, _key("participant_id"), _key("paper_id"), _bytes("scan"))
+CONTRACT_TEXT = Table("contract_text", METADATA, _key("participant_id"), _key("text_sha256"), _text("body"))
 
 TRANSFER = Table(
     "transfer",

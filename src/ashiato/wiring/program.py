@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from ashiato.api.app_words import AppWords
 from ashiato.api.apps import AppApi
+from ashiato.api.contract_texts import ContractTextApi
 from ashiato.api.data import DataApi, DataSettings
 from ashiato.api.data_tokens import Doorkeeper
 from ashiato.api.dcp import credential_service
@@ -405,8 +406,10 @@ class Program:
         data = DataApi(self.node, doorkeeper, sources, streams, DataSettings())
         receipt_api = ReceiptApi(self.node, lambda owner: self.tenancy.signer_of(owner)())
         self_descriptions = SelfDescriptionApi(self.node, self._describer)
+        texts = ContractTextApi(self.node)
         return [
             *data.routes(), *InboxApi(inbox).routes(), *receipt_api.routes(), *self_descriptions.routes(),
+            *texts.routes(),
         ]  # fmt: skip
 
     async def _purge(self) -> None:

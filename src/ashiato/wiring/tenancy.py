@@ -5,6 +5,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from ashiato.api.contract_texts import PATH as CONTRACT_TEXTS_PATH
 from ashiato.api.dcp import credential_service, issuer_service
 from ashiato.api.self_descriptions import PATH as SELF_DESCRIPTION_PATH
 from ashiato.clients.egress import Egress, EgressRefused
@@ -17,6 +18,7 @@ from ashiato.connector.strategies import Strategy
 from ashiato.couriers.asking_receipts import RECEIPT_SERVICE
 from ashiato.dsp import v2025_1 as wire
 from ashiato.identity import dcp_v1_0 as dcp
+from ashiato.statements.contract_texts import CONTRACT_TEXT_SERVICE
 from ashiato.statements.self_descriptions import SELF_DESCRIPTION_SERVICE
 from ashiato.stores.participants import SealedKey
 from ashiato.trust import agreements
@@ -132,6 +134,11 @@ class Tenancy:
                     f"{identity.did}#self-description",
                     SELF_DESCRIPTION_SERVICE,
                     f"{root_url}/{SELF_DESCRIPTION_PATH}",
+                ),
+                Service(
+                    f"{identity.did}#contract-texts",
+                    CONTRACT_TEXT_SERVICE,
+                    f"{root_url}/{CONTRACT_TEXTS_PATH}",
                 ),
             ]
             + _dcp_services(identity, root_url),

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 from starlette.applications import Starlette
 
+from ashiato.api.contract_texts import ContractTextApi
 from ashiato.api.management.app import create_app
 from ashiato.api.management.gate import Gate, KeyList, key_sha256
 from ashiato.api.management.ports import DidChange, KeyShown
@@ -114,7 +115,8 @@ class Companies:
         root_url = f"{ROOT}/{slug}"
         service = Service(f"{did}#connector", "DataService", f"{root_url}/{wire.VERSIONS_PATH}")
         described = Service(f"{did}#self-description", "SelfDescription", f"{root_url}/self-description")
-        document = did_document(did, [key.verification_key()], [service, described])
+        texts = Service(f"{did}#contract-texts", "ContractTexts", f"{root_url}/contract-texts")
+        document = did_document(did, [key.verification_key()], [service, described, texts])
         self.signing_keys[did] = key
         self.documents[did] = parse_did_document(document, did)
         company = Company(
@@ -380,7 +382,11 @@ async def running_program(folder: Path, store_url: str | None = None) -> AsyncIt
         node, lambda did: LocalSigner(companies.signing_keys[did]), Instance("ashiato", "00", "dsp")
     )
     network.app = Starlette(
-        routes=[*ProtocolApi(node).routes(), *SelfDescriptionApi(node, describer).routes()]
+        routes=[
+            *ProtocolApi(node).routes(),
+            *SelfDescriptionApi(node, describer).routes(),
+            *ContractTextApi(node).routes(),
+        ]
     )
     files = ReceivedFolder(folder / "received", open_safe(folder / "keys.json"))
     contents: dict[str, bytes] = {}

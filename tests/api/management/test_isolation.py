@@ -96,6 +96,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "query_issuer": {"json": {"issuer": MAKER}},
     "ask": {"json": {"issuer": MAKER, "credentials": ["MembershipCredential"]}},
     "accept_credential_offer": {},
+    "fill_contract_text": {"json": {"template": "data-exchange-1", "values": {}}},
+    "fetch_contract_text": {},
     "put_type": {"json": {"credential_type": "MembershipCredential"}},
     "grant_credential": {"json": {"holder": MAKER, "type_id": "secret"}},
     "approve_request": {"json": {}},

@@ -39,6 +39,7 @@ from ashiato.api.management.routes import (
     recording,
     requests,
     rights,
+    texts,
     transferring,
     trusting,
     vaulting,
@@ -61,6 +62,7 @@ ROUTERS = (
     trusting.router,
     contracts.router,
     papers.router,
+    texts.router,
     negotiating.router,
     # Before the acts on a transfer, of which `data` is none.
     reading.router,

@@ -129,6 +129,9 @@ class PartnerClient(Protocol):
     ) -> Sequence[VerifiedDescription]:
         """What the partner says of itself, or of one of its assets; raises `NotFound` when it shows `tenant` no such asset."""
 
+    async def contract_text(self, tenant: Tenant, partner_id: str, text_sha256: str) -> bytes:
+        """The contract text of that hash as the partner sent it; raises `NotFound` when it has none."""
+
 
 class Waiter(Protocol):
     """Port: wakes calls that wait for something to happen."""
