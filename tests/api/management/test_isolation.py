@@ -96,7 +96,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "query_issuer": {"json": {"issuer": MAKER}},
     "ask": {"json": {"issuer": MAKER, "credentials": ["MembershipCredential"]}},
     "accept_credential_offer": {},
-    "fill_contract_text": {"json": {"template": "data-exchange-1", "values": {}}},
+    "fill_contract_text": {
+        "json": {
+            "template": "platform-usage-1",
+            "values": {"operator_name": "o", "participant_name": "p", "cost_scheme": "s"},
+        }
+    },
     "fetch_contract_text": {},
     "put_type": {"json": {"credential_type": "MembershipCredential"}},
     "grant_credential": {"json": {"holder": MAKER, "type_id": "secret"}},
@@ -160,6 +165,8 @@ BODIES: dict[str, dict[str, Any]] = {
 OWN_BUSINESS = {
     "query_catalog",
     "propose_framework",
+    "fill_contract_text",
+    "get_contract_template",
     "get_own",
     "rotate_key",
     "forget_partner",
@@ -240,6 +247,10 @@ async def ids(program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncCl
         keys = await ok(cells.post("/v1/cells/keys/rotate", json={"overlap_s": 0, "keep_s": 600}))
     await program.store.run(did_of("cells"), lambda uow: keep_secrets(uow, done["agreement_id"]))
     await keep_chain(cells)
+    filling = {"operator_name": SECRET, "participant_name": "p", "cost_scheme": "s"}
+    text = await ok(
+        cells.post("/v1/cells/contract-texts", json={"template": "platform-usage-1", "values": filling}), 201
+    )
     return {
         **IDS_OF_CHAIN,
         "asset_id": "secret",
@@ -247,6 +258,8 @@ async def ids(program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncCl
         "offer_id": "secret",
         "webhook_id": "secret",
         "paper_id": "secret",
+        "text_sha256": text["text_sha256"],
+        "template_name": "platform-usage-1",
         "framework_id": FRAMEWORK,
         "negotiation_pid": waiting["negotiation_pid"],
         "agreement_id": done["agreement_id"],

@@ -48,10 +48,10 @@ async def list_contract_templates(call: CallOf) -> Page[TemplateListed]:
     return Page[TemplateListed](items=shown, next_cursor=None)
 
 
-@router.get("/contract-templates/{name}", summary="Show a contract template with its clauses")
-async def get_contract_template(call: CallOf, name: Annotated[Name, Path()]) -> Template:
+@router.get("/contract-templates/{template_name}", summary="Show a contract template with its clauses")
+async def get_contract_template(call: CallOf, template_name: Annotated[Name, Path()]) -> Template:
     del call
-    found = _template(name)
+    found = _template(template_name)
     return Template.of(found, name=found.name)
 
 
