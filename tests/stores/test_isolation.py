@@ -132,9 +132,14 @@ def _fill(uow: Any, mark: str) -> None:
     uow.obligations.put(obligation(mark=mark))
 
 
+def _look_at_texts(uow: Any) -> dict[str, object]:
+    return {"text": uow.contracts.text("ab"), "list_texts": uow.contracts.list_texts("", 9)}
+
+
 def _look(uow: Any) -> dict[str, object]:
     """The answer of every method that reads."""
     return {
+        **_look_at_texts(uow),
         "asset": uow.assets.asset("asset-1"),
         "assets_by_id": uow.assets.assets_by_id(["asset-1"]),
         "list_assets": uow.assets.list_assets("", 10),
@@ -164,7 +169,6 @@ def _look(uow: Any) -> dict[str, object]:
         "paper": uow.contracts.paper("paper-1"),
         "paper_scan": uow.contracts.paper_scan("paper-1"),
         "list_papers": uow.contracts.list_papers(None),
-        "texts": (uow.contracts.text("ab"), uow.contracts.list_texts("", 9)),
         "transfer": uow.transfers.get("transfer-1"),
         "transfer by peer": uow.transfers.find_by_peer(Role.PROVIDER, TAKER, "peer-1"),
         "transfers": uow.transfers.page("", 10),
