@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import msgspec
 
-from ashiato.facts.problems import Invalid, WrongState
+from ashiato.facts.problems import Invalid, NotFound, WrongState
 from ashiato.hub.billing.closing import LARGEST_CHARGE_YEN, Charge
+from ashiato.hub.billing.documents import Document, Payment
 from ashiato.hub.billing.months import Month
 from ashiato.hub.billing.parties import Party, UnusableParty, check_party
-from ashiato.hub.billing.ports import BILLING
+from ashiato.hub.billing.ports import BILLING, Billing
 from ashiato.hub.billing.schemes import CostScheme, UnusableScheme, check_scheme
 from ashiato.hub.billing.tariffs import Tariff, UnusableTariff, check_tariff
 from ashiato.hub.ports import UnitOfWork
@@ -72,6 +73,32 @@ def keep_charge(uow: UnitOfWork, charge: Charge) -> None:
         if min(days) < opened.first:
             raise _closed(opened, "enter it with a day of then or later")
     billing.put_charge(charge)
+
+
+def keep_payment(uow: UnitOfWork, digest: str, payment: Payment) -> None:
+    """Say that a document was paid, or a part of it; the same payment again changes nothing.
+
+    Raises `NotFound`, `Invalid`, and `WrongState` where another payment has that id.
+    """
+    billing = uow.room(BILLING)
+    document = billing.document(digest)
+    if document is None:
+        raise NotFound(f"There is no document {digest!r}.", id=digest)
+    if not payment.payment_id or not payment.amount_yen or abs(payment.amount_yen) > LARGEST_CHARGE_YEN:
+        raise Invalid(f"A payment needs an id, and lies within {LARGEST_CHARGE_YEN} yen and is not 0.")
+    known = next((each for each in billing.payments(digest) if each.payment_id == payment.payment_id), None)
+    if known is None:
+        billing.put_payment(digest, payment)
+    elif known != payment:
+        raise WrongState("Another payment of this document has that id.", id=payment.payment_id)
+
+
+def document_of(billing: Billing, digest: str, party_id: str) -> Document:
+    """The document, where that party issued or receives it; an empty party sees every one. Raises `NotFound`."""
+    document = billing.document(digest)
+    if document is None or party_id not in ("", document.recipient_id, document.draft.issuer.party_id):
+        raise NotFound(f"There is no document {digest!r} of yours.", id=digest)
+    return document
 
 
 def _as_ended(known: Tariff, wanted: Tariff) -> Tariff:

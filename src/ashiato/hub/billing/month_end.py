@@ -13,6 +13,7 @@ from collections.abc import Callable
 import msgspec
 
 from ashiato.facts.problems import WrongState
+from ashiato.hub.billing.board import Contribution, contributions
 from ashiato.hub.billing.closing import Closing, Metered, Rules, Stretch, close, stretches
 from ashiato.hub.billing.documents import Document, DocumentKind, Draft, drafts_of, issue
 from ashiato.hub.billing.money import Rounding
@@ -38,6 +39,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     closing: Closing
     drafts: tuple[Draft, ...]
+    board: tuple[Contribution, ...]
 
 
 def rules_now(billing: Billing, operator: str, line_rounding: Rounding, tax_rounding: Rounding) -> Rules:
@@ -71,8 +73,10 @@ def cut(uow: UnitOfWork, month: Month, rules: Rules, now_ms: int) -> Cut:
 
 def count(billing: Billing, month: Month, rules: Rules) -> Result:
     """Lines and documents of what is billed in the month so far; the same for the same rows."""
-    closing = close(month, _metered(billing, month), rules)
-    return Result(closing=closing, drafts=drafts_of(closing, rules))
+    metered = _metered(billing, month)
+    closing = close(month, metered, rules)
+    own = (total for part in metered if part.stretch.first >= month.first for total in part.totals)
+    return Result(closing=closing, drafts=drafts_of(closing, rules), board=contributions(own, rules.parties))
 
 
 def write(uow: UnitOfWork, result: Result, now_ms: int) -> Counted:
@@ -91,6 +95,7 @@ def write(uow: UnitOfWork, result: Result, now_ms: int) -> Counted:
         lines_count=len(closing.lines),
         documents_count=len(documents),
         closed_ms=now_ms,
+        board=result.board,
     )
     billing.put_documents(documents)
     billing.put_closing(closing, counted)

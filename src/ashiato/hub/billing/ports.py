@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 
 from ashiato.facts.transactions import Room
+from ashiato.hub.billing.board import Contribution
 from ashiato.hub.billing.closing import Charge, Closing, Rules, UsageTotal
 from ashiato.hub.billing.documents import Document, DocumentKind, Payment
 from ashiato.hub.billing.months import Month
@@ -24,13 +25,14 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
-    """How a closed month came out: the hash of its lines, and how many documents it made."""
+    """How a closed month came out: the hash of its lines, how many documents it made, and the contribution board."""
 
     month: Month
     digest: str
     lines_count: int
     documents_count: int
     closed_ms: int
+    board: tuple[Contribution, ...] = ()
 
 
 class Billing(Protocol):
