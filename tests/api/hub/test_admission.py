@@ -2,26 +2,44 @@
 
 import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from tests.dcp_parties import Holder
-from tests.hubs import OPERATOR_KEY, Hub, company
+from ashiato.wiring.hub_rooms import HubParts, HubRoom
+from tests.dcp_parties import Holder, World
+from tests.hubs import OPERATOR_KEY, Hub, company, running_hub
 
 EXAMPLES = {"party": "did%3Aweb%3Aother.example"}
 APPLICATION = "/v1/onboarding/application"
 
 
 async def routes(hub: Hub, listener: str) -> list[tuple[str, str]]:
-    """Method and an example address of each described route."""
+    """Method and an example address of each route, described or raw."""
     asked = hub.anyone if listener == "public" else hub.operator
     document: dict[str, Any] = (await asked("GET", "/v1/openapi.json")).document
-    return [
-        (method.upper(), re.sub(r"\{(\w+)\}", lambda found: EXAMPLES.get(found[1], "1"), path))
-        for path, methods in document["paths"].items()
-        for method in methods
+    rooms = hub.program._rooms
+    raw = [
+        route for room in rooms for route in (room.routes if listener == "public" else room.operator_routes)
     ]
+    return [
+        *((method, _example(route.path)) for route in raw for method in sorted(route.methods or {"GET"})),
+        *_described(document),
+    ]
+
+
+def _described(document: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (method.upper(), _example(path)) for path, methods in document["paths"].items() for method in methods
+    ]
+
+
+def _example(path: str) -> str:
+    return re.sub(r"\{(\w+)(?::\w+)?\}", lambda found: EXAMPLES.get(found[1], "1"), path)
 
 
 def of_parties(found: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -125,6 +143,27 @@ async def test_whose_did_document_cannot_be_fetched_is_told_to_try_again(hub: Hu
     maker.world.answers["/maker/did.json"] = lambda asked, writer: _close(writer)
     answer = await hub.party(maker, "GET", "/v1/party/self")
     assert (answer.status, answer.headers.get("Retry-After")) == (502, "5")
+
+
+async def test_a_raw_route_of_a_room_stands_behind_the_same_door(tmp_path: Path, world: World) -> None:
+    seen: list[str] = []
+
+    async def answer(request: Request) -> Response:
+        seen.append(request.state.party.party_id)
+        return Response(b"raw")
+
+    async def opener(parts: HubParts) -> HubRoom:
+        return HubRoom(routes=[Route("/v1/party/raw/{thing}", answer, methods=["POST"])])
+
+    maker, other = world.holder("maker"), world.holder("other")
+    async with running_hub(tmp_path, rooms=(opener,)) as hub:
+        await hub.admitted(maker, 1)
+        await bring_to(hub, other, "unknown")
+        assert ("POST", "/v1/party/raw/1") in await routes(hub, "public")
+        assert (await hub.anyone("POST", "/v1/party/raw/1")).status == 401
+        assert (await hub.party(other, "POST", "/v1/party/raw/1")).status == 403
+        assert (await hub.party(maker, "POST", "/v1/party/raw/1")).document == b"raw"
+    assert seen == [maker.did]
 
 
 async def _close(writer: Any) -> None:
