@@ -43,10 +43,18 @@ async def _lca() -> Figures:
     return await lca.run()
 
 
+async def _inversion() -> Figures:
+    """Loaded here for the same reason."""
+    from bench import inversion
+
+    return await inversion.run()
+
+
 BENCHES: dict[tuple[str, str], Callable[[], Coroutine[object, object, Figures]]] = {
     ("billing", "token"): _billing,
     ("exchange", "token"): exchange.run,
     ("exchange", "dcp"): _exchange_by_credentials,
+    ("inversion", "token"): _inversion,
     ("lca", "token"): _lca,
     ("policy", "token"): policy.run,
     ("rollup", "token"): _rollup,

@@ -580,6 +580,7 @@ def test_what_is_owed_is_shown_and_settled(node: Node) -> None:
 def test_every_command_is_run_by_a_test_of_this_file(name: str) -> None:
     words = r",\s+".join(f'"{word}"' for word in name.split())
     here = Path(__file__)
-    beside = [here.with_name(f"test_{name}.py") for name in ("carbon", "chain", "credentials", "requests")]
+    groups = ("carbon", "chain", "credentials", "footprints", "requests")
+    beside = [here.with_name(f"test_{name}.py") for name in groups]
     texts = [path.read_text("utf-8") for path in (here, *beside)]
     assert any(re.search(rf"[(\s]{words}", text) for text in texts)

@@ -8,6 +8,7 @@ from ashiato.cli.commands import (
     chain,
     contracts,
     credentials,
+    footprints,
     hub,
     keys,
     offering,
@@ -50,6 +51,7 @@ def make_app() -> typer.Typer:
         chain,
         carbon,
         hub,
+        footprints,
     ):
         module.add_to(made)
     return made

@@ -21,7 +21,16 @@ from ashiato.apps.carbon.calculating import (
     Received,
     suppliers_of,
 )
+from ashiato.apps.carbon.explaining import EXPLANATION, explanation_of
 from ashiato.apps.carbon.inventory_documents import MalformedInventory, read_inventory
+from ashiato.apps.carbon.inversion import (
+    DISCLOSURES,
+    Disclosures,
+    quantity_errors,
+    read_disclosures,
+    seen_version,
+    told_too_well,
+)
 from ashiato.apps.carbon.revisions import (
     REVISION,
     STANDING,
@@ -31,6 +40,7 @@ from ashiato.apps.carbon.revisions import (
     basis_of,
     bundled,
     changed_inputs,
+    issue_of,
     next_version,
     read_standing,
     version_of,
@@ -43,9 +53,11 @@ KIND = "carbon-footprint"
 """The kind of word that the connector signs for the app."""
 LINKS = "urn:ashiato:supply:trade-links"
 CONFLICT = 409
-READ_AGAIN = (FOOTPRINT, CALCULATION, STANDING)
+READ_AGAIN = (FOOTPRINT, CALCULATION, STANDING, EXPLANATION, DISCLOSURES)
 """What the app reads of its own results."""
-WRITTEN = (FOOTPRINT, BATTERY, CALCULATION, CONTRIBUTIONS, LINES, REVISION, STANDING)
+WRITTEN = (
+    FOOTPRINT, BATTERY, CALCULATION, CONTRIBUTIONS, LINES, REVISION, STANDING, EXPLANATION, DISCLOSURES,
+)  # fmt: skip
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 60.0
 
 T = TypeVar("T")
@@ -116,6 +128,7 @@ class Products:
             return
         record = look.own_if_there(CALCULATION + product)
         revision = version_of(calculation.declaration)
+        _, exposed = self._disclosed(look, calculation)
         self._write(REVISION + product, bundled(calculation), "carbon-revision")
         self._write_standing(
             FootprintStanding(
@@ -125,6 +138,7 @@ class Products:
                 declaration=declared,
                 revision=revision,
                 changed=changed_inputs(record, calculation.record),
+                exposed=exposed,
             )
         )
         print(f"{FOOTPRINT}{product} is superseded by {revision.id}, which waits to be offered")
@@ -142,10 +156,15 @@ class Products:
         product = calculation.product
         record = look.own_if_there(CALCULATION + product)
         digest = sha256(calculation.declaration).hexdigest()
+        declared = version_of(calculation.declaration)
+        explanation = explanation_of(calculation, declared.id, look.own_if_there(EXPLANATION + product))
+        disclosures, exposed = self._disclosed(look, calculation)
         results = (
             (CALCULATION + product, calculation.record, "carbon-calculation"),
             (CONTRIBUTIONS + product, calculation.contributions, "carbon-contributions"),
             (LINES + digest, calculation.lines, "carbon-lines"),
+            (EXPLANATION + product, msgspec.json.encode(explanation), "carbon-explanation"),
+            (DISCLOSURES + product, msgspec.json.encode(disclosures), "carbon-disclosures"),
             (BATTERY + product, calculation.battery, "battery-carbon-footprint"),
         )
         for asset_id, document, data_item in results:
@@ -158,8 +177,9 @@ class Products:
                 product=product,
                 basis=basis_of(content, look.items_for(content), self._program),
                 standing=ResultStanding.CURRENT,
-                declaration=version_of(calculation.declaration),
+                declaration=declared,
                 changed=changed_inputs(record, calculation.record) if is_new else (),
+                exposed=exposed,
             )
         )
 
@@ -179,6 +199,25 @@ class Products:
                 raise _NotSigned(str(error)) from error
             raise
         _require_same(asset_id, stored["sha256"], digest)
+
+    def _disclosed(self, look: "_Look", calculation: Calculation) -> tuple[Disclosures, dict[str, str]]:
+        """The versions of three years with this one, and the inputs that these give away, which the owner is told of."""
+        product = calculation.product
+        known = look.own_if_there(DISCLOSURES + product)
+        before = Disclosures(product=product) if known is None else read_disclosures(known, product)
+        after = before.with_version(
+            seen_version(calculation.result, calculation.own.rules, *issue_of(calculation.declaration))
+        )
+        errors = quantity_errors(after.versions)
+        exposed = {key: f"{errors[key]:.4f}" for key in told_too_well(errors)}
+        if exposed:
+            listed = ", ".join(f"{key} (error {error})" for key, error in exposed.items())
+            print(
+                f"{FOOTPRINT}{product}: who knows its inputs could tell the quantities of {listed}.",
+                file=sys.stderr,
+                flush=True,
+            )
+        return after, exposed
 
     def _write_standing(self, standing: FootprintStanding) -> None:
         self._write(STANDING + standing.product, msgspec.json.encode(standing), "carbon-standing")

@@ -39,6 +39,7 @@ from tests.api.management.offering import (
     until,
 )
 from tests.api.management.program import OPERATOR_KEY, Program, did_of, key_of
+from tests.footprints_kept import activity, calculated, keep, records
 
 MANIFEST = {"name": "App", "version": "1", "digest": "ab" * 32}
 SECRET = "geheim-4711"  # stands in everything that `cells` owns
@@ -251,6 +252,8 @@ async def ids(program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncCl
     text = await ok(
         cells.post("/v1/cells/contract-texts", json={"template": "platform-usage-1", "values": filling}), 201
     )
+    lines = [activity(SECRET, "material", "1", "kg", "1")]
+    await keep(cells, "cells", records(calculated("secret", lines, plant=SECRET), problem=SECRET))
     return {
         **IDS_OF_CHAIN,
         "asset_id": "secret",
@@ -280,6 +283,7 @@ async def ids(program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncCl
         "tree_id": "secret",
         "rule_id": "secret",
         "background_id": "secret",
+        "product": "secret",
     }
 
 

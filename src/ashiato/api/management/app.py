@@ -29,6 +29,7 @@ from ashiato.api.management.routes import (
     chain,
     contracts,
     fetching,
+    footprints,
     issuing,
     keys,
     negotiating,
@@ -78,6 +79,7 @@ ROUTERS = (
     built.router,
     carbon.router,
     backgrounds.router,
+    footprints.router,
     operating.own_router,
     keys.router,
 )

@@ -139,7 +139,7 @@ class LineResult(msgspec.Struct, frozen=True):
 
     @property
     def scope(self) -> Scope:
-        return _SCOPES.get(self.kind, 3)
+        return scope_of(self.kind)
 
 
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,6 +201,28 @@ def assess(
         basis=reckoning.basis,
         assumptions=tuple(sorted({*rules.base_notes(), *allocation.assumptions, *reckoning.notes})),
     )
+
+
+def line_emissions(
+    inventory: Inventory, rules: Ruleset, *, conversions: Iterable[GwpConversion] = ()
+) -> list[tuple[Line, StageVector, StageVector]]:
+    """Each line with what it gives off by location and by market, for the whole output of all products.
+
+    Lines that the ruleset excludes from a product's footprint are among them. Raises what `assess` raises for a line.
+    """
+    _check(inventory)
+    reckoning = _Reckoning(rules, rules.basis, {(one.found, one.wanted): one for one in conversions})
+    return [(line, *reckoning.both(line)) for line in inventory.lines]
+
+
+def kind_of(line: Line) -> Kind:
+    """What a line is about."""
+    return _traits(line)[0]
+
+
+def scope_of(kind: Kind) -> Scope:
+    """The scope of the GHG Protocol."""
+    return _SCOPES.get(kind, 3)
 
 
 def scopes(assessment: Assessment) -> dict[Scope, Fraction]:

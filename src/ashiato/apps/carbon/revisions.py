@@ -54,7 +54,11 @@ class ChangedInput(_Document, frozen=True, kw_only=True):
 
 
 class FootprintStanding(_Document, frozen=True, kw_only=True):
-    """What the app knows of a product's declaration. `basis` is the hash of all that it was computed from."""
+    """What the app knows of a product's declaration. `basis` is the hash of all that it was computed from.
+
+    `exposed` are the inputs whose quantity somebody who knows all inputs could tell from the declaration (or from the version
+    that waits) together with those before, each with the median error that is left.
+    """
 
     type: Literal["FootprintStanding"] = "FootprintStanding"
     product: str
@@ -63,6 +67,7 @@ class FootprintStanding(_Document, frozen=True, kw_only=True):
     declaration: Version | None = None
     revision: Version | None = None
     changed: tuple[ChangedInput, ...] = ()
+    exposed: dict[str, str] = {}
     problem: str = ""
 
 
@@ -116,6 +121,12 @@ def version_of(declaration: bytes) -> Version:
     """The names of a declaration of one's own."""
     document = _declaration(declaration)
     return Version(id="" if document is None else document.id, sha256=sha256(declaration).hexdigest())
+
+
+def issue_of(declaration: bytes) -> tuple[str, int]:
+    """The id of a declaration of one's own, and from when it is valid."""
+    document = read_declaration(declaration)[0]
+    return document.id, document.valid_from_ms
 
 
 def changed_inputs(before: bytes | None, after: bytes) -> tuple[ChangedInput, ...]:
