@@ -210,6 +210,14 @@ IDS_OF_CHAIN = {
 NAME_OF_FACT = "event"
 
 
+async def keep_text(cells: httpx2.AsyncClient) -> str:
+    """The hash of a contract text of `cells`."""
+    filling = {"operator_name": SECRET, "participant_name": "p", "cost_scheme": "s"}
+    body = {"template": "platform-usage-1", "values": filling}
+    text = await ok(cells.post("/v1/cells/contract-texts", json=body), 201)
+    return str(text["text_sha256"])
+
+
 @pytest.fixture
 async def ids(program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncClient) -> dict[str, str]:
     """What `cells` has, by the names of the path parameters; `maker` is its partner, and waits for a person."""
@@ -248,10 +256,6 @@ async def ids(program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncCl
         keys = await ok(cells.post("/v1/cells/keys/rotate", json={"overlap_s": 0, "keep_s": 600}))
     await program.store.run(did_of("cells"), lambda uow: keep_secrets(uow, done["agreement_id"]))
     await keep_chain(cells)
-    filling = {"operator_name": SECRET, "participant_name": "p", "cost_scheme": "s"}
-    text = await ok(
-        cells.post("/v1/cells/contract-texts", json={"template": "platform-usage-1", "values": filling}), 201
-    )
     lines = [activity(SECRET, "material", "1", "kg", "1")]
     await keep(cells, "cells", records(calculated("secret", lines, plant=SECRET), problem=SECRET))
     return {
@@ -261,7 +265,7 @@ async def ids(program: Program, maker: httpx2.AsyncClient, cells: httpx2.AsyncCl
         "offer_id": "secret",
         "webhook_id": "secret",
         "paper_id": "secret",
-        "text_sha256": text["text_sha256"],
+        "text_sha256": await keep_text(cells),
         "template_name": "platform-usage-1",
         "framework_id": FRAMEWORK,
         "negotiation_pid": waiting["negotiation_pid"],
