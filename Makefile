@@ -65,7 +65,7 @@ tck: $(STAMP) ## the official Dataspace Protocol kit against our server (needs J
 	@$(BIN)/python tests/tck/run.py
 
 bench: $(STAMP) ## measure and print one JSON line: make bench BENCH=exchange|tenants|policy|rollup|lca|billing
-bench: $(STAMP) ## measure and print one JSON line: make bench BENCH=exchange|tenants|policy|rollup|lca|as_built|inversion
+bench: $(STAMP) ## measure and print one JSON line: make bench BENCH=exchange|tenants|policy|rollup|lca|as_built|inversion|catalog
 	@$(BIN)/python bench/run.py $(BENCH)
 
 soak: $(STAMP) ## the long crash and load runs

@@ -36,6 +36,13 @@ async def _billing() -> Figures:
     return await billing.run()
 
 
+async def _catalog() -> Figures:
+    """It brings the hub, which no other bench needs."""
+    from bench import catalog
+
+    return await catalog.run()
+
+
 async def _lca() -> Figures:
     """Loaded here, because the peer and its libraries are large and the other benches measure memory."""
     from bench import lca
@@ -52,6 +59,7 @@ async def _inversion() -> Figures:
 
 BENCHES: dict[tuple[str, str], Callable[[], Coroutine[object, object, Figures]]] = {
     ("billing", "token"): _billing,
+    ("catalog", "token"): _catalog,
     ("exchange", "token"): exchange.run,
     ("exchange", "dcp"): _exchange_by_credentials,
     ("inversion", "token"): _inversion,

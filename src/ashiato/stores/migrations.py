@@ -1,7 +1,8 @@
 """The schema of a connector's database, version by version, forward only.
 
 A version is a list of statements that both engines understand; `{TEXT}` is text compared byte by byte, `{BYTES}` is a blob,
-`{BODY.name}` is the text member of that name in the JSON of the column `body`.
+`{BODY.name}` is the text member of that name in the JSON of the column `body`, `{NUMBERED}` a primary key that counts up.
+A statement that begins with `{ON sqlite}` or `{ON postgresql}` is run there only.
 Versions that were released are never changed: a new one is appended.
 """
 
@@ -302,6 +303,10 @@ class Ground(Protocol):
 
     text_type: str
     bytes_type: str
+    engine: str
+    """The name of the engine, as in the marks of statements that only one of them runs."""
+    numbered_type: str
+    """The type of a key that the engine counts up by itself."""
     member_of_body: str
     """SQL for a member of the JSON in `body`, as text; `NAME` stands for the member's."""
 
@@ -313,7 +318,13 @@ class Ground(Protocol):
 
 
 def _in_terms_of(ground: Ground, statement: str) -> str:
-    statement = statement.replace("{TEXT}", ground.text_type).replace("{BYTES}", ground.bytes_type)
+    for mark, words in (
+        (f"{{ON {ground.engine}}}", ""),
+        ("{TEXT}", ground.text_type),
+        ("{BYTES}", ground.bytes_type),
+        ("{NUMBERED}", ground.numbered_type),
+    ):
+        statement = statement.replace(mark, words)
     return re.sub(
         r"\{BODY\.(\w+)\}", lambda found: ground.member_of_body.replace("NAME", found[1]), statement
     )
@@ -333,6 +344,8 @@ def migrate(ground: Ground, versions: Sequence[Sequence[str]], table: str = "sch
         raise StoreTooNew(present, len(versions))
     for statements in versions[present:]:
         for statement in statements:
-            ground.execute(_in_terms_of(ground, statement))
+            stated = _in_terms_of(ground, statement)
+            if not stated.startswith("{ON "):
+                ground.execute(stated)
     if present < len(versions):
         ground.execute(f"UPDATE {table} SET version = {len(versions):d}")  # noqa: S608  words of our own

@@ -19,6 +19,10 @@ class Session(Protocol):
     """
 
     @property
+    def engine(self) -> str:
+        """The name of the engine, for the few statements that each engine has of its own."""
+
+    @property
     def node_id(self) -> str:
         """The name of this process among those on the same database."""
 

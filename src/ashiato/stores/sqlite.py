@@ -102,6 +102,8 @@ class SqliteFile:
 class SqliteSession:
     """The port `Session` on one connection. Writes are made at once: there is no network to save."""
 
+    engine = "sqlite"
+
     def __init__(self, connection: sqlite3.Connection, node_id: str) -> None:
         self.node_id = node_id
         self.is_first_try = False
@@ -256,8 +258,10 @@ class SqliteReader:
 class SqliteGround:
     """The port `Ground`."""
 
+    engine = "sqlite"
     text_type = "TEXT"
     bytes_type = "BLOB"
+    numbered_type = "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"
     member_of_body = "json_extract(body, '$.NAME')"
 
     def __init__(self, connection: sqlite3.Connection) -> None:

@@ -8,7 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from ashiato.api.hub.addresses import OPENAPI_PATH
-from ashiato.api.hub.routes import billing, certification, identities, onboarding, parties
+from ashiato.api.hub.routes import billing, catalog, certification, identities, onboarding, parties
 from ashiato.api.management import answers
 from ashiato.api.management.models.shared import Problem
 from ashiato.hub.node import Hub
@@ -22,6 +22,7 @@ PARTY_ROUTERS: tuple[APIRouter, ...] = (
     certification.router,
     certification.register_router,
     billing.own,
+    catalog.router,
 )
 OPERATOR_ROUTERS: tuple[APIRouter, ...] = (parties.router, certification.operating_router, billing.router)
 

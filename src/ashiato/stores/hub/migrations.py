@@ -55,7 +55,29 @@ CERTIFICATION = (
     f"CREATE TABLE certificate (certificate_id {_KEY} PRIMARY KEY, words {_KEY}, body {_KEY})",
 )
 
-HUB_VERSION_1 = (*REGISTRY, *IDENTITIES, *BILLING, *CERTIFICATION)
+# Made by triggers, so that a restored table of keys is searched at once.
+_WORDS_ADDED = "INSERT INTO hub_catalog_words (rowid, keys) VALUES (new.record_no, new.keys);"
+_WORDS_REMOVED = "INSERT INTO hub_catalog_words (hub_catalog_words, rowid, keys) VALUES ('delete', old.record_no, old.keys);"
+CATALOG = (
+    f"""CREATE TABLE hub_catalog_record (record_no {{NUMBERED}}, iri {_KEY} UNIQUE, publisher {_KEY},
+        modified_ms BIGINT NOT NULL, body {_KEY})""",
+    f"""CREATE TABLE hub_catalog_withdrawal (iri {_KEY}, publisher {_KEY}, revision BIGINT NOT NULL,
+        PRIMARY KEY (iri, publisher))""",
+    f"CREATE TABLE hub_catalog_publisher (publisher {_KEY} PRIMARY KEY, seen_ms BIGINT NOT NULL)",
+    f"""{{ON sqlite}}CREATE TABLE hub_catalog_keys (record_no BIGINT NOT NULL PRIMARY KEY, modified_ms BIGINT NOT NULL,
+        keys {_KEY})""",
+    """{ON sqlite}CREATE VIRTUAL TABLE hub_catalog_words USING fts5 (keys, content = 'hub_catalog_keys',
+        content_rowid = 'record_no', tokenize = 'ascii', detail = none, columnsize = 0)""",
+    f"{{ON sqlite}}CREATE TRIGGER hub_catalog_added AFTER INSERT ON hub_catalog_keys BEGIN {_WORDS_ADDED} END",
+    f"{{ON sqlite}}CREATE TRIGGER hub_catalog_removed AFTER DELETE ON hub_catalog_keys BEGIN {_WORDS_REMOVED} END",
+    f"""{{ON sqlite}}CREATE TRIGGER hub_catalog_changed AFTER UPDATE ON hub_catalog_keys
+        BEGIN {_WORDS_REMOVED} {_WORDS_ADDED} END""",
+    """{ON postgresql}CREATE TABLE hub_catalog_keys (record_no BIGINT PRIMARY KEY, modified_ms BIGINT NOT NULL,
+        keys BIGINT[] NOT NULL)""",
+    "{ON postgresql}CREATE INDEX hub_catalog_by_keys ON hub_catalog_keys USING gin (keys)",
+)
+
+HUB_VERSION_1 = (*REGISTRY, *IDENTITIES, *BILLING, *CERTIFICATION, *CATALOG)
 
 HUB_VERSIONS: Sequence[Sequence[str]] = (HUB_VERSION_1,)
 HUB_CHAIN = Chain("hub_schema_version", HUB_VERSIONS)

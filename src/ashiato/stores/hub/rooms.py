@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from ashiato.hub.billing.ports import BILLING
+from ashiato.hub.catalog.ports import CATALOG
 from ashiato.hub.certification import CERTIFICATION
 from ashiato.hub.identities import IDENTITIES
 from ashiato.hub.ports import PARTIES
 from ashiato.stores.hub.billing import SqlBilling
+from ashiato.stores.hub.catalog import SqlCatalog
 from ashiato.stores.hub.certification import SqlCertification
 from ashiato.stores.hub.identities import SqlIdentities
 from ashiato.stores.hub.migrations import HUB_CHAIN
@@ -24,6 +26,7 @@ HUB_ROOMS: Mapping[str, RoomMaker] = {
     CERTIFICATION.name: lambda uow: SqlCertification(uow.session),
     IDENTITIES.name: lambda uow: SqlIdentities(uow.session),
     BILLING.name: lambda uow: SqlBilling(uow.session),
+    CATALOG.name: lambda uow: SqlCatalog(uow.session),
 }
 
 

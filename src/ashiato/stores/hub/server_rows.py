@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Table
+from sqlalchemy import Table, Text
 
 from ashiato.stores.errors import StoreUnavailable
 from ashiato.stores.hub.upgrades import BackupRefused, Chains, UpgradeFailed
@@ -14,6 +14,10 @@ from ashiato.stores.postgresql import MIGRATION_LOCK, PostgresqlGround, connect,
 
 _ROWS_AT_ONCE_COUNT = 1000
 _OWN_TABLES = "SELECT table_name::text FROM information_schema.tables WHERE table_schema = current_schema()"
+_COUNTED = (
+    "SELECT table_name::text, column_name::text FROM information_schema.columns"
+    " WHERE table_schema = current_schema() AND is_identity = 'YES'"
+)
 Rows = Iterable[tuple[object, ...]]
 
 
@@ -33,7 +37,13 @@ def tables_at_one_instant(url: str, chains: Chains, tables: Sequence[Table]) -> 
             for table in tables:
                 with connection.cursor(f"backup_{table.name}") as cursor:
                     cursor.itersize = _ROWS_AT_ONCE_COUNT
-                    names = [sql.Identifier(column.name) for column in table.columns]
+                    # What is text in a backup may be of another type here.
+                    names = [
+                        sql.SQL("{}::text" if isinstance(column.type, Text) else "{}").format(
+                            sql.Identifier(column.name)
+                        )
+                        for column in table.columns
+                    ]
                     cursor.execute(
                         sql.SQL("SELECT {} FROM {}").format(
                             sql.SQL(", ").join(names), sql.Identifier(table.name)
@@ -63,8 +73,19 @@ def fill(url: str, chains: Chains, tables: Iterable[tuple[Table, Rows]]) -> None
                 with connection.cursor() as cursor, cursor.copy(statement) as copy:
                     for row in rows:
                         copy.write_row(row)
+            for table_name, column_name in connection.execute(_COUNTED).fetchall():
+                _count_on(connection, str(table_name), str(column_name))
     except psycopg.Error as error:
         raise StoreUnavailable(str(error)) from error
+
+
+def _count_on(connection: psycopg.Connection[tuple[object, ...]], table: str, column: str) -> None:
+    """Go on behind the highest number that was restored."""
+    statement = sql.SQL(
+        "SELECT setval(pg_get_serial_sequence({}, {}), coalesce(max({}), 0) + 1, false) FROM {}"
+    )
+    names = sql.Literal(table), sql.Literal(column), sql.Identifier(column), sql.Identifier(table)
+    connection.execute(statement.format(*names))
 
 
 def rehearse(url: str, chains: Chains) -> bool:
@@ -95,6 +116,8 @@ def rehearse(url: str, chains: Chains) -> bool:
 class _Ground:
     """The port `Ground` on a plain connection."""
 
+    engine = PostgresqlGround.engine
+    numbered_type = PostgresqlGround.numbered_type
     text_type = PostgresqlGround.text_type
     bytes_type = PostgresqlGround.bytes_type
     member_of_body = PostgresqlGround.member_of_body
