@@ -57,6 +57,13 @@ async def _inversion() -> Figures:
     return await inversion.run()
 
 
+async def _ledger() -> Figures:
+    """Its program is the hub, and no connector."""
+    from bench import ledger
+
+    return await ledger.run()
+
+
 BENCHES: dict[tuple[str, str], Callable[[], Coroutine[object, object, Figures]]] = {
     ("billing", "token"): _billing,
     ("catalog", "token"): _catalog,
@@ -64,6 +71,7 @@ BENCHES: dict[tuple[str, str], Callable[[], Coroutine[object, object, Figures]]]
     ("exchange", "dcp"): _exchange_by_credentials,
     ("inversion", "token"): _inversion,
     ("lca", "token"): _lca,
+    ("ledger", "token"): _ledger,
     ("policy", "token"): policy.run,
     ("rollup", "token"): _rollup,
     ("tenants", "token"): tenants.run,

@@ -44,12 +44,12 @@ def read_bytes(path: str) -> bytes:
 
 def read_object(path: str) -> dict[str, Any]:
     """The JSON object in a file; raises `UsageProblem`."""
-    return _object(read_bytes(path), path)
+    return object_in(read_bytes(path), path)
 
 
 def given_object(text: str, name: str) -> dict[str, Any]:
     """The JSON object that an option holds, or @FILE names; raises `UsageProblem`."""
-    return read_object(text[1:]) if text.startswith("@") else _object(text.encode(), name)
+    return read_object(text[1:]) if text.startswith("@") else object_in(text.encode(), name)
 
 
 def instant_ms(text: str) -> int:
@@ -108,7 +108,7 @@ def given(**members: object) -> dict[str, object]:
     return {name: value for name, value in members.items() if value is not None}
 
 
-def _object(data: bytes, name: str) -> dict[str, Any]:
+def object_in(data: bytes, name: str) -> dict[str, Any]:
     try:
         found = parse_strict(data, max_bytes=MOST_FILE_BYTES)
     except MalformedJson as error:

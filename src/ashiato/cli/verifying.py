@@ -1,4 +1,4 @@
-"""ashiato verify: what an agreement file proves, told without asking anybody."""
+"""ashiato verify: what an agreement file or a proof of a log proves, told without asking anybody."""
 
 import json
 import os
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 import typer
 
-from ashiato.cli.documents import read_bytes, read_object
+from ashiato.cli.documents import object_in, read_bytes, read_object
 from ashiato.cli.output import Output
 from ashiato.cli.problems import CliProblem, ExitCode, UsageProblem
 from ashiato.cli.texts import say
+from ashiato.cli.verifying_proofs import FIRST_LINE, tell_proof
 
 if TYPE_CHECKING:
     from ashiato.connector.agreement_files import Examination
@@ -95,28 +96,42 @@ def verify(
     time_stamp_anchors: Annotated[
         Path | None, typer.Option("--time-stamp-anchors", help=say("option.time_stamp_anchors"))
     ] = None,
+    log_key: Annotated[list[str] | None, typer.Option("--log-key", help=say("option.log_key"))] = None,
+    witness: Annotated[list[str] | None, typer.Option("--witness", help=say("option.witness"))] = None,
+    quorum: Annotated[int, typer.Option("--quorum", help=say("option.quorum"), min=0)] = 0,
     as_json: Annotated[bool, typer.Option("--json", help=say("option.json"))] = False,
     language: Annotated[Language | None, typer.Option("--language", help=say("option.language"))] = None,
 ) -> None:
-    """The command; it exits with 0 only when both signatures hold, and a time stamp where anchors are given."""
+    """The command; it exits with 0 only when both signatures hold, and a time stamp where anchors are given.
+
+    For a proof of a log: when it holds under a log key that is given, with as many witnesses as the quorum says.
+    """
     output = Output(as_json=as_json)
+    told_in = language or _language()
     try:
-        found = _examined(file, did_document or [], time_stamp_anchors)
+        data = read_bytes(file)
+        if data.startswith(FIRST_LINE):
+            is_good = tell_proof(
+                data, log_key or [], witness or [], quorum, as_json=as_json, language=told_in
+            )
+        else:
+            found = _examined(file, data, did_document or [], time_stamp_anchors)
+            _tell(found, as_json, told_in)
+            is_good = found.verdict.value == "verified"
     except CliProblem as problem:
         output.problem(problem)
         raise typer.Exit(problem.exit_code) from None
-    _tell(found, as_json, language or _language())
-    if found.verdict.value != "verified":
+    if not is_good:
         raise typer.Exit(ExitCode.REFUSED)
 
 
-def _examined(file: str, paths: list[Path], anchors_path: Path | None) -> "Examination":
+def _examined(file: str, data: bytes, paths: list[Path], anchors_path: Path | None) -> "Examination":
     # Loaded here because every other command does without it.
     from ashiato.connector.agreement_files import NoAgreementFile, examine
 
     anchors = None if anchors_path is None else _anchors(anchors_path)
     try:
-        return examine(read_object(file), dict(_document(path) for path in paths), anchors)
+        return examine(object_in(data, file), dict(_document(path) for path in paths), anchors)
     except NoAgreementFile as error:
         raise UsageProblem("problem.no_agreement_file", path=file, why=error) from None
 

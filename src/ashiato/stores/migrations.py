@@ -271,6 +271,11 @@ WORDS_OF_VERSION_2 = (
         PRIMARY KEY (participant_id, peer_id, sha256))""",
 )
 
+WITNESSED_OF_VERSION_2 = (
+    f"""CREATE TABLE witnessed_log (participant_id {_KEY}, origin_sha256 {_KEY}, origin {_KEY}, size_count BIGINT NOT NULL,
+        root {{BYTES}} NOT NULL, note {_KEY}, at_ms BIGINT NOT NULL, PRIMARY KEY (participant_id, origin_sha256))""",
+)
+
 VERSION_2 = (
     *VAULT_OF_VERSION_2,
     *STANDINGS_OF_VERSION_2,
@@ -282,6 +287,7 @@ VERSION_2 = (
     *TRUST_LISTS_OF_VERSION_2,
     *REQUESTS_OF_VERSION_2,
     *CARBON_ROWS_OF_VERSION_2,
+    *WITNESSED_OF_VERSION_2,
     *CARBON_BACKGROUNDS_OF_VERSION_2,
     *WORDS_OF_VERSION_2,
     f"""CREATE TABLE contract_text (participant_id {_KEY}, text_sha256 {_KEY}, body {_KEY},

@@ -386,6 +386,17 @@ SUPPLY_MESSAGE = Table(
     "supply_message", METADATA, _key("participant_id"), _key("peer_id"), _key("message_id"), _text("body")
 )
 SUPPLY_LINE = Table("supply_line", METADATA, _key("participant_id"), _key("peer_id"), _text("body"))
+WITNESSED_LOG = Table(
+    "witnessed_log",
+    METADATA,
+    _key("participant_id"),
+    _key("origin_sha256"),
+    _text("origin"),
+    _instant("size_count"),
+    _bytes("root"),
+    _text("note"),
+    _instant("at_ms"),
+)
 CARBON_ROW = Table(
     "carbon_row", METADATA, _key("participant_id"), _key("template"), _key("row_id"), _text("body")
 )

@@ -25,6 +25,7 @@ from ashiato.stores.supply import SqlSupply
 from ashiato.stores.transfers import SqlTransfers
 from ashiato.stores.vault import SqlVault
 from ashiato.stores.wallet import SqlWallet
+from ashiato.stores.witnessed import SqlWitnessed
 from ashiato.stores.words import SqlWords
 
 R = TypeVar("R")
@@ -57,6 +58,7 @@ class SqlUnitOfWork:
         "transfers",
         "vault",
         "wallet",
+        "witnessed",
         "words",
     )
 
@@ -85,6 +87,7 @@ class SqlUnitOfWork:
         self.supply = SqlSupply(session, participant_id)
         self.requests = SqlRequests(session, participant_id)
         self.carbon_rows = SqlCarbonRows(session, participant_id)
+        self.witnessed = SqlWitnessed(session, participant_id)
         self.backgrounds = SqlBackgrounds(session, participant_id)
         self.words = SqlWords(session, participant_id)
 

@@ -35,4 +35,12 @@ class HubRoom(msgspec.Struct, frozen=True, kw_only=True):
 
 
 RoomOpener = Callable[[HubParts], Awaitable[HubRoom]]
-ROOMS: tuple[RoomOpener, ...] = ()
+
+
+async def _ledger(parts: HubParts) -> HubRoom:
+    from ashiato.wiring.hub_ledger import open_ledger
+
+    return await open_ledger(parts)
+
+
+ROOMS: tuple[RoomOpener, ...] = (_ledger,)

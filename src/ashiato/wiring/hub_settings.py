@@ -30,6 +30,25 @@ class OperatorSettings(ListenerSettings, frozen=True, kw_only=True, forbid_unkno
     metrics_key_sha256: tuple[str, ...] = ()
 
 
+class WitnessSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One witness of the ledger: its key for cosignatures as text, and the prefix of its addresses."""
+
+    key: str
+    url: str
+
+
+class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The ledger. `origin` is its name for ever (default: the address without scheme under which it is served).
+
+    With witnesses, `quorum_count` of them cosign each checkpoint before anybody sees it.
+    """
+
+    origin: str = ""
+    quorum_count: int = 1
+    period_ms: int = 100
+    witnesses: tuple[WitnessSettings, ...] = ()
+
+
 class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of `ashiato hub run`.
 
@@ -42,6 +61,7 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     operator: OperatorSettings = msgspec.field(default_factory=OperatorSettings)
     did: DidSettings = msgspec.field(default_factory=DidSettings)
     keys: KeySettings = msgspec.field(default_factory=KeySettings)
+    ledger: LedgerSettings = msgspec.field(default_factory=LedgerSettings)
     slug: str = "hub"
     name: str = "Hub"
     connections_count: int = 4_000

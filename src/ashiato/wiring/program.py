@@ -410,7 +410,20 @@ class Program:
         return [
             *data.routes(), *InboxApi(inbox).routes(), *receipt_api.routes(), *self_descriptions.routes(),
             *texts.routes(),
+            *self._witness_routes(),
         ]  # fmt: skip
+
+    def _witness_routes(self) -> list[BaseRoute]:
+        texts = self.settings.witness.logs
+        if not texts:
+            return []
+        # Loaded on first use: most connectors witness no log.
+        from ashiato.api.witness import WitnessApi
+        from ashiato.wiring.note_keys import WitnessKeyRing, key_in, log_keys
+
+        path = Path(self.settings.store.directory) / "witness-key.pem"
+        ring = WitnessKeyRing(key_in(path, self._passphrase()), self.public_url)
+        return WitnessApi(self.node, log_keys(texts, "witness.logs"), ring.of).routes()
 
     async def _purge(self) -> None:
         while True:

@@ -173,6 +173,12 @@ class TimeStampSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     own_networks: tuple[str, ...] = ()
 
 
+class WitnessingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The logs that the participants witness, by their keys as text; empty: none, and no address answers for it."""
+
+    logs: tuple[str, ...] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of `ashiato connector serve`.
 
@@ -190,6 +196,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trust: TrustSettings = msgspec.field(default_factory=TrustSettings)
     keys: KeySettings = msgspec.field(default_factory=KeySettings)
     time_stamps: TimeStampSettings = msgspec.field(default_factory=TimeStampSettings)
+    witness: WitnessingSettings = msgspec.field(default_factory=WitnessingSettings)
     unsafe_allow_loopback: bool = False
     unsafe_bearer_tokens: bool = False
     node_id: str = ""

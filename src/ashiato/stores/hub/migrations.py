@@ -77,7 +77,16 @@ CATALOG = (
     "{ON postgresql}CREATE INDEX hub_catalog_by_keys ON hub_catalog_keys USING gin (keys)",
 )
 
-HUB_VERSION_1 = (*REGISTRY, *IDENTITIES, *BILLING, *CERTIFICATION, *CATALOG)
+LEDGER = (
+    f"""CREATE TABLE ledger_head (log {_KEY} PRIMARY KEY, size_count BIGINT NOT NULL, signed_count BIGINT NOT NULL,
+        signed_note {_KEY}, published_count BIGINT NOT NULL, published_note {_KEY})""",
+    f"""CREATE TABLE ledger_tile (log {_KEY}, level BIGINT NOT NULL, number BIGINT NOT NULL, body {{BYTES}} NOT NULL,
+        PRIMARY KEY (log, level, number))""",
+    f"""CREATE TABLE ledger_batch (log {_KEY}, member {_KEY}, sha256 {_KEY}, first_index BIGINT NOT NULL,
+        entries_count INTEGER NOT NULL, at_ms BIGINT NOT NULL, PRIMARY KEY (log, member, sha256))""",
+)
+
+HUB_VERSION_1 = (*REGISTRY, *IDENTITIES, *BILLING, *CERTIFICATION, *CATALOG, *LEDGER)
 
 HUB_VERSIONS: Sequence[Sequence[str]] = (HUB_VERSION_1,)
 HUB_CHAIN = Chain("hub_schema_version", HUB_VERSIONS)

@@ -6,11 +6,13 @@ from ashiato.hub.billing.ports import BILLING
 from ashiato.hub.catalog.ports import CATALOG
 from ashiato.hub.certification import CERTIFICATION
 from ashiato.hub.identities import IDENTITIES
+from ashiato.hub.ledger_ports import LEDGER
 from ashiato.hub.ports import PARTIES
 from ashiato.stores.hub.billing import SqlBilling
 from ashiato.stores.hub.catalog import SqlCatalog
 from ashiato.stores.hub.certification import SqlCertification
 from ashiato.stores.hub.identities import SqlIdentities
+from ashiato.stores.hub.ledger import SqlLedger
 from ashiato.stores.hub.migrations import HUB_CHAIN
 from ashiato.stores.hub.parties import SqlParties
 from ashiato.stores.hub.schema import HUB_METADATA as HUB_METADATA
@@ -24,6 +26,7 @@ HUB_CHAINS = (CONNECTOR_CHAIN, HUB_CHAIN)
 HUB_ROOMS: Mapping[str, RoomMaker] = {
     PARTIES.name: lambda uow: SqlParties(uow.session),
     CERTIFICATION.name: lambda uow: SqlCertification(uow.session),
+    LEDGER.name: lambda uow: SqlLedger(uow.session),
     IDENTITIES.name: lambda uow: SqlIdentities(uow.session),
     BILLING.name: lambda uow: SqlBilling(uow.session),
     CATALOG.name: lambda uow: SqlCatalog(uow.session),
