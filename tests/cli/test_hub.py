@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from ashiato.hub.billing.months import day_of, month_of
 from tests.cli.running import SCRIPT, Ran
 from tests.dcp_parties import dcp_world
-from tests.hubs import OPERATOR_KEY, Hub, company, running_hub
+from tests.hubs import OPERATOR_KEY, Hub, company, corporate_number, running_hub
 
 PARTY = "did:web:maker.example"
 
@@ -56,8 +58,10 @@ async def test_the_operator_takes_a_company_through_its_life(hub: Hub) -> None:
         assert (await ok(hub, "review", maker.did))["state"] == "under_review"
         admitted = await ok(hub, "admit", maker.did, "--role", "cell-maker", "--role", "recycler")
         assert (admitted["state"], admitted["roles"]) == ("admitted", ["cell-maker", "recycler"])
-        for act, state in (("suspend", "suspended"), ("reinstate", "admitted"), ("expel", "expelled")):
-            assert (await ok(hub, act, maker.did, "--reason", "as decided"))["state"] == state
+        why = ("--reason", "as decided")
+        assert (await ok(hub, "suspend", maker.did, *why))["state"] == "suspended"
+        assert (await ok(hub, "reinstate", maker.did, *why))["state"] == "admitted"
+        assert (await ok(hub, "expel", maker.did, *why))["state"] == "expelled"
         shown = await ok(hub, "show", maker.did)
         acts = ["apply", "review", "admit", "suspend", "reinstate", "expel"]
         assert [step["act"] for step in shown["steps"]] == acts
@@ -73,3 +77,34 @@ async def test_a_refused_application_is_told_with_the_sentence_of_the_hub(hub: H
     ran = await command(hub, "review", PARTY)
     assert ran.exit_code != 0
     assert "refused" in ran.err
+
+
+async def test_the_operator_enters_tariffs_closes_a_month_and_saves_its_invoice(
+    hub: Hub, tmp_path: Path
+) -> None:
+    month = month_of(day_of(time.time_ns() // 1_000_000)).preceding
+    for number, did in enumerate((hub.program.hub_id, PARTY), 1):
+        party = {
+            "name": f"第{number}株式会社", "address": "東京都", "registration": f"T{corporate_number(number)}",
+            "registered_from": "2023-10-01", "corporate_number": corporate_number(number), "is_member": did == PARTY,
+        }  # fmt: skip
+        await ok(hub, "billing", "put", "parties", did, "--body", json.dumps(party))
+    fee = {
+        "title": "Membership", "title_ja": "会費", "fee": "platform", "measure": "month", "form": "fixed", "payer": "member",
+        "from_day": "2020-01-01", "price_yen": "30000",
+    }  # fmt: skip
+    entered = await ok(hub, "billing", "put", "tariffs", "members", "--body", json.dumps(fee))
+    assert (await ok(hub, "billing", "rules"))["tariffs"] == [entered]
+    assert (await command(hub, "billing", "put", "taxes", "x", "--body", "{}")).exit_code != 0
+    closed = await ok(hub, "billing", "close", str(month))
+    assert await ok(hub, "billing", "month", str(month)) == closed
+    (invoice,) = (await ok(hub, "billing", "documents", "--month", str(month)))["items"]
+    assert (invoice["recipient"], invoice["gross_yen"]) == (PARTY, 33_000)
+    file = tmp_path / "invoice.pdf"
+    saved = await command(hub, "billing", "save", invoice["document"], "--to", str(file))
+    assert saved.exit_code == 0, saved.err
+    assert file.read_bytes().startswith(b"%PDF")
+    payment = {"payment_id": "p", "on": "2026-11-24", "amount_yen": 33_000}
+    await ok(hub, "billing", "pay", invoice["document"], "--body", json.dumps(payment))
+    assert (await ok(hub, "billing", "show", invoice["document"]))["payment_status"] == "paid"
+    assert (await ok(hub, "billing", "usage"))["items"] == []

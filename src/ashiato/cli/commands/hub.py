@@ -6,6 +6,7 @@ import typer
 
 from ashiato.cli.client import segment
 from ashiato.cli.commanding import Session, command, group
+from ashiato.cli.commands import hub_billing
 from ashiato.cli.documents import Limit, given, given_object
 from ashiato.cli.texts import say
 
@@ -21,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     made = group(app, "hub")
     _looks(made)
     _steps(made)
+    hub_billing.add_to(made)
 
 
 def _looks(app: typer.Typer) -> None:
