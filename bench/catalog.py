@@ -8,6 +8,7 @@ the tables directly.
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 import tempfile
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from random import Random
 
 import psycopg
+import structlog
 
 from ashiato.hub.catalog.indexing import Facet, Query, keys_of_record
 from ashiato.hub.catalog.ports import CATALOG
@@ -116,6 +118,8 @@ async def _postgresql(url: str, folder: Path) -> Figures:
 async def published_per_s(folder: Path, url: str) -> float:
     """Companies that publish at the same time, each batch with a token of its own; the clients are in this process too."""
     folder.mkdir(exist_ok=True)
+    # The firms take no credentials, and the bench prints one line.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     draw = Random(13)
     async with dcp_world(0) as world, running_hub(folder, url) as hub:
         firms = [world.holder(f"firm-{number}") for number in range(PUBLISHERS_COUNT)]
