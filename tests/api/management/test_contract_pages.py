@@ -1,11 +1,14 @@
 """The page of a contract: what a person reads before signing, and keeps afterwards."""
 
+import io
 from html.parser import HTMLParser
 
 import msgspec
 import pytest
+from pypdf import PdfReader
 
-from ashiato.api.management.contract_pages import page
+from ashiato.api.management.contract_pages import PAPER, ContractPage, html_of, page_of
+from ashiato.clients.typesetting.pages import pdf_of
 from ashiato.connector.records import AgreementSignature
 from ashiato.law.contract_templates import template
 from ashiato.statements.contract_texts import fill
@@ -52,9 +55,20 @@ class Seen(HTMLParser):
 
 def seen(language: str = "en", *, is_said: bool = True) -> Seen:
     reader = Seen()
-    signed = msgspec.structs.replace(agreement(), signatures=SIGNATURES)
-    reader.feed(page(TEXT, language, signed, is_said=is_said, owner_id=MAKER))
+    reader.feed(html_of(signed(language, is_said=is_said)))
     return reader
+
+
+def signed(language: str, *, is_said: bool = True) -> ContractPage:
+    both = msgspec.structs.replace(agreement(), signatures=SIGNATURES)
+    return page_of(TEXT, language, both, is_said=is_said, owner_id=MAKER)
+
+
+def printed(language: str) -> str:
+    """The words on paper, without spaces: how far glyphs stand apart is the typesetter's."""
+    pdf = pdf_of(msgspec.to_builtins(signed(language)), 1_767_225_600, PAPER)
+    words = "".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+    return "".join(words.replace("\u200b", "").split())
 
 
 def test_both_signatures_with_their_keys_and_hours_and_the_hash_of_the_text_are_there() -> None:
@@ -88,5 +102,16 @@ def test_rules_that_are_not_those_of_the_text_are_warned_of() -> None:
 
 
 def test_an_unsigned_agreement_says_so() -> None:
-    shown = page(TEXT, "ja", agreement(), is_said=True, owner_id=MAKER)
-    assert "署名はまだない。" in shown
+    shown = page_of(TEXT, "ja", agreement(), is_said=True, owner_id=MAKER)
+    assert "署名はまだない。" in html_of(shown)
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_paper_says_every_clause_and_both_signatures(language: str) -> None:
+    words, page = printed(language), signed(language)
+    for clause in page.clauses:
+        assert "".join(clause.words.split()) in words, clause.heading
+    for signature in SIGNATURES:
+        assert signature.signer_id in words
+        assert signature.jws in words
+    assert TEXT.sha256 in words

@@ -81,7 +81,9 @@ def _texts(app: typer.Typer) -> None:
         overwrite: Overwrite = False,
     ) -> None:
         path = session.path("contract-texts", text_sha256, "page")
-        answer = session.client.request("GET", path, query=given(language=language, agreement_id=agreement))
+        form = "pdf" if to.lower().endswith(".pdf") else "html"
+        query = given(language=language, agreement_id=agreement, format=form)
+        answer = session.client.request("GET", path, query=query)
         with opened(to, overwrite=overwrite) as file:
             file.write(answer.body)
         if to != STANDARD_INPUT:

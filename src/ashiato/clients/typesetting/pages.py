@@ -27,7 +27,7 @@ class UnprintablePage(ValueError):
         self.characters = characters
 
 
-def pdf_of(page: Mapping[str, object], at_s: int) -> bytes:
+def pdf_of(page: Mapping[str, object], at_s: int, template: str = TEMPLATE) -> bytes:
     """The page as PDF, the same bytes for the same page and instant; raises `UnprintablePage`."""
     import typst
 
@@ -38,7 +38,7 @@ def pdf_of(page: Mapping[str, object], at_s: int) -> bytes:
     with as_file(_ROOT) as root:
         try:
             set_page = typst.compile(
-                root / TEMPLATE,
+                root / template,
                 root=root,
                 font_paths=_fonts(),
                 sys_inputs={"page": json.dumps(page, ensure_ascii=False)},

@@ -149,5 +149,6 @@ class PageOfText(Model):
     """In which language a text is read, and for which agreement."""
 
     language: Literal["en", "ja"] = "ja"
+    format: Literal["html", "pdf"] = "html"
     agreement_id: ForeignId | None = None
     """Adds the parties, the data and the signatures of the agreement."""

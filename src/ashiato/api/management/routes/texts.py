@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import Path, Query, Response
+from fastapi.concurrency import run_in_threadpool
 
 from ashiato.api.management import contract_pages
 from ashiato.api.management.calls import CallOf
@@ -122,7 +123,7 @@ async def fetch_contract_text(
     "/contract-texts/{text_sha256}/page",
     summary="A contract as one page to read and print, of an agreement with parties and signatures",
     response_class=Response,
-    responses={200: raw_answer("The page.", "text/html")},
+    responses={200: raw_answer("The page.", "text/html", "application/pdf")},
 )
 async def get_contract_page(
     call: CallOf, text_sha256: TextPath, wanted: Annotated[PageOfText, Query()]
@@ -140,11 +141,24 @@ async def get_contract_page(
 
     text, agreement = await call.read(look)
     is_said = agreement is None or contract_texts.is_said_by(text, agreement.document)
-    page = contract_pages.page(
+    page = contract_pages.page_of(
         text, wanted.language, agreement, is_said=is_said, owner_id=call.company.participant_id
     )
-    headers = {"Content-Security-Policy": contract_pages.POLICY}
-    return Response(page, media_type="text/html", headers=headers)
+    if wanted.format == "html":
+        headers = {"Content-Security-Policy": contract_pages.POLICY}
+        return Response(contract_pages.html_of(page), media_type="text/html", headers=headers)
+    at_ms = call.moment.now_ms if agreement is None else agreement.agreed_ms
+    return Response(await _on_paper(page, at_ms), media_type="application/pdf")
+
+
+async def _on_paper(page: contract_pages.ContractPage, at_ms: int) -> bytes:
+    # Loaded with the first page that is printed.
+    from ashiato.clients.typesetting.pages import UnprintablePage, pdf_of
+
+    try:
+        return await run_in_threadpool(pdf_of, msgspec.to_builtins(page), at_ms // 1000, contract_pages.PAPER)
+    except UnprintablePage as error:
+        raise Invalid(f"The contract cannot be printed: {error.problem}.", path="format") from None
 
 
 def _template(name: str) -> ContractTemplate:
