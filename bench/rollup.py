@@ -23,11 +23,13 @@ from ashiato.apps.carbon.rollup import Purchased, RollUp, declared_as, roll_up
 from ashiato.apps.carbon.rulesets import Rounding
 from ashiato.facts.footprints import (
     CELLS,
+    STAGES,
     DataQuality,
     DeclaredFootprint,
     EndOfLifeBasis,
     Origin,
     PerDeclaredUnit,
+    Stage,
     StageVector,
 )
 from ashiato.facts.quantities import KILOGRAM, Quantity
@@ -120,6 +122,7 @@ def _own(cells_kg: StageVector) -> Assessment:
         refused_certificates=(),
         gwp_set="AR6",
         basis=EndOfLifeBasis.CUT_OFF,
+        weighed_stages=frozenset(STAGES) - {Stage.END_OF_LIFE},
         assumptions=(),
     )
 

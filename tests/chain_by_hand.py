@@ -82,6 +82,30 @@ def published_share(chain: Raw, product_id: str) -> Fraction:
     return published / whole
 
 
+def metered_share(chain: Raw, product_id: str) -> Fraction:
+    """The primary data share that there would be if each company had metered all its amounts.
+
+    Every intensity of the file is a published average or assumed, so only gases of a process itself would count.
+    """
+    primary, whole = _metered(chain, product_id)
+    return primary / whole
+
+
+def _metered(chain: Raw, product_id: str) -> tuple[Fraction, Fraction]:
+    product = next(one for one in chain["products"] if one["id"] == product_id)
+    primary = whole = Fraction(0)
+    for line in product.get("lines", []):
+        if line.get("stage", product["stage"]) != "end_of_life":
+            kg = value(line["amount"]) * rate(chain, product, line)
+            whole += kg
+            primary += kg if line["kind"] == "direct" else 0
+    for part in product.get("parts", []):
+        below, below_whole = _metered(chain, part["product"])
+        primary += value(part["amount"]) * below
+        whole += value(part["amount"]) * below_whole
+    return primary, whole
+
+
 def _grounds(chain: Raw, product_id: str) -> tuple[Fraction, Fraction]:
     product = next(one for one in chain["products"] if one["id"] == product_id)
     published = whole = Fraction(0)

@@ -1,4 +1,7 @@
+import re
+from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +24,16 @@ def test_every_value_names_source_year_and_how_far_it_is_known() -> None:
     assert len(provisions) > 150
     assert [one for one in provisions if not one.source or not 2009 < one.year < 2027] == []
     assert [one for one in provisions if (one.number is None) is (not one.words)] == []
+
+
+def test_the_document_counts_how_far_the_values_of_each_rulebook_are_known() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "footprints.md").read_text("utf-8")
+    told = dict(re.findall(r"^\| `([\w-]+)` \| ((?:\d+ \| ){3}\d+) \|$", document, re.MULTILINE))
+    counted = {}
+    for identifier in told:
+        found = Counter(one.standing for one in rulebook(identifier).provisions.values())
+        counted[identifier] = " | ".join(str(found[standing]) for standing in Standing)
+    assert (counted, set(told)) == (told, set(rulebook_ids()))
 
 
 def test_the_rulebooks_that_the_chain_needs_are_there() -> None:

@@ -134,6 +134,7 @@ def test_the_chain_tells_what_the_sum_by_hand_says(walk: Walk, pack_id: str) -> 
     """Each tier rounds to three digits, so a figure of the last one lies within a percent of the exact one."""
     chain, name = raw_chain(), pack_id.removesuffix("-pack")
     declared, swapped = walk.facts("chain_declare"), walk.facts("chain_swap")
+    assert declared[f"{name}_primary_percent"] == "0"
     delivered = sum(delivered_per_kwh(chain, pack_id).values())
     assert Fraction(declared[f"{name}_delivered_g"]) / 1000 == pytest.approx(delivered, rel=0.01)
     capacity = sum(by_hand(chain, pack_id).values()) / 100

@@ -8,6 +8,7 @@ type of its own without arithmetic, so they can be neither added nor compared.
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from fractions import Fraction
+from functools import cache
 from math import lcm
 from typing import Final
 
@@ -65,6 +66,11 @@ CELLS: Final = tuple((stage, origin) for stage in STAGES for origin in ORIGINS)
 _PLACE: Final[Mapping[tuple[Stage, Origin], int]] = {cell: place for place, cell in enumerate(CELLS)}
 _COUNTED_PLACES: Final = tuple(place for cell, place in _PLACE.items() if cell[1] is not Origin.UPTAKE)
 _TO_GATE_PLACES: Final = tuple(place for place in _COUNTED_PLACES if CELLS[place][0] is not Stage.END_OF_LIFE)
+
+
+@cache
+def _counted_places(stages: frozenset[Stage]) -> tuple[int, ...]:
+    return tuple(place for place in _COUNTED_PLACES if CELLS[place][0] in stages)
 
 
 def weighted_sum(pairs: Iterable[tuple[Fraction, Fraction]]) -> Fraction:
@@ -137,6 +143,10 @@ class StageVector(msgspec.Struct, frozen=True):
     def to_distribution_kg(self) -> Fraction:
         """The same without the end of life, whose credits would make shares of it senseless; cradle to gate it is the whole."""
         return total(self.cells_kg[place] for place in _TO_GATE_PLACES)
+
+    def counted_kg(self, stages: frozenset[Stage]) -> Fraction:
+        """What schemes compare, of these stages alone."""
+        return total(self.cells_kg[place] for place in _counted_places(stages))
 
     @property
     def including_uptake_kg(self) -> Fraction:

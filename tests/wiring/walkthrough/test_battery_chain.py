@@ -3,6 +3,7 @@ from fractions import Fraction
 
 import pytest
 
+from ashiato.facts.quantities import fixed_text
 from ashiato.wiring.walkthrough.battery_chain import (
     BadChain,
     Chain,
@@ -11,7 +12,15 @@ from ashiato.wiring.walkthrough.battery_chain import (
     figures,
     read_chain,
 )
-from tests.chain_by_hand import DATA_FILE, by_hand, gate_per_kwh, published_share, raw_chain, value
+from tests.chain_by_hand import (
+    DATA_FILE,
+    by_hand,
+    gate_per_kwh,
+    metered_share,
+    published_share,
+    raw_chain,
+    value,
+)
 
 # Standard atomic weights, abridged to five digits (IUPAC 2021).
 LITHIUM, CARBON, OXYGEN, PHOSPHORUS = (
@@ -162,3 +171,12 @@ def test_the_document_tells_how_much_of_each_pack_rests_on_published_figures() -
     assert [round(published_share(raw, pack) * 100) for pack in ("nmc811-pack", "lfp-pack")] == [
         int(percent) for percent in told.groups()
     ]
+
+
+def test_the_document_tells_what_metering_alone_would_make_of_the_primary_data_share() -> None:
+    document = (DATA_FILE.parents[4] / "docs" / "demo.md").read_text("utf-8")
+    told = re.search(r"(\d\.\d) % for the NMC811 pack and (\d\.\d) % for the LFP pack", document)
+    assert told is not None
+    raw = raw_chain()
+    shares = [metered_share(raw, pack) * 100 for pack in ("nmc811-pack", "lfp-pack")]
+    assert [fixed_text(share, 1) for share in shares] == list(told.groups())

@@ -7,11 +7,12 @@ allowed. Each instrument is kept with its evidence, and counts once.
 
 from collections.abc import Sequence
 from enum import StrEnum
+from fractions import Fraction
 
 import msgspec
 
 from ashiato.apps.carbon.rulesets import Assumption, Ruleset
-from ashiato.facts.footprints import Intensity, Stage, StageVector
+from ashiato.facts.footprints import ZERO, Intensity, Stage, StageVector
 from ashiato.facts.quantities import KILOWATT_HOUR, Quantity
 from ashiato.law.provisions import Standing
 
@@ -85,6 +86,17 @@ class ElectricityResult(msgspec.Struct, frozen=True):
     refused: tuple[str, ...]
     assumptions: tuple[Assumption, ...]
 
+    @property
+    def supplier_share(self) -> Fraction:
+        """Which part of the emissions by market has the intensity of a supplier or of a direct line, not of a mix."""
+        total_kg = suppliers_kg = ZERO
+        for share in self.market_shares:
+            kg = share.intensity.of(share.energy, Stage.MAIN_PRODUCTION).excluding_uptake_kg
+            total_kg += kg
+            if share.basis in _OF_SUPPLIERS:
+                suppliers_kg += kg
+        return suppliers_kg / total_kg if total_kg else ZERO
+
 
 def electricity(use: ElectricityUse, stage: Stage, rules: Ruleset) -> ElectricityResult:
     """Both figures under the ruleset; raises `DisputedElectricity`."""
@@ -122,6 +134,7 @@ def electricity(use: ElectricityUse, stage: Stage, rules: Ruleset) -> Electricit
     )
 
 
+_OF_SUPPLIERS = frozenset({MarketBasis.DIRECTLY_CONNECTED, MarketBasis.SUPPLIER_SPECIFIC})
 _NO_RESIDUAL = Assumption(
     key="electricity.residual",
     value="no residual mix is known, so the consumption mix of the grid stands for it",

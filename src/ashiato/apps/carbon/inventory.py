@@ -2,7 +2,7 @@
 
 What is bought as a part with a declaration of its supplier stands in the bill of materials (`rollup`), not here. Each line has
 its evidence by hash and its data quality. A line counts as primary only when both its amount was measured and its intensity
-is the supplier's own.
+is the supplier's own; electricity with the part of its emissions that a certificate or a direct line covers.
 """
 
 from collections.abc import Iterable
@@ -157,6 +157,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     refused_certificates: tuple[str, ...]
     gwp_set: str
     basis: EndOfLifeBasis
+    weighed_stages: frozenset[Stage]
     assumptions: tuple[Assumption, ...]
 
     @property
@@ -182,13 +183,14 @@ def assess(
     reckoning = _Reckoning(rules, basis or rules.basis, {(one.found, one.wanted): one for one in conversions})
     excluded_flows = rules.excluded_flows
     counted = [line for line in inventory.lines if line.flow not in excluded_flows]
+    if len(counted) < len(inventory.lines):
+        reckoning.note("excluded_flows")
     by_location, by_market, lines = [], [], []
-    market_leads = rules.words("electricity.headline")[0] == ("market",)
     for line in counted:
         location, market = reckoning.both(line)
         by_location.append((factor, location))
         by_market.append((factor, market))
-        lines.append(reckoning.result(line, (market if market_leads else location).scaled(factor)))
+        lines.append(reckoning.result(line, (market if reckoning.market_leads else location).scaled(factor)))
     return Assessment(
         declared=declared,
         lines=tuple(lines),
@@ -199,6 +201,7 @@ def assess(
         refused_certificates=tuple(reckoning.refused),
         gwp_set=rules.gwp_set,
         basis=reckoning.basis,
+        weighed_stages=rules.weighed_stages,
         assumptions=tuple(sorted({*rules.base_notes(), *allocation.assumptions, *reckoning.notes})),
     )
 
@@ -244,13 +247,17 @@ class _Reckoning:
         self.conversions = conversions
         self.notes: set[Assumption] = set()
         self.refused: list[str] = []
+        self.market_leads = rules.words("electricity.headline")[0] == ("market",)
+        self.supplier_shares: dict[str, Fraction] = {}
 
     def both(self, line: Line) -> tuple[StageVector, StageVector]:
         """The emissions of a line by location and by market, which differ for electricity only."""
         if isinstance(line, ElectricityLine):
             result = electricity(line.use, line.stage, self.rules)
             self.notes.update(result.assumptions)
+            self.note("electricity.headline")
             self.refused += result.refused
+            self.supplier_shares[line.key] = result.supplier_share if self.market_leads else ZERO
             intensities = [share.intensity for share in result.market_shares]
             for found in {one.gwp_set for one in (line.use.grid, *intensities)}:
                 if found != self.rules.gwp_set and self._conversion(line.key, found).factors:
@@ -259,6 +266,10 @@ class _Reckoning:
         emissions = self._emissions(line)
         return emissions, emissions
 
+    def note(self, *keys: str) -> None:
+        """The result rests on these values of the ruleset too."""
+        self.notes.update(self.rules.note(key) for key in keys)
+
     def _emissions(self, line: ActivityLine | MaterialLine | DirectLine) -> StageVector:
         if isinstance(line, DirectLine):
             kg, note = characterised(self.rules.gwp_set, line.gas, line.origin, line.mass)
@@ -266,6 +277,9 @@ class _Reckoning:
             return StageVector.of({(line.stage, line.origin): kg})
         if isinstance(line, MaterialLine):
             vector = material_footprint(self.basis, line.emissions, line.parameters)
+            if self.basis is EndOfLifeBasis.CIRCULAR_FOOTPRINT_FORMULA:
+                # All of them, so that the notes do not tell what kinds of material are in the product.
+                self.note(*(f"circular.{key}" for key in self.rules.keys("circular")))
             return self._on_set(line.key, line.gwp_set, vector)
         return self._on_set(line.key, line.intensity.gwp_set, line.intensity.of(line.amount, line.stage))
 
@@ -281,33 +295,36 @@ class _Reckoning:
 
     def result(self, line: Line, emissions: StageVector) -> LineResult:
         """The line's share with quality and uncertainty."""
-        kind, primary, deviation_share, cause = _traits(line)
-        base_kg = emissions.to_distribution_kg
-        if base_kg < 0:
+        kind, primary_share, deviation_share, cause = _traits(line)
+        if isinstance(line, ElectricityLine):
+            primary_share = self.supplier_shares[line.key]
+        base_kg = emissions.counted_kg(self.rules.weighed_stages)
+        if emissions.to_distribution_kg < 0 or base_kg < 0:
             raise FaultyLine(line.key, "up to distribution its emissions are not negative; mend its figures")
         spread_kg = emissions.excluding_uptake_kg * deviation_share
         return LineResult(
             line.key,
             kind,
             emissions,
-            QualityWeights.of(base_kg, Fraction(1 if primary and line.measured else 0), line.quality),
+            QualityWeights.of(base_kg, primary_share if line.measured else ZERO, line.quality),
             Uncertainty(((cause, spread_kg),)) if spread_kg else Uncertainty(),
             line.evidence,
         )
 
 
-def _traits(line: Line) -> tuple[Kind, bool, Fraction, str]:
-    """Kind, whether the intensity is primary, its relative deviation, and what causes that."""
+def _traits(line: Line) -> tuple[Kind, Fraction, Fraction, str]:
+    """Kind, which part of the intensity is primary (0 for electricity, of which its reckoning knows), its relative
+    deviation, and what causes that.
+    """
     if isinstance(line, ActivityLine):
         one = line.intensity
-        return line.kind, one.primary, one.deviation_share, one.source
+        return line.kind, Fraction(one.primary), one.deviation_share, one.source
     if isinstance(line, MaterialLine):
-        return Kind.MATERIAL, line.primary, ZERO, ""
+        return Kind.MATERIAL, Fraction(line.primary), ZERO, ""
     if isinstance(line, DirectLine):
-        return Kind.DIRECT, True, ZERO, ""
+        return Kind.DIRECT, Fraction(1), ZERO, ""
     grid = line.use.grid
-    covered = sum((one.energy.in_base for one in line.use.instruments), ZERO)
-    return Kind.ELECTRICITY, covered == line.use.energy.in_base, grid.deviation_share, grid.source
+    return Kind.ELECTRICITY, ZERO, grid.deviation_share, grid.source
 
 
 def _check(inventory: Inventory) -> None:

@@ -417,7 +417,7 @@ def _material(line: MaterialDocument, quality: DataQuality, rules: Ruleset) -> M
         ),
         parameters=parameters,
         gwp_set=virgin.gwp_set,
-        primary=virgin.primary,
+        primary=virgin.primary and (recycled.primary or not parameters.r1),
     )
 
 

@@ -1,7 +1,8 @@
 """Data quality and primary data share, computed from the lines and rolled up, never typed in.
 
-Shares and ratings are means weighted by emissions without biogenic uptake (PACT v3) and without the end of life. What is carried
-from tier to tier is therefore the weighted sums, which add up exactly; the means are taken at the end.
+Shares and ratings are means weighted by the figure of the scheme: the emissions of its stages without biogenic uptake (PACT v3)
+and without the end of life. What is carried from tier to tier is therefore the weighted sums, which add up exactly; the means
+are taken at the end.
 """
 
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from ashiato.facts.footprints import (
     ZERO,
     DataQuality,
     DeclaredFootprint,
+    Stage,
     VerificationShares,
     weighted_sum,
 )
@@ -40,10 +42,13 @@ class QualityWeights(msgspec.Struct, frozen=True):
         return QualityWeights(tuple(total_kg * factor if factor else ZERO for factor in factors))
 
     @staticmethod
-    def of_declared(declared: DeclaredFootprint) -> "QualityWeights":
-        """Those of a supplier's declaration. What it does not tell counts as the worst: nothing primary, ratings of 5."""
+    def of_declared(declared: DeclaredFootprint, stages: frozenset[Stage]) -> "QualityWeights":
+        """Those of a supplier's declaration, weighted by the emissions of these stages.
+
+        What it does not tell counts as the worst: nothing primary, ratings of 5.
+        """
         return QualityWeights.of(
-            declared.footprint.emissions.to_distribution_kg,
+            declared.footprint.emissions.counted_kg(stages),
             declared.primary_data_share or ZERO,
             declared.quality or WORST_QUALITY,
             declared.verification,

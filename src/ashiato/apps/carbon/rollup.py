@@ -167,7 +167,7 @@ def roll_up(
     for line in bought:
         declared = _comparable(line, own, by_sets, notes)
         factor = share * _times(line)
-        contributions.append(_contribution(line, declared, factor))
+        contributions.append(_contribution(line, declared, factor, own.weighed_stages))
         bounds.append((factor, declared.rounding_bound_kg))
     return RollUp(
         declared=own.declared,
@@ -317,7 +317,9 @@ def _times(line: Purchased) -> Fraction:
         raise UnusableInput(line.key, str(error)) from None
 
 
-def _contribution(line: Purchased, declared: DeclaredFootprint, factor: Fraction) -> Contribution:
+def _contribution(
+    line: Purchased, declared: DeclaredFootprint, factor: Fraction, weighed: frozenset[Stage]
+) -> Contribution:
     standing = line.standing
     if standing is InputStanding.CURRENT and declared.rests_on_stale:
         standing = InputStanding.RESTS_ON_STALE
@@ -326,7 +328,7 @@ def _contribution(line: Purchased, declared: DeclaredFootprint, factor: Fraction
         own=False,
         factor=factor,
         emissions=declared.footprint.emissions,
-        weights=QualityWeights.of_declared(declared),
+        weights=QualityWeights.of_declared(declared, weighed),
         uncertainty=declared.uncertainty,
         standing=standing,
     )

@@ -115,6 +115,12 @@ class Ruleset(msgspec.Struct, frozen=True):
         return frozenset(Stage(word) for word in self.words("stages")[0])
 
     @property
+    def weighed_stages(self) -> frozenset[Stage]:
+        """The stages by whose emissions shares and ratings are weighted: those of the scheme's figure before the end of life,
+        whose credits would make shares of it senseless (`primaryDataShare` of PACT 3: the share in the figure itself)."""
+        return self.stages - {Stage.END_OF_LIFE}
+
+    @property
     def rounding(self) -> Rounding:
         kind = self.words("rounding.kind")[0][0]
         if kind not in {"decimals", "significant"}:
@@ -130,7 +136,11 @@ class Ruleset(msgspec.Struct, frozen=True):
     def base_notes(self) -> tuple[Assumption, ...]:
         """The notes of what every result under the ruleset rests on: basis, gases, stages, rounding."""
         keys = ("basis", "gwp_set", "stages", "rounding.kind", "rounding.digits")
-        return tuple(note_of(self._provision(key)) for key in keys)
+        return tuple(self.note(key) for key in keys)
+
+    def note(self, key: str) -> Assumption:
+        """The note of the value under `key`; raises `NotInRuleset`."""
+        return note_of(self._provision(key))
 
     def _provision(self, key: str) -> Provision:
         provision = self.book.provisions.get(key)

@@ -252,6 +252,8 @@ async def _told_of(scene: Scene, chain: Chain, pack_id: str) -> Json:
         f"{name}_capacity": capacity["totalKgCo2e"],
         f"{name}_delivered_kwh": told["serviceLife"]["deliveredKwh"],
     }
+    footprint = declared_in(await scene.chain["packs"].content(f"/assets/carbon-footprint-{pack_id}/record"))
+    facts[f"{name}_primary_percent"] = decimal_text(parse_decimal(footprint["primaryDataShare"]) * 100)
     for stage in STAGES:
         grams = parse_decimal(delivered["stagesKgCo2e"][stage.value]) * 1000
         facts |= {

@@ -1,6 +1,7 @@
 """The inventories that the companies of the chain keep of their products, made from the chain's data.
 
-Nobody of the demonstration measured anything, so no line counts as primary: its share is 0, and the ratings of data quality are
+Primary is what has a measured amount and an intensity of one's own or of a supplier. Nobody of the demonstration measured
+anything, and every intensity is a published average or assumed, so the share is 0. The ratings of data quality are
 those of the data file.
 """
 
