@@ -22,10 +22,9 @@ from ashiato.trust.jws import TokenRefused, key_named
 from ashiato.trust.keys import VerificationKey
 from ashiato.wiring.adapters import Documents
 from ashiato.wiring.hub_rooms import HubParts, HubRoom
+from ashiato.wiring.hub_settings import LEDGER_KEY_FILE
 from ashiato.wiring.note_keys import key_in
 from ashiato.wiring.settings import BadSettings, resolve_secret
-
-KEY_FILE = "ledger-key.pem"
 
 
 class LogKey:
@@ -71,7 +70,7 @@ async def open_ledger(parts: HubParts) -> HubRoom:
     origin = settings.origin or _origin_of(parts.hub.hub_id)
     store = parts.settings.store
     passphrase = resolve_secret(store.key_passphrase).encode() if store.key_passphrase else None
-    private = await asyncio.to_thread(key_in, Path(store.directory) / KEY_FILE, passphrase)
+    private = await asyncio.to_thread(key_in, Path(store.directory) / LEDGER_KEY_FILE, passphrase)
     try:
         addresses = [(parse_key(one.key), one.url) for one in settings.witnesses]
         signer = LogKey(origin, private)

@@ -17,7 +17,7 @@ from ashiato.stores.hub import backups
 from ashiato.stores.hub.backups import BackupRefused
 from ashiato.stores.hub.rooms import HUB_CHAINS
 from ashiato.stores.hub.upgrades import UpgradeFailed
-from ashiato.wiring.hub_settings import HubSettings, key_file_of, load_hub_settings
+from ashiato.wiring.hub_settings import LEDGER_KEY_FILE, HubSettings, key_file_of, load_hub_settings
 from ashiato.wiring.serving import OPERATOR_ERRORS, configure_logs
 from ashiato.wiring.settings import BadSettings
 from ashiato.wiring.tenancy import did_of
@@ -68,7 +68,7 @@ def back_up(settings_file: Path, folder: Path) -> int:
         settings = load_hub_settings(settings_file)
         taken_ms = time.time_ns() // 1_000_000
         manifest = backups.back_up(
-            settings.store.url, key_file_of(settings), folder, _hub_id(settings), taken_ms, HUB_CHAINS
+            settings.store.url, _key_files(settings), folder, _hub_id(settings), taken_ms, HUB_CHAINS
         )
     except HUB_OPERATOR_ERRORS as error:
         return _told(error)
@@ -81,12 +81,20 @@ def restore(settings_file: Path, folder: Path) -> int:
     try:
         settings = load_hub_settings(settings_file)
         manifest = backups.restore(
-            folder, settings.store.url, key_file_of(settings), _hub_id(settings), HUB_CHAINS
+            folder, settings.store.url, _key_files(settings), _hub_id(settings), HUB_CHAINS
         )
     except HUB_OPERATOR_ERRORS as error:
         return _told(error)
     print(f"Restored {sum(manifest.rows.values())} rows from {folder}. Next: ashiato hub run")
     return 0
+
+
+def _key_files(settings: HubSettings) -> dict[str, Path]:
+    """By their names in a backup: the keys of the hub, and that of its log, which is never replaced."""
+    return {
+        "keys.json": key_file_of(settings),
+        LEDGER_KEY_FILE: Path(settings.store.directory) / LEDGER_KEY_FILE,
+    }
 
 
 def _hub_id(settings: HubSettings) -> str:

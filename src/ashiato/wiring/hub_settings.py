@@ -69,6 +69,10 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     node_id: str = ""
 
 
+LEDGER_KEY_FILE = "ledger-key.pem"
+"""The key of the hub's log, in the folder of the store."""
+
+
 def key_file_of(settings: HubSettings) -> Path:
     """Where the key file lies."""
     named = settings.store.key_file

@@ -59,21 +59,29 @@ def write(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
 
+def key_files(keys: Path) -> dict[str, Path]:
+    """The keys of a hub and that of its log, which lies beside them."""
+    return {"keys.json": keys, "ledger-key.pem": keys.with_name("ledger-key.pem")}
+
+
 async def back_up(store: SqlStore, url: str, keys: Path, folder: Path) -> Manifest:
     await store.run(MAKER, fill)
-    return backups.back_up(url, keys, folder, HUB, TAKEN_MS, HUB_CHAINS)
+    return backups.back_up(url, key_files(keys), folder, HUB, TAKEN_MS, HUB_CHAINS)
 
 
 async def test_what_was_there_at_the_backup_is_there_after_the_restore_and_nothing_later(
     hub_store: SqlStore, store_url: str, target_url: str, keys: Path, tmp_path: Path
 ) -> None:
+    keys.with_name("ledger-key.pem").write_bytes(b"the key of the log")
     manifest = await back_up(hub_store, store_url, keys, tmp_path / "backup")
     await hub_store.run(OTHER, lambda uow: uow.room(PARTIES).put(record(OTHER)))
     assert (manifest.rows["party"], manifest.rows["party_number"], manifest.rows["outbox"]) == (1, 1, 1)
     new_keys = tmp_path / "restored" / "keys.json"
-    assert backups.restore(tmp_path / "backup", target_url, new_keys, HUB, HUB_CHAINS) == manifest
+    assert backups.restore(tmp_path / "backup", target_url, key_files(new_keys), HUB, HUB_CHAINS) == manifest
     assert new_keys.read_bytes() == keys.read_bytes()
-    assert stat.S_IMODE(new_keys.stat().st_mode) == 0o600
+    log_key = new_keys.with_name("ledger-key.pem")
+    assert log_key.read_bytes() == b"the key of the log"
+    assert [stat.S_IMODE(file.stat().st_mode) for file in (new_keys, log_key)] == [0o600, 0o600]
     restored = await open_store(target_url, "node-1", hub_furnishing(HUB))
     try:
 
@@ -97,7 +105,11 @@ async def test_a_backup_that_is_not_as_it_was_taken_is_refused(
 
     def restore(hub_id: str = HUB) -> None:
         backups.restore(
-            tmp_path / "backup", f"sqlite:///{target}", target.with_name("keys.json"), hub_id, HUB_CHAINS
+            tmp_path / "backup",
+            f"sqlite:///{target}",
+            key_files(target.with_name("keys.json")),
+            hub_id,
+            HUB_CHAINS,
         )
 
     def spoilt(name: str, change: Callable[[bytes], bytes]) -> Callable[[], None]:
@@ -127,15 +139,15 @@ async def test_nothing_is_replaced_by_a_restore_or_a_backup(
 ) -> None:
     await back_up(hub_store, store_url, keys, tmp_path / "backup")
     with pytest.raises(BackupRefused, match="exists already"):
-        backups.back_up(store_url, keys, tmp_path / "backup", HUB, TAKEN_MS, HUB_CHAINS)
+        backups.back_up(store_url, key_files(keys), tmp_path / "backup", HUB, TAKEN_MS, HUB_CHAINS)
     with pytest.raises(BackupRefused, match=r"there already|holds tables"):
-        backups.restore(tmp_path / "backup", store_url, keys, HUB, HUB_CHAINS)
+        backups.restore(tmp_path / "backup", store_url, key_files(keys), HUB, HUB_CHAINS)
     other_keys = tmp_path / "other" / "keys.json"
     other_keys.parent.mkdir()
     other_keys.write_bytes(b"another")
     with pytest.raises(BackupRefused, match="another store"):
         backups.restore(
-            tmp_path / "backup", f"sqlite:///{tmp_path}/other/hub.db", other_keys, HUB, HUB_CHAINS
+            tmp_path / "backup", f"sqlite:///{tmp_path}/other/hub.db", key_files(other_keys), HUB, HUB_CHAINS
         )
 
 

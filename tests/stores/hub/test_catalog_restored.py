@@ -44,8 +44,9 @@ async def test_what_was_published_is_found_and_what_comes_then_too(
     keys = tmp_path / "keys.json"
     keys.write_bytes(b"{}")
     await hub_store.run(MAKER, lambda uow: publish(uow, "a", "b"))
-    backups.back_up(store_url, keys, tmp_path / "backup", HUB, NOW_MS, HUB_CHAINS)
-    backups.restore(tmp_path / "backup", target_url, tmp_path / "restored" / "keys.json", HUB, HUB_CHAINS)
+    backups.back_up(store_url, {"keys.json": keys}, tmp_path / "backup", HUB, NOW_MS, HUB_CHAINS)
+    restored_keys = {"keys.json": tmp_path / "restored" / "keys.json"}
+    backups.restore(tmp_path / "backup", target_url, restored_keys, HUB, HUB_CHAINS)
     restored = await open_store(target_url, "node-1", hub_furnishing(HUB))
     try:
         assert await restored.read(HUB, found) == ["b", "a"]

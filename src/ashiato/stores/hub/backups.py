@@ -1,4 +1,4 @@
-"""Backups of a hub: a folder with every row as one SQLite file, the key file, and a manifest that says what must be there.
+"""Backups of a hub: a folder with every row as one SQLite file, the key files, and a manifest that says what must be there.
 
 A backup of either engine is restored on either. It is taken beside a running hub, of one instant. Whoever has the folder (and the
 passphrase, where the key file has one) can sign as the hub: keep it as you keep the hub.
@@ -22,7 +22,7 @@ from ashiato.stores.hub.upgrades import Chains, migrate_file, versions_of_file
 from ashiato.stores.received_files import sync_folder
 from ashiato.stores.schema import METADATA
 
-DATABASE_NAME, KEYS_NAME, MANIFEST_NAME = "hub.db", "keys.json", "manifest.json"
+DATABASE_NAME, MANIFEST_NAME = "hub.db", "manifest.json"
 FORMAT_NUMBER = 1
 _ROWS_AT_ONCE_COUNT = 1000
 
@@ -38,8 +38,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: Mapping[str, str]
 
 
-def back_up(url: str, key_file: Path, folder: Path, hub_id: str, taken_ms: int, chains: Chains) -> Manifest:
-    """Write a backup of the hub's database into `folder`, which must not exist. Raises `BackupRefused`, `StoreUnavailable`."""
+def back_up(
+    url: str, key_files: Mapping[str, Path], folder: Path, hub_id: str, taken_ms: int, chains: Chains
+) -> Manifest:
+    """Write a backup of the hub's database into `folder`, which must not exist. Raises `BackupRefused`, `StoreUnavailable`.
+
+    `key_files` are the files of keys by their names in the backup; what is not there yet is left out.
+    """
     if folder.exists():
         raise BackupRefused(f"{folder} exists already; name a new folder for each backup.")
     draft = folder.with_name(f"{folder.name}.new")
@@ -51,8 +56,12 @@ def back_up(url: str, key_file: Path, folder: Path, hub_id: str, taken_ms: int, 
         _copy_file(Path(make_url(url).database or ""), file)
     else:
         _copy_server(url, file, chains)
-    (draft / KEYS_NAME).touch(0o600)
-    (draft / KEYS_NAME).write_bytes(key_file.read_bytes())
+    names = [DATABASE_NAME]
+    for name, key_file in key_files.items():
+        if key_file.exists():
+            (draft / name).touch(0o600)
+            (draft / name).write_bytes(key_file.read_bytes())
+            names.append(name)
     with closing(sqlite3.connect(file)) as connection:
         manifest = Manifest(
             format=FORMAT_NUMBER,
@@ -60,10 +69,10 @@ def back_up(url: str, key_file: Path, folder: Path, hub_id: str, taken_ms: int, 
             hub_id=hub_id,
             versions=versions_of_file(connection, chains),
             rows={table.name: _count(connection, table) for table in _tables() if _exists(connection, table)},
-            files={name: _sha256(draft / name) for name in (DATABASE_NAME, KEYS_NAME)},
+            files={name: _sha256(draft / name) for name in names},
         )
     (draft / MANIFEST_NAME).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
-    for name in (DATABASE_NAME, KEYS_NAME, MANIFEST_NAME):
+    for name in (*names, MANIFEST_NAME):
         _sync(draft / name)
     sync_folder(draft)
     # The commit point: before it there is no folder of that name, after it a whole backup.
@@ -72,7 +81,7 @@ def back_up(url: str, key_file: Path, folder: Path, hub_id: str, taken_ms: int, 
     return manifest
 
 
-def restore(folder: Path, url: str, key_file: Path, hub_id: str, chains: Chains) -> Manifest:
+def restore(folder: Path, url: str, key_files: Mapping[str, Path], hub_id: str, chains: Chains) -> Manifest:
     """Bring a backup into an empty store, upgraded on a copy to this program's schema; the backup stays as it is.
 
     Raises `BackupRefused` for what is damaged, is another hub's or would replace something, `StoreTooNew` and `StoreUnavailable`.
@@ -82,23 +91,34 @@ def restore(folder: Path, url: str, key_file: Path, hub_id: str, chains: Chains)
         raise BackupRefused(
             f"The backup is that of {manifest.hub_id}, the settings describe {hub_id}; set public_url and slug right."
         )
-    keys = (folder / KEYS_NAME).read_bytes()
-    if key_file.exists() and key_file.read_bytes() != keys:
-        raise BackupRefused(f"{key_file} is the key file of another store; move it away first.")
-    with _copy_of(folder / DATABASE_NAME, key_file.parent) as copy:
+    keys = {
+        key_file: (folder / name).read_bytes()
+        for name, key_file in key_files.items()
+        if name in manifest.files
+    }
+    for key_file, content in keys.items():
+        if key_file.exists() and key_file.read_bytes() != content:
+            raise BackupRefused(f"{key_file} is the key file of another store; move it away first.")
+    with _copy_of(folder / DATABASE_NAME, next(iter(key_files.values())).parent) as copy:
         migrate_file(copy, chains)
         if url.startswith("sqlite:"):
             _into_file(copy, Path(make_url(url).database or ""))
         else:
             _into_server(copy, url, chains)
-    if not key_file.exists():
-        draft = key_file.with_name(f"{key_file.name}.new")
-        draft.touch(0o600)
-        draft.write_bytes(keys)
-        _sync(draft)
-        draft.rename(key_file)
-        sync_folder(key_file.parent)
+    for key_file, content in keys.items():
+        if not key_file.exists():
+            _put_back(key_file, content)
     return manifest
+
+
+def _put_back(key_file: Path, content: bytes) -> None:
+    key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = key_file.with_name(f"{key_file.name}.new")
+    draft.touch(0o600)
+    draft.write_bytes(content)
+    _sync(draft)
+    draft.rename(key_file)
+    sync_folder(key_file.parent)
 
 
 def _checked(folder: Path) -> Manifest:
