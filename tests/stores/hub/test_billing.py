@@ -12,12 +12,12 @@ from ashiato.facts.instants import parse_datetime
 from ashiato.facts.problems import Invalid, NotFound, NotPermitted, Problem, WrongState
 from ashiato.facts.transactions import Conflict
 from ashiato.hub.billing import keeping, metering, month_end
-from ashiato.hub.billing.closing import Charge, Rules, UsageTotal
-from ashiato.hub.billing.documents import DocumentKind, Payment
+from ashiato.hub.billing.closing import Charge, NobodyPays, Rules, UsageTotal
+from ashiato.hub.billing.documents import DocumentKind, NoParty, Payment
 from ashiato.hub.billing.money import Rounding
 from ashiato.hub.billing.months import Month, number_of
 from ashiato.hub.billing.ports import BILLING, Billing, Counted
-from ashiato.hub.billing.schemes import users_only
+from ashiato.hub.billing.schemes import members_and_users, users_only
 from ashiato.hub.billing.tariffs import Fee, Form, Measure
 from ashiato.hub.billing.usage import Usage, UsageState, Verdict
 from ashiato.hub.ports import UnitOfWork
@@ -151,6 +151,34 @@ async def test_a_month_is_closed_and_closed_again_to_the_same(hub_store: SqlStor
     closing = await hub_store.read(OPERATOR, lambda uow: uow.room(BILLING).closing(NOVEMBER))
     assert closing is not None
     assert closing.digest == first.digest
+
+
+async def test_a_month_that_names_a_party_without_an_entry_is_not_cut_and_closes_once_it_is_entered(
+    hub_store: SqlStore,
+) -> None:
+    await prepared(hub_store)
+    stranger = "did:web:stranger.example"
+    told = {"consumer": stranger}
+    await say(hub_store, CELL, [said(Side.PROVIDER, 1, **told)])
+    await say(hub_store, stranger, [said(Side.CONSUMER, 1, **told)])
+    with pytest.raises(NoParty, match="stranger"):
+        await closed(hub_store, NOVEMBER)
+    assert await hub_store.read(OPERATOR, lambda uow: uow.room(BILLING).cut(NOVEMBER)) is None
+    entered = msgspec.structs.replace(PARTIES[CAR], party_id=stranger)
+    await hub_store.run(OPERATOR, lambda uow: keeping.keep_party(uow, entered))
+    assert (await closed(hub_store, NOVEMBER)).lines_count == 1
+
+
+async def test_a_month_whose_budget_nobody_carries_is_not_cut_and_closes_by_another_scheme(
+    hub_store: SqlStore,
+) -> None:
+    scheme = members_and_users("halves", NOVEMBER.first, 1_000)
+    await hub_store.run(OPERATOR, lambda uow: keeping.keep_scheme(uow, scheme))
+    with pytest.raises(NobodyPays, match="member_fee"):
+        await closed(hub_store, NOVEMBER)
+    other = users_only("halves", NOVEMBER.first)
+    await hub_store.run(OPERATOR, lambda uow: keeping.keep_scheme(uow, other))
+    assert (await closed(hub_store, NOVEMBER)).lines_count == 0
 
 
 async def test_what_was_changed_behind_the_program_is_found_when_the_closing_is_run_again(

@@ -130,6 +130,16 @@ class Closing(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
 
 
+class NobodyPays(LookupError):
+    """A part of the cost scheme has nobody to carry it; the operator must enter members, or another scheme, before it closes."""
+
+    def __init__(self, month: Month, cause: str) -> None:
+        super().__init__(
+            f"nobody is there in {month} to carry the {cause} of the cost scheme; enter members or another scheme"
+        )
+        self.cause = cause
+
+
 def stretches(month: Month, rates: Sequence[TaxRate] | None = None) -> tuple[Stretch, ...]:
     """The month cut where a tax rate changes; tariffs change between months only."""
     begins = [month.first, *changes_within(month.first, month.last, rates)]
@@ -140,7 +150,7 @@ def stretches(month: Month, rates: Sequence[TaxRate] | None = None) -> tuple[Str
 def close(
     month: Month, metered: Iterable[Metered], rules: Rules, rates: Sequence[TaxRate] | None = None
 ) -> Closing:
-    """The closing of the month."""
+    """The closing of the month; raises `NobodyPays`."""
     lines: list[Line] = []
     uses: dict[str, dict[str, int]] = {"provider": defaultdict(int), "consumer": defaultdict(int)}
     for part in metered:
@@ -289,6 +299,8 @@ def _scheme_lines(
     ):  # fmt: skip
         if not total_yen:
             continue
+        if not weights:
+            raise NobodyPays(month, cause)
         for buyer, amount in zip(weights, split(total_yen, list(weights.values())), strict=True):
             lines.append(
                 _line(

@@ -1,5 +1,6 @@
 """Closing a month: cut it, count it, write its documents. Each step can be run again and comes to the same.
 
+0. Before the cut everything is counted on trial, so that a rule that cannot be followed is found while it can still be mended.
 1. `cut`: from here on nothing more is billed in the month, and the rules that it follows are kept with it.
 2. `count`: reads what is billed in it and makes lines and documents; it writes nothing, however long it takes.
 3. `write`: closing and documents with their numbers, in one transaction. This is the point of no return: what is issued stays.
@@ -58,17 +59,30 @@ def rules_now(billing: Billing, operator: str, line_rounding: Rounding, tax_roun
 def cut(uow: UnitOfWork, month: Month, rules: Rules, now_ms: int) -> Cut:
     """Cut the month, or find that it was cut; raises `WrongState` before its end, and where an earlier one comes first."""
     billing = uow.room(BILLING)
-    expected = billing.open_month() or billing.first_month_with_usage() or month
     known = billing.cut(month)
     if known is not None:
         return known
+    _check_turn(billing, month, now_ms)
+    made = Cut(month=month, cut_ms=now_ms, rules=rules)
+    billing.put_cut(made)
+    return made
+
+
+def awaits_cut(uow: UnitOfWork, month: Month, now_ms: int) -> bool:
+    """Whether the month can be cut and was not yet; raises what `cut` raises."""
+    billing = uow.room(BILLING)
+    if billing.cut(month) is not None:
+        return False
+    _check_turn(billing, month, now_ms)
+    return True
+
+
+def _check_turn(billing: Billing, month: Month, now_ms: int) -> None:
+    expected = billing.open_month() or billing.first_month_with_usage() or month
     if now_ms < month.end_ms:
         raise WrongState(f"{month} is not over in Tokyo.", month=str(month))
     if month != expected and (month > expected or billing.open_month() is not None):
         raise WrongState(f"Close {expected} first; months are closed in their order.", month=str(expected))
-    made = Cut(month=month, cut_ms=now_ms, rules=rules)
-    billing.put_cut(made)
-    return made
 
 
 def count(billing: Billing, month: Month, rules: Rules) -> Result:
@@ -105,7 +119,15 @@ def write(uow: UnitOfWork, result: Result, now_ms: int) -> Counted:
 async def close_month(
     store: Store, month: Month, rules_of: Callable[[Billing], Rules], now_ms: int
 ) -> Counted:
-    """All three steps. Raises what they raise."""
+    """All three steps, after a trial. Raises what they raise; what the trial raises has changed nothing."""
+
+    def trial(uow: UnitOfWork) -> None:
+        billing = uow.room(BILLING)
+        count(billing, month, rules_of(billing))
+
+    # A cut is for good, and with it the rules: a party that is missing then could never be entered any more.
+    if await store.run(LANE, lambda uow: awaits_cut(uow, month, now_ms)):
+        await store.read(LANE, trial)
     made = await store.run(LANE, lambda uow: cut(uow, month, rules_of(uow.room(BILLING)), now_ms))
     result = await store.read(LANE, lambda uow: count(uow.room(BILLING), month, made.rules))
     return await store.run(LANE, lambda uow: write(uow, result, now_ms))

@@ -19,7 +19,7 @@ from ashiato.api.management.models.shared import JsonObject, Page, PageQuery, pa
 from ashiato.api.management.openapi import WITH_JSON_BODY, Responses, problems, raw_answer
 from ashiato.facts.problems import NotFound, WrongState
 from ashiato.hub.billing import keeping, metering, month_end
-from ashiato.hub.billing.closing import Charge, Rules
+from ashiato.hub.billing.closing import Charge, NobodyPays, Rules
 from ashiato.hub.billing.documents import Document, NoParty, Payment, payment_status
 from ashiato.hub.billing.jp_pint import NotInJpPint, jp_pint_of
 from ashiato.hub.billing.money import Rounding
@@ -183,7 +183,7 @@ async def close_month(call: OperatorCallOf, month: models.MonthText) -> models.C
     rules_of = partial(_rules, call.hub.hub_id)
     try:
         counted = await month_end.close_month(call.hub.store, _month(month), rules_of, call.moment.now_ms)
-    except (NoParty, month_end.DifferentResult) as error:
+    except (NoParty, NobodyPays, month_end.DifferentResult) as error:
         raise WrongState(f"{error}.", month=month) from None
     return models.ClosedMonth.shown(counted)
 
