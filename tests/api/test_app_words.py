@@ -136,6 +136,38 @@ async def test_an_id_names_one_content_and_a_new_version_supersedes(place: Place
     assert second["sha256"] != first["sha256"]
 
 
+async def test_an_app_supersedes_no_word_that_lies_where_it_may_not_write(place: Place) -> None:
+    await place.register(MANIFEST)
+    _, first = await place.ask(PATH, body=asked(place))
+    await place.register(msgspec.structs.replace(MANIFEST, writes=("carbon-footprint-pack",)))
+    later = asked(place, id="urn:example:2", supersedes="urn:example:1")
+    refused = await place.refused("/declarations/carbon-footprint-pack", body=later)
+    assert refused == (403, "not-permitted")
+    kept = await place.cells.read(lambda uow: uow.room(WORDS).get(first["sha256"]))
+    assert kept is not None
+    assert kept.standing is WordStanding.HOLDS
+
+
+async def test_a_word_that_rests_on_what_was_taken_back_while_the_app_computed_says_so(place: Place) -> None:
+    await place.register(MANIFEST)
+    notice = KeptNotice(
+        peer_id=place.maker.did, sha256="ab" * 32, asset_id="cfp", standing=WordStanding.WITHDRAWN, at_ms=1
+    )
+    await place.cells.run(lambda uow, moment: uow.room(WORDS).put_notice(notice))
+    others = [{"partner": "did:web:other.example", "sha256": "ab" * 32}]
+    _, told = await place.ask(PATH, body={**asked(place), "rests_on": others})
+    assert told["standing"] == ""
+    rests_on = [{"partner": place.maker.did, "sha256": "ab" * 32}]
+    _, told = await place.ask(PATH, body={**asked(place), "rests_on": rests_on})
+    assert told["standing"] == "rests-on-stale"
+    envelope = await place.cells.read(lambda uow: uow.assets.record(ASSET))
+    assert envelope is not None
+    assert read(envelope).standing is WordStanding.RESTS_ON_STALE
+    assert [one.process_id for one in await place.cells.history() if one.event == "word.stale"] == [
+        told["sha256"]
+    ]
+
+
 async def test_the_keys_of_partners_and_of_believed_verifiers_are_shown_and_of_nobody_else(
     place: Place, tmp_path: Path
 ) -> None:

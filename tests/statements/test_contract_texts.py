@@ -1,9 +1,11 @@
 """Contract texts: filled from templates, one hash each, their rules part of what is agreed."""
 
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
+import msgspec
 import pytest
 import rfc8785
 
@@ -118,6 +120,26 @@ def test_rules_that_were_taken_out_of_a_clause_show_as_a_difference() -> None:
 
 
 @pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: msgspec.structs.replace(text, title=Words(en="Consultancy", ja="顧問契約")),
+        lambda text: msgspec.structs.replace(
+            text,
+            values=tuple(
+                msgspec.structs.replace(one, label=Words(en="Deposit", ja="保証金")) for one in text.values
+            ),
+        ),
+        lambda text: msgspec.structs.replace(text, values=(*text.values, text.values[-1])),
+    ],
+)
+def test_a_text_whose_title_or_particulars_are_not_the_templates_is_none_of_it(
+    spoil: Callable[[ContractText], ContractText],
+) -> None:
+    with pytest.raises(WrongFilling):
+        differences(spoil(filled()), EXCHANGE)
+
+
+@pytest.mark.parametrize(
     ("values", "member"),
     [
         ({"until": "2027-02-29"}, "until"),
@@ -163,6 +185,9 @@ def test_a_value_brings_no_parameter_and_no_rule_of_its_own() -> None:
         ("insurance", ClauseChange(en="{price_yen} yen.", ja="x")),
         ("insurance", ClauseChange(en="x", ja="x", odrl="{")),
         ("insurance", ClauseChange(en="x", ja="x", odrl="[]")),
+        ("insurance", ClauseChange(en="x", ja="x", odrl='{"permission": NaN}')),
+        ("insurance", ClauseChange(en="x", ja="x", odrl='{"permission": [], "permission": []}')),
+        ("insurance", ClauseChange(en="x", ja="x", odrl='{"permission": ' + "[" * 3000 + "]" * 3000 + "}")),
     ],
 )
 def test_a_wrong_change_is_refused_with_its_clause(key: str, change: ClauseChange | None) -> None:

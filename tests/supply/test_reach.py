@@ -160,6 +160,26 @@ async def test_without_a_rule_nothing_leaves_and_a_person_may_let_it(street: Str
         await moduler.run(lambda uow: trace_rights.let(uow, moduler.company, waiting.own_id, True, moment))
 
 
+async def test_a_question_under_a_link_that_ended_is_not_let_by_anybody(street: Street) -> None:
+    await let_all(street)
+    moduler = street.firm("moduler")
+    await moduler.run(lambda uow: uow.room(REQUESTS).delete_rule(WENT_ITEM))
+    asked = await follow(street, "celler", B7, WENT_ITEM)
+    (waiting,) = await moduler.received()
+
+    def end(uow: UnitOfWork) -> None:
+        known = uow.supply.links.get(waiting.part.link)
+        assert known is not None
+        uow.supply.links.put(msgspec.structs.replace(known, state=LinkState.WITHDRAWN))
+
+    await street.store.run(moduler.did, end)
+    moment = street.clock.moment()
+    with pytest.raises(WrongState, match="link has ended"):
+        await moduler.run(lambda uow: trace_rights.let(uow, moduler.company, waiting.own_id, True, moment))
+    await street.carry()
+    assert (await seen(street.firm("celler"), asked.own_id)).branches[0].reach is None
+
+
 async def test_a_rule_for_named_partners_answers_nobody_else(street: Street) -> None:
     await let_all(street)
     await let(street, WENT_ITEM, "moduler", partners=("did:web:other.example",))

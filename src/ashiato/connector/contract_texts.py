@@ -20,9 +20,12 @@ from ashiato.statements.contract_texts import (
 def keep(
     uow: UnitOfWork, company: Company, text: ContractText, moment: Moment, *, peer_id: str = ""
 ) -> KeptText:
-    """Keep a text; one that is here already stays as it came."""
+    """Keep a text; one that is here already stays as it came, but what we fill ourselves too becomes our own.
+
+    Else whoever sent us the same words before would keep our customers from reading what we offer under.
+    """
     known = uow.contracts.text(text.sha256)
-    if known is not None:
+    if known is not None and (peer_id or not known.peer_id):
         return known
     kept = KeptText(
         text_sha256=text.sha256,

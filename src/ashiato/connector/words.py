@@ -155,7 +155,7 @@ def check(
         raise NotPermitted(
             f"The manifest of the app does not let it have {declared.kind!r} signed.", kind=declared.kind
         )
-    if not any(asset_id.startswith(beginning) for beginning in manifest.writes):
+    if not _may_write(grant, asset_id):
         raise NotPermitted(f"The manifest of the app does not let it write {asset_id!r}.", id=asset_id)
     if word.issuer != company.participant_id:
         raise Invalid(
@@ -164,6 +164,12 @@ def check(
         )
     if len(declared.rests_on) > MOST_BASES_COUNT:
         raise Invalid(f"A word rests on at most {MOST_BASES_COUNT} others.", path="rests_on")
+    before = uow.room(WORDS).of_subject(declared.kind, word.supersedes) if word.supersedes else None
+    if before is not None and not _may_write(grant, before.asset_id):
+        raise NotPermitted(
+            f"{word.supersedes!r} lies at {before.asset_id!r}, which the manifest of the app does not let it write.",
+            id=word.supersedes,
+        )
     known = uow.room(WORDS).of_subject(declared.kind, word.subject_id)
     if known is not None and known.sha256 != word.sha256:
         raise WrongState(
@@ -220,6 +226,9 @@ def keep(
         uow.room(WORDS).put(kept)
     if known is None:
         _tell(uow, company, kept, SIGNED, moment, app=kept.app_id, app_digest=kept.app_digest)
+    # The notice may have come while the app computed, when nothing here rested on that word yet.
+    if any(uow.room(WORDS).notice(one.partner, one.sha256) for one in kept.rests_on):
+        kept = worsen(uow, company, kept, WordStanding.RESTS_ON_STALE, moment)
     if word.supersedes:
         before = uow.room(WORDS).of_subject(declared.kind, word.supersedes)
         if before is not None:
@@ -269,6 +278,10 @@ def hear(uow: UnitOfWork, company: Company, notice: KeptNotice, moment: Moment) 
     for word in resting:
         worsen(uow, company, word, WordStanding.RESTS_ON_STALE, moment)
     return True
+
+
+def _may_write(grant: AppGrant, asset_id: str) -> bool:
+    return any(asset_id.startswith(beginning) for beginning in grant.app.manifest.writes)
 
 
 def _put(uow: UnitOfWork, word: OwnWord) -> None:

@@ -228,8 +228,15 @@ def referenced_by(rules: Mapping[str, object]) -> str | None:
 def differences(text: ContractText, template: ContractTemplate) -> tuple[Difference, ...]:
     """Where a text is not what its template says with the text's own values, in the order of the text, what is left out last.
 
-    Raises `WrongFilling` when the values of the text are none of that template's.
+    Raises `WrongFilling` when the title, the labels or the values of the text are none of that template's.
     """
+    if text.title != template.title:
+        raise WrongFilling("title", "it is not that of the template")
+    labels = {one.name: one.label for one in template.parameters}
+    if any(one.label != labels.get(one.name, one.label) for one in text.values):
+        raise WrongFilling("values", "what they are called is not what the template calls them")
+    if len({one.name for one in text.values}) != len(text.values):
+        raise WrongFilling("values", "one parameter is filled in twice")
     told = _checked_values(template.parameters, {one.name: one.value for one in text.values})
     usual = {clause.key: _clause(clause, template, told) for clause in template.clauses}
     found = [
@@ -304,8 +311,8 @@ def _rules(clause: Clause, template: ContractTemplate, values: Mapping[str, str]
         raise WrongFilling(clause.key, f"its rules name {min(missing)!r}, for which nothing is filled in")
     lists = {one.name for one in template.parameters if one.type is ParameterType.LIST}
     try:
-        part = json.loads(clause.odrl)
-    except ValueError as error:
+        part = parse_strict(clause.odrl.encode())
+    except MalformedJson as error:
         raise WrongFilling(clause.key, f"its rules are no JSON: {error}") from None
     if not isinstance(part, dict):
         raise WrongFilling(clause.key, "its rules are no object with permission, prohibition or obligation")

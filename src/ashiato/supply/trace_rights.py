@@ -52,6 +52,8 @@ def let(uow: UnitOfWork, company: Company, own_id: str, names: bool, moment: Mom
     request = known(uow, own_id, Side.RECEIVED)
     if not can_be_let(request):
         raise WrongState("It is no question of tracing that waits for you.", state=request.state)
+    if _has_ended(uow, request):
+        raise WrongState("The trade link has ended meanwhile; reject the question.", state=request.state)
     _begin(uow, company, request, names, moment)
     return known(uow, own_id)
 
@@ -98,11 +100,16 @@ def _begin(uow: UnitOfWork, company: Company, request: SupplyRequest, names: boo
 
 
 def _finish(uow: UnitOfWork, company: Company, request: SupplyRequest, moment: Moment) -> None:
-    link = uow.room(SUPPLY).links.get(request.part.link) if request.part.link else None
-    if request.part.link and (link is None or link.state is not LinkState.CONFIRMED):
+    if _has_ended(uow, request):
         note(uow, company, request, "needs-a-person", moment, reason="The trade link has ended meanwhile.")
         return
     _FINISH[request.data_item](uow, company, request, moment)
+
+
+def _has_ended(uow: UnitOfWork, request: SupplyRequest) -> bool:
+    """Whether the question names a trade link that does not hold any more."""
+    link = uow.room(SUPPLY).links.get(request.part.link) if request.part.link else None
+    return bool(request.part.link) and (link is None or link.state is not LinkState.CONFIRMED)
 
 
 def _is_whole(request: SupplyRequest) -> bool:

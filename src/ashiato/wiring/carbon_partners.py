@@ -35,6 +35,10 @@ class Partners:
         ]
         return [*notices, *(Item(did, "verifier", "") for did in self._verifiers)]
 
+    def without_keys(self, dids: Iterable[str]) -> list[str]:
+        """Those of the companies whose signatures cannot be verified now, in their order."""
+        return [did for did in sorted(dids) if self._document_of(did) is None]
+
     def accepted(self, item: Mapping[str, Any], content: bytes) -> Received | None:
         """The declaration in what came, None where it does not count; why, and which statements do not, is told."""
         partner, named = item["partner"], f"{item['asset_id']} of {item['partner']}"

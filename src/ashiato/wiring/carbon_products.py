@@ -89,9 +89,13 @@ class Products:
             print(f"{FOOTPRINT}{calculation.product} {sha256(calculation.declaration).hexdigest()}")
         return failed_count
 
-    def catch_up(self) -> None:
-        """Compute what rests on something else than before, as its inventory says, and write down how each declaration stands."""
+    def catch_up(self) -> bool:
+        """Compute what rests on something else than before, as its inventory says, and write down how each declaration stands.
+
+        False where the keys of a supplier cannot be had now, so that it must be looked at again without any news.
+        """
         look = _Look(self._interface)
+        is_settled = True
         for asset_id in look.inventories:
             content = look.own(asset_id)
             try:
@@ -105,7 +109,15 @@ class Products:
             basis = basis_of(content, look.items_for(content), self._program)
             if wish == "off" or (standing is not None and standing.basis == basis):
                 continue
+            silent = look.suppliers_without_keys(content)
+            if silent:
+                # Nothing is read, as each read is a use; without a basis it is looked at again.
+                is_settled = False
+                problem = f"the DID document of {', '.join(silent)} cannot be had now"
+                self._write_stale(look, product, "", problem)
+                continue
             self._renew(look, content, product, basis, is_offered=wish == "offer")
+        return is_settled
 
     def _renew(self, look: "_Look", content: bytes, product: str, basis: str, *, is_offered: bool) -> None:
         before = look.declared_before(product)
@@ -117,14 +129,7 @@ class Products:
                 return
         except (*REFUSALS, UnagreedPart, _NotSigned) as error:
             print(f"{INVENTORY}{product}: {error}", file=sys.stderr, flush=True)
-            told = FootprintStanding(
-                product=product,
-                basis=basis,
-                standing=ResultStanding.STALE,
-                declaration=declared,
-                problem=str(error),
-            )
-            self._write_standing(told)
+            self._write_stale(look, product, basis, str(error))
             return
         record = look.own_if_there(CALCULATION + product)
         revision = version_of(calculation.declaration)
@@ -219,6 +224,18 @@ class Products:
             )
         return after, exposed
 
+    def _write_stale(self, look: "_Look", product: str, basis: str, problem: str) -> None:
+        before = look.declared_before(product)
+        self._write_standing(
+            FootprintStanding(
+                product=product,
+                basis=basis,
+                standing=ResultStanding.STALE,
+                declaration=None if before is None else version_of(before),
+                problem=problem,
+            )
+        )
+
     def _write_standing(self, standing: FootprintStanding) -> None:
         self._write(STANDING + standing.product, msgspec.json.encode(standing), "carbon-standing")
 
@@ -268,6 +285,10 @@ class _Look:
         """What the suppliers that an inventory names have sent and said since; nothing is read for it."""
         sent = [Item(one["partner"], one["asset_id"], one["sha256"]) for one in self._from_suppliers(content)]
         return [*sent, *self.partners.known(suppliers_of((content,)))]
+
+    def suppliers_without_keys(self, content: bytes) -> list[str]:
+        """The suppliers of an inventory that have sent something which cannot be verified now."""
+        return self.partners.without_keys({one["partner"] for one in self._from_suppliers(content)})
 
     def received_for(self, content: bytes) -> list[Received]:
         """What the suppliers that an inventory names declared.

@@ -73,10 +73,12 @@ def _follow(interface: AppInterface) -> int:
     products = Products(interface)
     last: int = products.me["last"]
     while True:
-        patiently(products.catch_up)
+        is_settled = patiently(products.catch_up)
         has_news = False
         while not has_news:
             has_news, last = patiently(partial(interface.wait_for_news, last))
+            if not is_settled:
+                break
 
 
 if __name__ == "__main__":

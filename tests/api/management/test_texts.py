@@ -102,6 +102,7 @@ async def test_the_same_filling_is_one_text(maker: httpx2.AsyncClient) -> None:
         ({"changes": {"nothing": None}}, "nothing"),
         ({"changes": {"tooling": {**LIABILITY, "odrl": '{"permission": [{"action": "dance"}]}'}}}, "dance"),
         ({"changes": {"tooling": {**LIABILITY, "odrl": "{"}}}, "tooling"),
+        ({"changes": {"tooling": {**LIABILITY, "odrl": '{"permission": NaN}'}}}, "tooling"),
     ],
 )
 async def test_a_filling_that_cannot_be_is_refused_and_keeps_nothing(
@@ -124,3 +125,16 @@ async def test_a_partner_gets_what_it_knows_the_hash_of_and_not_what_others_sent
     await ok(cells.post(f"/v1/cells/partners/{MAKER}/contract-texts/{text['text_sha256']}"))
     page = f"/v1/cells/contract-texts/{text['text_sha256']}/page"
     await assert_problem(cells.get(page, params={"agreement_id": "urn:none"}), 404, "not-found")
+
+
+async def test_words_that_a_partner_sent_first_are_our_own_once_we_fill_them_too(
+    maker: httpx2.AsyncClient, cells: httpx2.AsyncClient
+) -> None:
+    text = await filled(maker)
+    path = f"contract-texts/{text['text_sha256']}"
+    assert (await ok(cells.post(f"/v1/cells/partners/{MAKER}/{path}")))["partner"] == MAKER
+    body = {"template": "data-exchange-1", "values": VALUES}
+    own = await ok(cells.post("/v1/cells/contract-texts", json=body), 201)
+    assert (own["text_sha256"], own["partner"]) == (text["text_sha256"], "")
+    # What came again changes nothing about whose it is.
+    assert (await ok(cells.post(f"/v1/cells/partners/{MAKER}/{path}")))["partner"] == ""
