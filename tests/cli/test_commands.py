@@ -581,7 +581,7 @@ def test_every_command_is_run_by_a_test_of_this_file(name: str) -> None:
     # The operator's commands are run by a function that is given the hub, and puts the first word before the others itself.
     words = r",\s+".join('"?hub"?' if word == "hub" else f'"{word}"' for word in name.split())
     here = Path(__file__)
-    groups = ("carbon", "chain", "credentials", "footprints", "hub", "requests")
+    groups = ("carbon", "chain", "credentials", "declarations", "footprints", "hub", "requests")
     beside = [here.with_name(f"test_{name}.py") for name in groups]
     texts = [path.read_text("utf-8") for path in (here, *beside)]
     assert any(re.search(rf"[(\s]{words}", text) for text in texts)

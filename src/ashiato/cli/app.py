@@ -8,6 +8,7 @@ from ashiato.cli.commands import (
     chain,
     contracts,
     credentials,
+    declarations,
     footprints,
     hub,
     keys,
@@ -50,6 +51,7 @@ def make_app() -> typer.Typer:
         credentials,
         chain,
         carbon,
+        declarations,
         hub,
         footprints,
     ):

@@ -21,6 +21,7 @@ from ashiato.statements.signed_words import MalformedSignedWord, SignedWord, Wor
 
 MOST_BASES_COUNT = 10_000
 SIGNED, SUPERSEDED, WITHDRAWN, STALE = "word.signed", "word.superseded", "word.withdrawn", "word.stale"
+ATTESTED = "word.attested"
 NO_LONGER = frozenset({SUPERSEDED, WITHDRAWN, STALE})
 """Events after which a word does not hold as it did."""
 
@@ -258,6 +259,35 @@ def worsen(
         WordStanding.RESTS_ON_STALE: STALE,
     }[standing]
     _tell(uow, company, word, name, moment)
+    return word
+
+
+def withdraw(uow: UnitOfWork, company: Company, sha256: str, withdrawal: str, moment: Moment) -> OwnWord:
+    """Take a word back by its signed withdrawal; whoever has it is told. Raises `NotFound` and `WrongState`."""
+    word = known_word(uow, sha256)
+    if word.withdrawal:
+        raise WrongState("The word is withdrawn already.", id=sha256)
+    signed = msgspec.structs.replace(word, withdrawal=withdrawal)
+    return worsen(uow, company, signed, WordStanding.WITHDRAWN, moment)
+
+
+def attach(
+    uow: UnitOfWork, company: Company, sha256: str, statement: str, speaker: str, moment: Moment
+) -> OwnWord:
+    """Lay somebody's checked statement about a word beside it; the same one again changes nothing.
+
+    Raises `NotFound`, and `WrongState` where no more go beside it.
+    """
+    word = known_word(uow, sha256)
+    if statement in word.statements:
+        return word
+    if len(word.statements) >= signed_words.MOST_STATEMENTS_COUNT:
+        raise WrongState(
+            f"{signed_words.MOST_STATEMENTS_COUNT} statements stand beside it already.", id=sha256
+        )
+    word = msgspec.structs.replace(word, statements=(*word.statements, statement))
+    _put(uow, word)
+    _tell(uow, company, word, ATTESTED, moment, speaker=speaker)
     return word
 
 

@@ -149,6 +149,28 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "make_carbon_inventory": {"json": {"ruleset": "PACT-3", "product": "secret"}},
     "give_carbon_answers": {"json": {"policy_id": "secret", "request_ids": ["secret"]}},
+    "withdraw_declaration": {"json": {"reason": "x"}},
+    "attach_statement": {"json": {"statement": "x"}},
+    "ask_for_lines": {
+        "json": {
+            "partner": MAKER,
+            "product": "secret",
+            "declaration_sha256": "ab" * 32,
+            "lines": [0],
+            "due_ms": 4_000_000_000_000,
+        }
+    },
+    "open_lines": {"json": {}},
+    "check_opened_lines": {"json": {"declaration": {}}},
+    "make_statement": {
+        "json": {
+            "declaration": {},
+            "standard": "x",
+            "level": "limited",
+            "scope": "x",
+            "finding": "conforms",
+        }
+    },
     "ask_intensity": {"json": {"activity": "secret"}},
     "ask_what_if": {
         "json": {"activity": "a", "changes": [{"type": "mix", "activity": "a", "shares": {"secret": 1}}]}
@@ -166,6 +188,7 @@ BODIES: dict[str, dict[str, Any]] = {
 OWN_BUSINESS = {
     "query_catalog",
     "propose_framework",
+    "ask_for_lines",
     "fill_contract_text",
     "get_contract_template",
     "get_own",
@@ -179,6 +202,8 @@ OWN_BUSINESS = {
 OF_A_PARTNER = {"query_issuer", "ask"}
 # These name in their bodies what only `cells` has: to the stranger it is not there.
 OF_UNKNOWN_PARTS = {
+    "check_opened_lines",
+    "make_statement",
     "make_carbon_inventory",
     "give_carbon_answers",
     "put_background",
@@ -205,6 +230,7 @@ IDS_OF_CHAIN = {
     "component_kind": "item",
     "component_id": "secret-2",
     "link_id": "secret",
+    "sha256": "ab" * 32,
 }
 # Of two routes with a parameter of the same name.
 NAME_OF_FACT = "event"

@@ -44,6 +44,7 @@ from ashiato.api.management.routes import (
     transferring,
     trusting,
     vaulting,
+    visits,
     wallet,
 )
 from ashiato.clients.backgrounds.working import BackgroundProcesses
@@ -78,6 +79,7 @@ ROUTERS = (
     chain.router,
     built.router,
     carbon.router,
+    visits.router,
     backgrounds.router,
     footprints.router,
     operating.own_router,

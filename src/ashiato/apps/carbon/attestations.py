@@ -192,6 +192,11 @@ def speaker_of_statement(compact: str) -> str:
     return _read(_payload(compact, VERIFICATION_TYP)[0], VerificationStatement).verifier
 
 
+def speaker_of_declaration(compact: str) -> str:
+    """Who says to be the issuer, for whoever fetches the DID document; raises `MalformedDeclaration` and `TokenRefused`."""
+    return read_declaration(_payload(compact, DECLARATION_TYP)[0])[0].issuer
+
+
 def with_verification(declaration: VerifiedDeclaration, statement: VerifiedStatement) -> DeclaredFootprint:
     """The supplier's footprint as wholly verified by that party, where the finding is that it conforms; else as it was."""
     told = statement.statement
