@@ -14,7 +14,7 @@ METAL = activity("metal", "material", "100", "kg", "10", stage="raw_materials")
 @pytest.fixture
 def kept(node: Node, tmp_path: Path) -> Node:
     """The app has computed a pack, whose one figure gives its metal away."""
-    for asset_id, content in records(calculated("pack", [METAL, GAS]), exposed={"metal": "0.01"}).items():
+    for asset_id, content in records(calculated("pack", [METAL, GAS]), exposed={"metal": "1.00"}).items():
         record = tmp_path / "record.json"
         record.write_bytes(content)
         node.ok("cells", "asset", "put", asset_id, "--title", asset_id, "--record", str(record))

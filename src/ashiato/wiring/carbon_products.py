@@ -214,9 +214,9 @@ class Products:
             seen_version(calculation.result, calculation.own.rules, *issue_of(calculation.declaration))
         )
         errors = quantity_errors(after.versions)
-        exposed = {key: f"{errors[key]:.4f}" for key in told_too_well(errors)}
+        exposed = {key: f"{errors[key] * 100:.2f}" for key in told_too_well(errors)}
         if exposed:
-            listed = ", ".join(f"{key} (error {error})" for key, error in exposed.items())
+            listed = ", ".join(f"{key} (error {error} %)" for key, error in exposed.items())
             print(
                 f"{FOOTPRINT}{product}: who knows its inputs could tell the quantities of {listed}.",
                 file=sys.stderr,

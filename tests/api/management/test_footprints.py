@@ -35,7 +35,7 @@ async def kept(cells: httpx2.AsyncClient) -> httpx2.AsyncClient:
         "standing": ResultStanding.SUPERSEDED,
         "revision": Version(id="pack/2+1", sha256="cd" * 32),
         "changed": (ChangedInput(input="cell did:web:cell.example", before="aa", after="bb"),),
-        "exposed": {"metal": "0.0123"},
+        "exposed": {"metal": "1.23"},
     }
     await keep(cells, "cells", records(second, earlier, **standing))
     stale: dict[str, Any] = {
@@ -53,7 +53,7 @@ async def test_a_footprint_says_how_it_stands_and_warns_of_what_it_gives_away(
     assert (found["standing"], found["revision"]["id"]) == ("superseded", "pack/2+1")
     assert found["declaration"]["id"] == "pack/2"
     assert found["changed"] == [{"input": "cell did:web:cell.example", "before": "aa", "after": "bb"}]
-    assert found["exposed"] == [{"input": "metal", "error": "0.0123"}]
+    assert found["exposed"] == [{"input": "metal", "error_percent": "1.23"}]
     assert "tell the quantities of metal" in found["warning"]
     assert float(found["total_kg"]) == 120
     japanese = await ok(kept.get(f"{ROOT}/footprints/pack", params={"lang": "ja"}))

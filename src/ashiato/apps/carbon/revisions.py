@@ -57,7 +57,7 @@ class FootprintStanding(_Document, frozen=True, kw_only=True):
     """What the app knows of a product's declaration. `basis` is the hash of all that it was computed from.
 
     `exposed` are the inputs whose quantity somebody who knows all inputs could tell from the declaration (or from the version
-    that waits) together with those before, each with the median error that is left.
+    that waits) together with those before, each with the median error that is left, in percent.
     """
 
     type: Literal["FootprintStanding"] = "FootprintStanding"

@@ -65,10 +65,10 @@ class FootprintChange(_Read):
 
 
 class ExposedInput(Model):
-    """An input whose quantity could be told from what was declared, with the median relative error that is left."""
+    """An input whose quantity could be told from what was declared, with the median error that is left."""
 
     input: str
-    error: str
+    error_percent: str
 
 
 class OwnFootprint(Model):
@@ -118,7 +118,7 @@ class OwnFootprint(Model):
             valid_from_ms=None if declared is None else declared.valid_from_ms,
             valid_until_ms=None if declared is None else declared.valid_until_ms,
             unproved=found.unproved,
-            exposed=[ExposedInput(input=key, error=error) for key, error in exposed.items()],
+            exposed=[ExposedInput(input=key, error_percent=error) for key, error in exposed.items()],
             warning=say("exposed", language, inputs=", ".join(exposed), limit=f"{LEAST_ERROR * 100:g}")
             if exposed
             else "",
