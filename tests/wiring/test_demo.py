@@ -162,6 +162,13 @@ def test_eight_companies_hand_on_fifteen_declarations_and_nobody_sees_past_its_p
     assert [facts[f"{slug}_hidden"] for slug in ("cells", "packs", "vehicles")] == [4, 5, 6]
 
 
+def test_a_verifier_sees_two_lines_and_its_word_is_counted_by_the_next_tier(walk: Walk) -> None:
+    facts = walk.facts("chain_verify")
+    assert facts["sampled_count"] == 2 < facts["lines_count"]
+    # The powder's own declaration is what was verified: no more of the cell's figure than the powder brings into it.
+    assert (facts["before_percent"], 0 < float(facts["after_percent"]) < 100) == ("0.0", True)
+
+
 def test_the_companies_run_until_ctrl_c_which_leaves_nothing_of_them(walk: Walk) -> None:
     assert len(walk.running_pids) == 7
     assert walk.exit_code == 0

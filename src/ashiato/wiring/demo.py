@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from ashiato.wiring.walkthrough import asking, chain, exchange, rights, secrecy, trust
+from ashiato.wiring.walkthrough import asking, chain, exchange, rights, secrecy, trust, visiting
 from ashiato.wiring.walkthrough.companies import StepFailed
 from ashiato.wiring.walkthrough.scene import Scene, Step, now_ms, set_scene
 from ashiato.wiring.walkthrough.texts import Language, Texts, language_of
@@ -25,6 +25,7 @@ STEPS: tuple[Step, ...] = (
     *trust.STEPS[1:],
     *chain.STEPS,
     *asking.STEPS,
+    *visiting.STEPS,
     *secrecy.STEPS,
 )
 

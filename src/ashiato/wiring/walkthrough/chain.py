@@ -71,7 +71,7 @@ async def chain_declare(scene: Scene) -> Json:
     scene.remembered["valid_from_ms"] = str(began_ms // DAY_MS * DAY_MS)
     contracts_count = 0
     for tier in TIERS:
-        await asyncio.gather(*(_compute(scene, chain, slug, chain.made_by(slug)) for slug in tier))
+        await asyncio.gather(*(compute(scene, chain, slug, chain.made_by(slug)) for slug in tier))
         sales = [product for slug in tier for product in chain.made_by(slug)]
         handed_on = await asyncio.gather(*(_hand_on(scene, chain, product) for product in sales))
         contracts_count += sum(handed_on)
@@ -123,7 +123,7 @@ async def chain_swap(scene: Scene) -> Json:
     before = {pack_id: await _total_per_kwh(scene, pack_id) for pack_id in PACKS}
     start = next(number for number, tier in enumerate(TIERS) if chain.swap.company in tier)
     for tier in TIERS[start:]:
-        await asyncio.gather(*(_compute(scene, chain, slug, chain.made_by(slug), 2) for slug in tier))
+        await asyncio.gather(*(compute(scene, chain, slug, chain.made_by(slug), 2) for slug in tier))
         sales = [product for slug in tier for product in chain.made_by(slug)]
         await asyncio.gather(*(_hand_on(scene, chain, product) for product in sales))
     facts: Json = {
@@ -150,7 +150,7 @@ async def _approve(company: Company, program: bytes, manifest: Json) -> None:
     await company.post(f"/apps/{APP_ID}/approve")
 
 
-async def _compute(
+async def compute(
     scene: Scene, chain: Chain, slug: str, products: tuple[Product, ...], version: int = 1
 ) -> None:
     """The company writes its inventories and has its connector start the app; each declaration is there afterwards."""
@@ -201,11 +201,12 @@ async def _hand_on(scene: Scene, chain: Chain, product: Product) -> int:
             "access": {"participants": [buyer.participant_id]},
         }
         await maker.put(f"/offers/{asset_id}", offer)
-        await _fetch(buyer, maker, asset_id)
+        await fetch(buyer, maker, asset_id)
     return len(items)
 
 
-async def _fetch(buyer: Company, maker: Company, asset_id: str) -> None:
+async def fetch(buyer: Company, maker: Company, asset_id: str) -> str:
+    """The company gets what another offers it; the id under which it was received."""
     begun = await buyer.post("/fetches", {"partner": maker.participant_id, "asset_id": asset_id})
     done = await eventually(
         f"{buyer.name} gets {asset_id}",
@@ -214,6 +215,8 @@ async def _fetch(buyer: Company, maker: Company, asset_id: str) -> None:
         LONGEST_FETCH_S,
     )
     expect(done["state"] == "done", f"{buyer.name} did not get {asset_id}: {done['problem']}")
+    received_id: str = done["received_id"]
+    return received_id
 
 
 def _buyer(scene: Scene, chain: Chain, product: Product) -> Company | None:

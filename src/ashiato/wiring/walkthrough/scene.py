@@ -24,6 +24,7 @@ class Scene:
 
     The chain has eight companies by slug, two of which are the cathode maker and the cell maker. Its refiners and the
     graphite maker are hosted in one process, as small firms are; the others have a process and a store each.
+    A verifier of its own looks at single lines of a declaration.
     `trust_list` is the file in which the three read whose word counts; `remembered` holds ids that later steps go on with.
     """
 
@@ -32,6 +33,7 @@ class Scene:
     cells: Company
     trader: Company
     chain: dict[str, Company]
+    verifier: Company
     feed: PlantFeed
     trust_list: Path
     remembered: dict[str, str] = field(default_factory=dict)
@@ -55,15 +57,17 @@ class Scene:
         """All processes of the first steps."""
         return (self.association, *self.companies)
 
+    @property
+    def _processes(self) -> tuple[Company, ...]:
+        return (*self.everybody, *self.chain_processes, self.verifier)
+
     async def close(self) -> None:
         """End every process and server, whatever state they are in."""
-        await asyncio.gather(
-            *(company.close() for company in (*self.everybody, *self.chain_processes)), self.feed.close()
-        )
+        await asyncio.gather(*(company.close() for company in self._processes), self.feed.close())
 
     def kill(self) -> None:
         """End every process now, without asking it."""
-        for company in (*self.everybody, *self.chain_processes):
+        for company in self._processes:
             with contextlib.suppress(OSError):
                 company.kill()
 
@@ -90,6 +94,7 @@ def set_scene(folder: Path) -> Scene:
         cells=cells,
         trader=Company(folder / "trader", "trader", "Demo Trader", {}, trust_list=trust_list),
         chain=_chain(folder, {"cathode": maker, "cells": cells}, trust_list),
+        verifier=Company(folder / "verifier", "verifier", "Demo Assurance Body", {}),
         feed=PlantFeed(credential),
         trust_list=trust_list,
     )
