@@ -49,7 +49,7 @@ class Hub:
         async with self.session.request(method, target, data=data, headers=sent) as answer:
             text = await answer.read()
             is_json = "json" in answer.headers.get("Content-Type", "")
-            return Answered(answer.status, json.loads(text) if is_json else text, answer.headers)
+            return Answered(answer.status, json.loads(text) if is_json and text else text, answer.headers)
 
     async def anyone(self, method: str, path: str, body: object = None, **headers: str) -> Answered:
         """A request without a credential to the listener for parties."""

@@ -94,7 +94,7 @@ def test_what_a_company_and_its_partner_say_of_themselves_is_shown(node: Node) -
     node.ok("cells", "asset", "put", "cfp-1", "--title", "Footprint", "--file", "x")
     own = node.ok("maker", "trust", "own")
     assert own["participant"] == MAKER
-    assert [one["kind"] for one in own["descriptions"]] == ["node", "service", "service", "instance"]
+    assert [one["kind"] for one in own["descriptions"]] == ["node", *["service"] * 3, "instance"]
     told = node.ok("maker", "trust", "describe", CELLS)["descriptions"][0]
     assert (told["kind"], told["id"]) == ("node", CELLS)
     assert {fact["weight"] for fact in told["facts"]} == {"claimed"}

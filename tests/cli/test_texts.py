@@ -61,8 +61,13 @@ def test_a_text_is_filled_in() -> None:
 
 
 def test_a_language_stands_in_one_file() -> None:
-    """A help text that is not looked up would stay English for everybody."""
+    """A help text that is not looked up would stay English for everybody.
+
+    The verifier of one file looks nothing up: it runs where this program is not.
+    """
     for path in SOURCES:
+        if path.name == "proof_verifier.py":
+            continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.keyword) and node.arg == "help":
                 assert isinstance(node.value, ast.Call), f"{path}:{node.value.lineno}"

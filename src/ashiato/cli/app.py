@@ -6,6 +6,7 @@ from ashiato.cli.commanding import command
 from ashiato.cli.commands import (
     carbon,
     chain,
+    contract_texts,
     contracts,
     credentials,
     declarations,
@@ -17,7 +18,6 @@ from ashiato.cli.commands import (
     processes,
     requests,
     rights,
-    texts,
     trusting,
     vaulting,
 )
@@ -40,7 +40,7 @@ def make_app() -> typer.Typer:
     for module in (
         offering,
         contracts,
-        texts,
+        contract_texts,
         rights,
         trusting,
         processes,
