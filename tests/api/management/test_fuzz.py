@@ -16,6 +16,7 @@ from tests.api.management.program import OPERATOR_KEY, Program, key_of, served_p
 
 SEED = int(os.environ.get("ASHIATO_FUZZ_SEED", "1"))
 TIME_LIMIT_S = 280
+CARBON = "/carbon/|declarations|line-requests|opened-lines|/statements"
 CHAIN = "/(trading-partners|plants|parts|bills|batches|items|built|trade-links|identified|supply)(/|$)"
 
 # 413 and 415 are refusals too; 502 is what a partner gets who does not exist, and 503 would be a store that is away.
@@ -116,7 +117,7 @@ def test_the_participants_routes_hold(served: tuple[str, Program], tmp_path: Pat
         12,
         SEED,
         "--exclude-path-regex",
-        f"events$|participants|health|{CHAIN}",
+        f"events$|participants|health|{CHAIN}|{CARBON}",
     )
 
 
@@ -136,6 +137,14 @@ def test_the_routes_of_the_chain_hold(served: tuple[str, Program], tmp_path: Pat
     # Without the stateful phase: it takes a body whose every member is optional, with one given as its default, for a wrong one.
     phases = ("--phases", "examples,coverage,fuzzing")
     search(tmp_path, url, key_of("cells"), settings, 12, SEED, *phases, "--include-path-regex", CHAIN)
+
+
+def test_the_routes_of_footprints_hold(served: tuple[str, Program], tmp_path: Path) -> None:
+    url, _ = served
+    # As with the chain: bodies of which every member is optional.
+    phases = ("--phases", "examples,coverage,fuzzing")
+    settings = configuration({"partner": [MAKER]}, "cells")
+    search(tmp_path, url, key_of("cells"), settings, 6, SEED, *phases, "--include-path-regex", CARBON)
 
 
 def test_the_operators_routes_hold(served: tuple[str, Program], tmp_path: Path) -> None:
