@@ -170,7 +170,7 @@ def test_a_verifier_sees_two_lines_and_its_word_is_counted_by_the_next_tier(walk
 
 
 def test_the_companies_run_until_ctrl_c_which_leaves_nothing_of_them(walk: Walk) -> None:
-    assert len(walk.running_pids) == 7
+    assert len(walk.running_pids) == 8
     assert walk.exit_code == 0
     assert walk.survivors == ()
     assert walk.files == ()
