@@ -3,23 +3,20 @@
 The caller proves who it is with a token like those of the protocol. The hash is the key: it stands in the rules of the offer.
 """
 
-import structlog
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from ashiato.api.data import Endpoint
-from ashiato.api.data_answers import Refused, refuse
+from ashiato.api.data_answers import refuse
+from ashiato.api.partner_questions import answered
 from ashiato.connector import contract_texts
 from ashiato.connector.data_access import Refusal
 from ashiato.connector.node import Node, Tenant
-from ashiato.connector.ports import UnitOfWork
+from ashiato.connector.ports import Caller, UnitOfWork
 from ashiato.connector.problems import NotFound
-from ashiato.identity.signed_tokens import NotAuthenticated
 
 PATH = "contract-texts"
-
-log = structlog.get_logger()
 
 
 class ContractTextApi:
@@ -46,26 +43,11 @@ class ContractTextApi:
         await send({"type": "http.response.body", "body": body})
 
     async def _text(self, tenant: Tenant, request: Request) -> bytes:
-        moment = self._node.moment()
-        try:
-            caller = await self._node.identity.authenticate(
-                tenant.participant_id, request.headers.get("authorization"), moment.now_ms
-            )
-        except NotAuthenticated as error:
-            log.info("contract text refused", participant=tenant.participant_id, why=error.why)
-            raise refuse(401, "not-authenticated", "The request does not prove who you are.") from None
-
-        def look(uow: UnitOfWork) -> bytes | Refusal:
-            if not uow.records.remember_token(caller.participant_id, caller.token_id, caller.expires_ms):
-                return Refusal(
-                    status_code=401, code="token-replayed", reason="Make a fresh token for each request."
-                )
+        def look(uow: UnitOfWork, caller: Caller) -> bytes | Refusal:
+            del caller
             try:
                 return contract_texts.shown_to(uow, request.path_params["sha256"])
             except NotFound as error:
                 return Refusal(status_code=404, code="not-found", reason=error.sentence)
 
-        found = await self._node.store.run(tenant.participant_id, look)
-        if isinstance(found, Refusal):
-            raise Refused(found)
-        return found
+        return await answered(self._node, tenant, request, self._node.moment(), look)

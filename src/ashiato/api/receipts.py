@@ -16,14 +16,14 @@ from starlette.types import Receive, Scope, Send
 
 from ashiato.api import data_answers as answers
 from ashiato.api.data import Endpoint
-from ashiato.api.data_answers import Refused, refuse
+from ashiato.api.data_answers import refuse
+from ashiato.api.partner_questions import answered
 from ashiato.connector import receipts
 from ashiato.connector.data_access import Refusal
 from ashiato.connector.node import Node, Tenant
-from ashiato.connector.ports import UnitOfWork
+from ashiato.connector.ports import Caller, UnitOfWork
 from ashiato.connector.problems import NotFound
 from ashiato.connector.receipts import Shown
-from ashiato.identity.signed_tokens import NotAuthenticated
 from ashiato.statements.receipts import HEAD_TYP, RECEIPT_TYP, canonical, is_signed_by, sign
 from ashiato.trust.signing import Signer, SigningFailed
 
@@ -89,23 +89,8 @@ class ReceiptApi:
 
     async def _look(self, tenant: Tenant, request: Request, asked: _Asked) -> Shown:
         moment = self._node.moment()
-        try:
-            caller = await self._node.identity.authenticate(
-                tenant.participant_id, request.headers.get("authorization"), moment.now_ms
-            )
-        except NotAuthenticated as error:
-            log.info("receipts refused", participant=tenant.participant_id, why=error.why)
-            if error.is_temporary:
-                raise refuse(
-                    503, "identity-unavailable", "Your DID document cannot be fetched now; try again."
-                ) from None
-            raise refuse(401, "not-authenticated", "The request does not prove who you are.") from None
 
-        def look(uow: UnitOfWork) -> Shown | Refusal:
-            if not uow.records.remember_token(caller.participant_id, caller.token_id, caller.expires_ms):
-                return Refusal(
-                    status_code=401, code="token-replayed", reason="Make a fresh token for each request."
-                )
+        def look(uow: UnitOfWork, caller: Caller) -> Shown | Refusal:
             caller_id, agreement_id = caller.participant_id, asked.agreement_id
             if asked.is_ended:
                 receipts.told_of_end(uow, tenant.company, caller_id, agreement_id, moment)
@@ -116,10 +101,7 @@ class ReceiptApi:
             except NotFound as error:
                 return Refusal(status_code=404, code="agreement-not-found", reason=error.sentence)
 
-        shown = await self._node.store.run(tenant.participant_id, look)
-        if isinstance(shown, Refusal):
-            raise Refused(shown)
-        return shown
+        return await answered(self._node, tenant, request, moment, look)
 
 
 def _asked(request: Request) -> _Asked:

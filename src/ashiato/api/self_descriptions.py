@@ -14,16 +14,16 @@ from starlette.types import Receive, Scope, Send
 
 from ashiato.api import data_answers as answers
 from ashiato.api.data import Endpoint
-from ashiato.api.data_answers import Refused, refuse
+from ashiato.api.data_answers import refuse
+from ashiato.api.partner_questions import answered
 from ashiato.connector import catalog, describing
 from ashiato.connector.data_access import Refusal
 from ashiato.connector.describing import Fact, Instance
 from ashiato.connector.node import Node, Tenant
-from ashiato.connector.ports import Moment, UnitOfWork
+from ashiato.connector.ports import Caller, Moment, UnitOfWork
 from ashiato.connector.problems import NotFound
 from ashiato.connector.records import Asset
 from ashiato.connector.signing import SignerUnavailable
-from ashiato.identity.signed_tokens import NotAuthenticated
 from ashiato.statements.receipts import sign
 from ashiato.statements.self_descriptions import LIFE_MS, SELF_DESCRIPTION_TYP, describe
 from ashiato.trust.signing import Signer, SigningFailed
@@ -117,19 +117,7 @@ class SelfDescriptionApi:
         await answers.send_json(send, {"descriptions": compacts})
 
     async def _asset(self, tenant: Tenant, request: Request, asset_id: str, moment: Moment) -> Asset:
-        try:
-            caller = await self._node.identity.authenticate(
-                tenant.participant_id, request.headers.get("authorization"), moment.now_ms
-            )
-        except NotAuthenticated as error:
-            log.info("self-description refused", participant=tenant.participant_id, why=error.why)
-            raise refuse(401, "not-authenticated", "The request does not prove who you are.") from None
-
-        def look(uow: UnitOfWork) -> Asset | Refusal:
-            if not uow.records.remember_token(caller.participant_id, caller.token_id, caller.expires_ms):
-                return Refusal(
-                    status_code=401, code="token-replayed", reason="Make a fresh token for each request."
-                )
+        def look(uow: UnitOfWork, caller: Caller) -> Asset | Refusal:
             nothing = Refusal(
                 status_code=404, code="not-found", reason="There is no asset of that id for you."
             )
@@ -140,10 +128,7 @@ class SelfDescriptionApi:
             # Of what is only listed nothing but its existence is told.
             return nothing if found.is_listing else found.asset
 
-        found = await self._node.store.run(tenant.participant_id, look)
-        if isinstance(found, Refusal):
-            raise Refused(found)
-        return found
+        return await answered(self._node, tenant, request, moment, look)
 
 
 async def _send_to_everybody(send: Send, compacts: Sequence[str], if_none_match: str) -> None:
