@@ -1,12 +1,9 @@
 """`ashiato hub run` and `ashiato hub init`."""
 
 import asyncio
-import gc
 import hashlib
-import json
 import os
 import secrets
-import signal
 import sys
 import time
 from pathlib import Path
@@ -21,6 +18,7 @@ from ashiato.wiring.hub_settings import LEDGER_KEY_FILE, HubSettings, key_file_o
 from ashiato.wiring.serving import OPERATOR_ERRORS, configure_logs
 from ashiato.wiring.settings import BadSettings
 from ashiato.wiring.tenancy import did_of
+from ashiato.wiring.until_told import serve_until_told, write_ready
 
 HUB_OPERATOR_ERRORS = (*OPERATOR_ERRORS, BackupRefused, UpgradeFailed)
 
@@ -113,14 +111,8 @@ async def _serve(settings: HubSettings, ready_file: Path | None) -> None:
     from ashiato.wiring.hub_program import HubProgram
 
     program = HubProgram(settings)
-    try:
-        await program.open()
-        program.start()
-        # What is loaded now stays: the collector need not look through it again and again.
-        gc.freeze()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, program.stop)
+
+    def ready() -> None:
         document = {
             "pid": os.getpid(),
             "public_url": program.public_url,
@@ -128,13 +120,10 @@ async def _serve(settings: HubSettings, ready_file: Path | None) -> None:
             "hub": program.hub_id,
         }
         if ready_file is not None:
-            draft = ready_file.with_suffix(".new")
-            draft.write_text(json.dumps(document), encoding="utf-8")
-            draft.replace(ready_file)
+            write_ready(ready_file, document)
         structlog.get_logger().info("the hub serves", **document)
-        await program.serve()
-    finally:
-        await program.close()
+
+    await serve_until_told(program, ready)
 
 
 def init(settings_file: Path, name: str, public_url: str) -> int:

@@ -1,16 +1,12 @@
 """`ashiato connector serve` and `ashiato connector init`."""
 
 import asyncio
-import gc
 import hashlib
-import json
 import logging
 import os
 import secrets
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import structlog
 
@@ -18,9 +14,7 @@ from ashiato.connector.problems import Problem
 from ashiato.stores.errors import BadStoreUrl, NodeIdTaken, StoreInUse, StoreTooNew, StoreUnavailable
 from ashiato.stores.keys import KeyFileUnusable, SealBroken
 from ashiato.wiring.settings import BadSettings, Settings, load_settings
-
-if TYPE_CHECKING:
-    from ashiato.wiring.program import Program
+from ashiato.wiring.until_told import serve_until_told, write_ready
 
 OPERATOR_ERRORS = (
     BadSettings,
@@ -87,37 +81,27 @@ async def _serve(settings: Settings, ready_file: Path | None) -> int:
     from ashiato.wiring.program import Program
 
     program = Program(settings)
-    try:
-        await program.open()
-        program.start()
-        # What is loaded now stays: the collector need not look through it again and again.
-        gc.freeze()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, program.stop)
+
+    def ready() -> None:
         if ready_file is not None:
-            _tell_ready(ready_file, program)
+            write_ready(
+                ready_file,
+                {
+                    "pid": os.getpid(),
+                    "public_url": program.public_url,
+                    "management_url": program.management_url,
+                    "participants": {tenant.slug: tenant.participant_id for tenant in program.tenancy.all()},
+                },
+            )
         structlog.get_logger().info(
             "serving", protocol=program.public_url, management=program.management_url, pid=os.getpid()
         )
-        await program.serve()
+
+    try:
+        await serve_until_told(program, ready)
     except NoKeyConfigured as error:
         raise BadSettings(str(error)) from None
-    finally:
-        await program.close()
     return 0
-
-
-def _tell_ready(ready_file: Path, program: "Program") -> None:
-    document = {
-        "pid": os.getpid(),
-        "public_url": program.public_url,
-        "management_url": program.management_url,
-        "participants": {tenant.slug: tenant.participant_id for tenant in program.tenancy.all()},
-    }
-    draft = ready_file.with_suffix(".new")
-    draft.write_text(json.dumps(document), encoding="utf-8")
-    draft.replace(ready_file)
 
 
 def init(settings_file: Path, slug: str, name: str, public_url: str) -> int:
