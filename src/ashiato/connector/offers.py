@@ -85,6 +85,12 @@ def put_asset(uow: UnitOfWork, asset: Asset, moment: Moment) -> Asset:
     return asset
 
 
+def put_record(uow: UnitOfWork, asset_id: str, content: bytes, moment: Moment) -> None:
+    """Store what an asset whose source is the connector's own store holds."""
+    uow.assets.put_record(asset_id, content)
+    note(uow, moment, "record.stored", asset_id, {"size_bytes": len(content)})
+
+
 def index_asset(uow: UnitOfWork, asset: Asset, before: Asset | None) -> None:
     """Make the catalog entries of one asset anew, from the offers that name it and those of its class."""
     named = _offers_naming(uow, asset, before)

@@ -131,8 +131,7 @@ def show_alone(
         access=(AccessForm(participants=(partner,)),),
     )
     offers.put_asset(uow, asset, moment)
-    uow.assets.put_record(asset_id, content)
-    offers.note(uow, moment, "record.stored", asset_id, {"size_bytes": len(content)})
+    offers.put_record(uow, asset_id, content, moment)
     terms = permit(participants=[partner])
     offers.put_policy(uow, PolicyDefinition(policy_id=asset_id, document=terms), moment)
     offer = OfferDefinition(

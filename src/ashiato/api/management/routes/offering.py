@@ -84,8 +84,7 @@ async def put_record(call: CallOf, asset_id: AssetId, request: Request) -> Recor
 
     def work(uow: UnitOfWork) -> None:
         _recorded_asset(uow, asset_id)
-        uow.assets.put_record(asset_id, body)
-        uow.records.add_history(call.moment.now_ms, "record.stored", asset_id, "", {"size_bytes": len(body)})
+        offers.put_record(uow, asset_id, body, call.moment)
 
     await call.run(work)
     return RecordReceipt(asset_id=asset_id, size_bytes=len(body), sha256=hashlib.sha256(body).hexdigest())

@@ -241,8 +241,7 @@ def _offer(uow: UnitOfWork, asset_id: str, content: bytes, policy_id: str, momen
         ),
         moment,
     )
-    uow.assets.put_record(asset_id, content)
-    offers.note(uow, moment, "record.stored", asset_id, {"size_bytes": len(content)})
+    offers.put_record(uow, asset_id, content, moment)
     if uow.assets.offer(asset_id) is None:
         offers.put_offer(
             uow,

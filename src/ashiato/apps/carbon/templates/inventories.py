@@ -93,8 +93,7 @@ def _store(uow: UnitOfWork, asset_id: str, content: bytes, moment: Moment) -> No
         )
     elif known.source != _RECORD:
         raise Invalid(f"The asset {asset_id} is no record; it cannot hold an inventory.", id=asset_id)
-    uow.assets.put_record(asset_id, content)
-    offers.note(uow, moment, "record.stored", asset_id, {"size_bytes": len(content)})
+    offers.put_record(uow, asset_id, content, moment)
 
 
 def _chosen(
