@@ -24,7 +24,6 @@ from ashiato.connector.vault_records import (
 )
 from ashiato.statements.receipts import DigestStanding
 
-RECORD_SOURCE: dict[str, object] = {"kind": "record"}
 RECEIVED_EVENT, RECORD_EVENT, NOTICE_EVENT = "transfer.received", "record.stored", "word.notice"
 ANSWER_EVENTS = frozenset(
     f"request.{what}" for what in ("answered", "corrected", "withdrawn", "data-received")
@@ -224,13 +223,14 @@ def write_result(uow: UnitOfWork, app: App, asset_id: str, result: Result, momen
     if not any(asset_id.startswith(beginning) for beginning in app.manifest.writes):
         raise NotPermitted(f"The manifest of the app does not let it write {asset_id!r}.", id=asset_id)
     known = uow.assets.asset(asset_id)
-    if known is not None and known.source != RECORD_SOURCE:
+    if known is not None and known.source != offers.RECORD_SOURCE:
         raise WrongState(f"The asset {asset_id!r} is no record; choose another id.", id=asset_id)
     is_shown = known is not None and known.visibility is not Visibility.HIDDEN
     if is_shown and known and (known.data_item, known.part_group) != (result.data_item, result.part_group):
         raise WrongState("The asset is shown to partners: only the company changes its class.", id=asset_id)
     asset = msgspec.structs.replace(
-        known or Asset(asset_id=asset_id, title="", source=RECORD_SOURCE, visibility=Visibility.HIDDEN),
+        known
+        or Asset(asset_id=asset_id, title="", source=offers.RECORD_SOURCE, visibility=Visibility.HIDDEN),
         title=result.title,
         data_item=result.data_item,
         part_group=result.part_group,

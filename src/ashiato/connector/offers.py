@@ -35,6 +35,9 @@ _URI_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _NAMELESS_PREFIX = "offer+id:"
 ENTRY_BATCH_COUNT = 1000
 
+RECORD_SOURCE: dict[str, object] = {"kind": "record"}
+"""The source of an asset that the connector holds itself."""
+
 
 def check_id(what: str, value: str) -> None:
     """Refuse ids that could not stand in a URL path or a log line: 1 to 256 printable characters without space or slash."""

@@ -125,7 +125,7 @@ def show_alone(
     asset = Asset(
         asset_id=asset_id,
         title=title,
-        source={"kind": "record"},
+        source=offers.RECORD_SOURCE,
         data_item=data_item,
         visibility=Visibility.OFFERED,
         access=(AccessForm(participants=(partner,)),),

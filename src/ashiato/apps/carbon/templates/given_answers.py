@@ -37,7 +37,6 @@ from ashiato.supply.telling import known
 Outcome = Literal["answered", "rejected", "same"]
 # What the form makes is told apart by its id from what the app computed.
 _MADE_HERE = "form:"
-_RECORD = {"kind": "record"}
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -235,7 +234,7 @@ def _offer(uow: UnitOfWork, asset_id: str, content: bytes, policy_id: str, momen
         Asset(
             asset_id=asset_id,
             title=asset_id,
-            source=dict(_RECORD),
+            source=offers.RECORD_SOURCE,
             data_item="carbon-footprint",
             visibility=Visibility.OFFERED,
         ),

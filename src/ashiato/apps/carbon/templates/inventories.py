@@ -26,7 +26,6 @@ from ashiato.facts.quantities import Quantity, decimal_text
 from ashiato.law.provisions import UnknownRulebook
 
 Document = dict[str, object]
-_RECORD = {"kind": "record"}
 
 
 class InventoryMade(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,13 +84,13 @@ def _store(uow: UnitOfWork, asset_id: str, content: bytes, moment: Moment) -> No
             Asset(
                 asset_id=asset_id,
                 title=asset_id,
-                source=dict(_RECORD),
+                source=offers.RECORD_SOURCE,
                 data_item="carbon-inventory",
                 visibility=Visibility.HIDDEN,
             ),
             moment,
         )
-    elif known.source != _RECORD:
+    elif known.source != offers.RECORD_SOURCE:
         raise Invalid(f"The asset {asset_id} is no record; it cannot hold an inventory.", id=asset_id)
     offers.put_record(uow, asset_id, content, moment)
 
