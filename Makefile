@@ -64,7 +64,7 @@ demo: $(STAMP) ## two companies, one contract, real data: the main job from star
 tck: $(STAMP) ## the official Dataspace Protocol kit against our server (needs Java 17 and Maven)
 	@$(BIN)/python tests/tck/run.py
 
-bench: $(STAMP) ## measure and print one JSON line: make bench BENCH=exchange|tenants|policy|rollup|lca|as_built|inversion|catalog|ledger|billing
+bench: $(STAMP) ## measure and print one JSON line: make bench BENCH=exchange|tenants|policy|rollup|lca|inversion|catalog|ledger|billing
 	@$(BIN)/python bench/run.py $(BENCH)
 
 soak: $(STAMP) ## the long crash and load runs
