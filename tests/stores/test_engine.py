@@ -60,16 +60,19 @@ def _seen(uow: UnitOfWork) -> list[object]:
 @contextlib.asynccontextmanager
 async def _one_commit(store: SqlStore, participant_id: str = "did:web:blocker") -> Any:
     """What is handed over inside waits behind a running unit of work, so that it is taken together."""
-    running, go_on = threading.Event(), threading.Event()
+    running, go_on = threading.Semaphore(0), threading.Event()
 
     def block(uow: UnitOfWork) -> None:
-        running.set()
-        go_on.wait(10)
+        running.release()
+        go_on.wait(30)
 
-    # As many as there may be writers.
-    blockers = [asyncio.create_task(store.run(f"{participant_id}-{n}", block)) for n in range(2)]
-    await asyncio.to_thread(running.wait, 10)
-    await asyncio.sleep(0.02)
+    # Every writer is held, so that none takes what follows at once.
+    writers_count = sum(thread.name.startswith("store-writer") for thread in threading.enumerate())
+    blockers = []
+    for number in range(writers_count):
+        # One after the other: what waits together is taken together, by one writer.
+        blockers.append(asyncio.create_task(store.run(f"{participant_id}-{number}", block)))
+        assert await asyncio.to_thread(running.acquire, timeout=30)
     try:
         yield
     finally:

@@ -82,10 +82,12 @@ async def lets(company: Company, slug: str, data_item: str, **more: object) -> N
 
 
 async def the_chain(node: Company, car: Company) -> None:
-    """v1 holds p1, p1 holds m1 and m2, each of which holds two of the cells c1 to c4; c1 is of the batch B7."""
+    """v1 holds p1, p1 holds m1 and m2, each of which holds two of the cells c1 to c4; c1 is of the batch LOT-B7-2026."""
     await built(node, "celler", "cell", "", {f"c{number}": () for number in range(1, 5)})
-    await node.call("PUT", "/batches/B7", {"part_id": "cell"}, slug="celler")
-    await node.call("PUT", "/items/c1", {"part_id": "cell", "serial": "c1", "batch_id": "B7"}, slug="celler")
+    await node.call("PUT", "/batches/LOT-B7-2026", {"part_id": "cell"}, slug="celler")
+    await node.call(
+        "PUT", "/items/c1", {"part_id": "cell", "serial": "c1", "batch_id": "LOT-B7-2026"}, slug="celler"
+    )
     await built(node, "moduler", "module", "cell", {"m1": ("c1", "c2"), "m2": ("c3", "c4")})
     await built(node, "packer", "pack", "module", {"p1": ("m1", "m2")})
     await built(car, "carmaker", "vehicle", "pack", {"v1": ("p1",)})
@@ -104,8 +106,8 @@ async def test_a_recall_goes_up_and_a_question_of_materials_down_through_four_ru
         await lets(node, "moduler", "trace:went", names=True, partners=[node.did_of("celler")])
         await lets(node, "packer", "trace:went")
         await car.stop()
-        body = {"direction": "up", "due_ms": in_an_hour_ms(), "text": "B7 may swell."}
-        asked = await node.call("POST", "/traces/batch/B7", body, slug="celler")
+        body = {"direction": "up", "due_ms": in_an_hour_ms(), "text": "LOT-B7-2026 may swell."}
+        asked = await node.call("POST", "/traces/batch/LOT-B7-2026", body, slug="celler")
         path = f"/traces/{asked['own_id']}"
 
         async def shown() -> Any:
@@ -136,7 +138,7 @@ async def test_a_recall_goes_up_and_a_question_of_materials_down_through_four_ru
         assert (done["is_complete"], done["unanswered"], done["tiers"][3]["ends"]) == (True, 0, 1)
         assert done["branches"][0]["named"] == [{"kind": "item", "part": "module", "name": "m1"}]
         (told,) = (await node.call("GET", "/requests?side=received", slug="moduler"))["items"]
-        assert told["text"] == "B7 may swell."
+        assert told["text"] == "LOT-B7-2026 may swell."
         # Down from the vehicle; the module maker lets nothing go to its customer, and a person says no.
         await lets(node, "packer", "trace:materials")
         down = await car.call("POST", "/traces/item/v1", {"direction": "down", "due_ms": in_an_hour_ms()})
@@ -161,5 +163,5 @@ async def test_a_recall_goes_up_and_a_question_of_materials_down_through_four_ru
             await node.call("GET", path, slug="packer")
         cells_did = node.did_of("celler")
     held_by_car = b"".join(one.read_bytes() for one in (tmp_path / "car").rglob("*") if one.is_file())
-    for secret in (cells_did, "celler", "moduler", "B7", "swell", "Our recipe"):
+    for secret in (cells_did, "celler", "moduler", "LOT-B7-2026", "swell", "Our recipe"):
         assert secret.encode() not in held_by_car.replace(str(tmp_path).encode(), b""), secret
