@@ -1,9 +1,16 @@
+import asyncio
+import threading
+
 import msgspec
+import psycopg
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ashiato.connector.records import Event
-from ashiato.stores.notifications import LARGEST_PAYLOAD_BYTES, Note, payloads
+from ashiato.stores.notifications import LARGEST_PAYLOAD_BYTES, Company, Listener, Note, payloads
+from ashiato.stores.postgresql import connect, conninfo
+from ashiato.stores.statements import Row
+from tests.postgresql_server import cut_connections
 
 NOTIFY_LIMIT_BYTES = 8_000
 
@@ -37,3 +44,27 @@ def test_small_events_travel_together_with_their_details() -> None:
     events = [Event(name="n", participant_id="p", process_id=f"{n}", details={"n": n}) for n in range(20)]
     (note,) = payloads("node-1", events)
     assert msgspec.json.decode(note, type=Note) == Note(node_id="node-1", events=tuple(events))
+
+
+async def test_who_closes_while_it_connects_again_leaves_no_connection(
+    postgresql_url: str, postgresql_database: str
+) -> None:
+    opened: list[psycopg.Connection[Row]] = []
+    asked, go_on = threading.Event(), threading.Event()
+
+    def open_slowly() -> psycopg.Connection[Row]:
+        if opened:
+            asked.set()
+            assert go_on.wait(30)
+        opened.append(connect(conninfo(postgresql_database)))
+        return opened[-1]
+
+    listener = Listener(open_slowly, Company("node-1"), lambda events: None)
+    await listener.start()
+    assert cut_connections(postgresql_url, postgresql_database) >= 1
+    assert await asyncio.to_thread(asked.wait, 30)
+    closing = asyncio.create_task(listener.close())
+    await asyncio.sleep(0)
+    go_on.set()
+    await closing
+    assert [connection.closed for connection in opened] == [True, True]

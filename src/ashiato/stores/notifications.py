@@ -175,8 +175,15 @@ class Listener:
         pause_s = FIRST_PAUSE_S
         while True:
             await asyncio.sleep(pause_s)
+            opening = asyncio.create_task(asyncio.to_thread(self._open))
             try:
-                connection = await asyncio.to_thread(self._open)
+                connection = await asyncio.shield(opening)
+            except asyncio.CancelledError:
+                # The thread goes on whatever becomes of us: what it opens would keep the node id.
+                await asyncio.wait({opening})
+                if opening.exception() is None:
+                    opening.result().close()
+                raise
             except (StoreUnavailable, NodeIdTaken) as error:
                 log.warning("cannot listen to other processes", why=str(error))
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
